@@ -1,0 +1,126 @@
+//! What a front asks for: imperative, and complete, so that deciding needs no look at the world.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::payload::{Bytes, HunkRef};
+use crate::state::Signals;
+use crate::{AgentKey, EventSeq, RunId};
+
+/// The commit a run's worktrees start from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// How it is shown: `main@a1b2c3 + 3 uncommitted`.
+    pub label: String,
+    /// The commit.
+    pub commit: String,
+    /// Its tree.
+    pub tree: String,
+    /// The branch, if any.
+    pub branch: Option<String>,
+}
+
+/// An agent to be started, as the catalogue describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSpec {
+    /// Its kind in the catalogue; its name is made from it.
+    pub kind: String,
+    /// A name the human chose.
+    pub name: Option<String>,
+    /// Its title.
+    pub title: String,
+    /// Whether it is a rehearsal.
+    pub rehearsal: bool,
+    /// How much the program tells about itself.
+    pub signals: Signals,
+}
+
+/// Where views of new agents go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewPlace {
+    /// `tmux`, `nvim` or `none`.
+    pub backend: String,
+    /// What `TMUX` held at the front: socket, server process and session, with commas between.
+    pub tmux: Option<Bytes>,
+    /// The front's own pane in tmux.
+    pub tmux_pane: Option<String>,
+    /// The editor that asked, by its connection's number.
+    pub editor: Option<u64>,
+}
+
+/// A front's wish.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Starts a run with its agents.
+    StartRun {
+        /// What the human wants.
+        objective: String,
+        /// What the worktrees start from.
+        base: Base,
+        /// The agents.
+        agents: Vec<AgentSpec>,
+        /// Where their views go.
+        place: ViewPlace,
+    },
+    /// Adds an agent to a run.
+    SpawnAgent {
+        /// The run.
+        run: RunId,
+        /// What its worktree starts from.
+        base: Base,
+        /// The agent.
+        agent: AgentSpec,
+        /// Its first prompt; the run's objective when absent.
+        prompt: Option<String>,
+        /// Where its view goes.
+        place: ViewPlace,
+    },
+    /// Sends a prompt to agents.
+    SendPrompt {
+        /// The agents.
+        to: Vec<AgentKey>,
+        /// The text.
+        text: String,
+    },
+    /// Ends agents.
+    StopAgents {
+        /// The agents.
+        agents: Vec<AgentKey>,
+    },
+    /// Takes a hunk into the human's tree.
+    AcceptHunk {
+        /// The hunk, resolved.
+        hunk: HunkRef,
+        /// Hunks of the same file of the same agent taken before, in order.
+        accepted_before: Vec<String>,
+    },
+    /// Takes a hunk out of the agent's worktree.
+    RejectHunk {
+        /// The hunk, resolved.
+        hunk: HunkRef,
+        /// Why; the agent is told.
+        reason: Option<String>,
+    },
+    /// Comments on a hunk; the agent is told.
+    CommentHunk {
+        /// The hunk, resolved.
+        hunk: HunkRef,
+        /// The comment.
+        text: String,
+    },
+    /// Undoes the last decision.
+    Undo,
+    /// Removes an agent's worktree.
+    Clean {
+        /// The agent.
+        agent: AgentKey,
+    },
+    /// Answers an approval.
+    AnswerApproval {
+        /// Which one.
+        approval: EventSeq,
+        /// Whether to allow it.
+        allow: bool,
+        /// Why.
+        reason: Option<String>,
+    },
+}

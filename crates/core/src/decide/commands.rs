@@ -1,0 +1,394 @@
+//! What fronts ask for.
+
+use super::Step;
+use super::status::Seen;
+use crate::command::{AgentSpec, Base, Command, ViewPlace};
+use crate::effect::EffectBody;
+use crate::event::Actor;
+use crate::event::payload::{
+    AcceptRequested, AgentRequested, ApprovalAnswered, CleanRequested, HumanProvidedGuidance, HunkCommented,
+    HunkRef, RejectRequested, RunStarted, StopRequested, UndoRequested,
+};
+use crate::id::{MAX_AGENT_NAME, is_agent_name};
+use crate::report::Channel;
+use crate::state::{DecisionState, Operation, Phase, PromptOrigin, StatusState};
+use crate::{AgentKey, Code, EventSeq, Refusal, RunId};
+
+/// The most agents one run may have; more is a slip of the finger, not a wish.
+const MAX_AGENTS: usize = 256;
+
+pub(super) fn decide(step: &mut Step<'_>, command: Command) -> Result<(), Refusal> {
+    if let Actor::Agent { agent } = &step.actor {
+        return Err(Refusal::new(Code::NotAllowed, format!("agent {agent} may not do this; only the human may"))
+            .hint("run the command in your own shell or editor"));
+    }
+    match command {
+        Command::StartRun { objective, base, agents, place } => start_run(step, objective, base, agents, place),
+        Command::SpawnAgent { run, base, agent, prompt, place } => {
+            spawn(step, run, &base, &agent, prompt, place)
+        }
+        Command::SendPrompt { to, text } => send(step, &to, &text),
+        Command::StopAgents { agents } => stop(step, &agents),
+        Command::AcceptHunk { hunk, accepted_before } => accept(step, hunk, accepted_before),
+        Command::RejectHunk { hunk, reason } => reject(step, hunk, reason),
+        Command::CommentHunk { hunk, text } => comment(step, hunk, text),
+        Command::Undo => undo(step),
+        Command::Clean { agent } => clean(step, &agent),
+        Command::AnswerApproval { approval, allow, reason } => answer(step, approval, allow, reason),
+    }
+}
+
+fn start_run(
+    step: &mut Step<'_>,
+    objective: String,
+    base: Base,
+    agents: Vec<AgentSpec>,
+    place: ViewPlace,
+) -> Result<(), Refusal> {
+    if objective.trim().is_empty() {
+        return Err(Refusal::new(Code::Usage, "a swarm needs an objective")
+            .hint("orchflow swarm --agents claude,rehearsal Say what should be done"));
+    }
+    if agents.is_empty() || agents.len() > MAX_AGENTS {
+        let message = format!("a swarm has 1 to {MAX_AGENTS} agents, not {}", agents.len());
+        return Err(Refusal::new(Code::Usage, message).hint("name them: --agents claude,rehearsal"));
+    }
+    check_names(&agents)?;
+    let run = RunId(step.state.last_run().map_or(1, |run| run.run.0 + 1));
+    let started = RunStarted {
+        objective: objective.clone(),
+        base: base.label.clone(),
+        base_commit: base.commit.clone(),
+        base_tree: base.tree.clone(),
+        branch: base.branch.clone(),
+    };
+    step.push(None, Some(run), None, Vec::new(), started.into());
+    let cause = step.last_seq().unwrap_or_default();
+    let mut keys = Vec::new();
+    for (index, spec) in agents.iter().enumerate() {
+        let key = request_agent(step, run, &base, spec, index as u32, cause);
+        keys.push(key);
+    }
+    for key in &keys {
+        let prompt = step.queue(key, &objective, PromptOrigin::Objective);
+        step.decision.reply.prompts.push((prompt, key.clone()));
+    }
+    step.want(EffectBody::CreateWorktrees { agents: keys.clone(), commit: base.commit, place });
+    step.decision.reply.run = Some(run);
+    step.decision.reply.agents = keys;
+    Ok(())
+}
+
+fn check_names(agents: &[AgentSpec]) -> Result<(), Refusal> {
+    for spec in agents {
+        let name = spec.name.as_ref().unwrap_or(&spec.kind);
+        if !is_agent_name(name) {
+            return Err(Refusal::new(Code::Usage, format!("{name:?} cannot be an agent's name"))
+                .hint("use at most 40 letters, digits, - and _"));
+        }
+    }
+    Ok(())
+}
+
+fn request_agent(
+    step: &mut Step<'_>,
+    run: RunId,
+    base: &Base,
+    spec: &AgentSpec,
+    index: u32,
+    cause: EventSeq,
+) -> AgentKey {
+    let wanted = spec.name.as_ref().unwrap_or(&spec.kind);
+    let key = AgentKey::new(run, free_name(step, run, wanted));
+    let body = AgentRequested {
+        kind: spec.kind.clone(),
+        title: spec.title.clone(),
+        rehearsal: spec.rehearsal,
+        index,
+        base_commit: base.commit.clone(),
+        base_tree: base.tree.clone(),
+        base: base.label.clone(),
+        signals: spec.signals,
+    };
+    step.emit_caused(&key, cause, body);
+    key
+}
+
+/// Finds the first of `name`, `name-2`, `name-3`, … that no agent of this run and no agent whose
+/// worktree stands goes by.
+fn free_name(step: &Step<'_>, run: RunId, name: &str) -> String {
+    let is_taken = |candidate: &str| {
+        step.state.agents.values().any(|agent| {
+            agent.key.name == candidate && (agent.key.run == run || agent.phase != Phase::Cleaned)
+        })
+    };
+    if !is_taken(name) {
+        return name.to_owned();
+    }
+    let mut number = 2;
+    loop {
+        let suffix = format!("-{number}");
+        // A long name gives way, or the number would make it no name at all.
+        let stem = name.get(..MAX_AGENT_NAME - suffix.len()).unwrap_or(name);
+        let candidate = format!("{stem}{suffix}");
+        if !is_taken(&candidate) {
+            return candidate;
+        }
+        number += 1;
+    }
+}
+
+fn spawn(
+    step: &mut Step<'_>,
+    run: RunId,
+    base: &Base,
+    spec: &AgentSpec,
+    prompt: Option<String>,
+    place: ViewPlace,
+) -> Result<(), Refusal> {
+    let Some(objective) = step.state.runs.get(&run).map(|run| (run.objective.clone(), run.seq)) else {
+        return Err(Refusal::new(Code::UnknownRun, format!("there is no run {run}"))
+            .hint("start one: orchflow swarm --agents claude Say what should be done"));
+    };
+    check_names(std::slice::from_ref(spec))?;
+    let index = step.state.agents_of(run).len() as u32;
+    let key = request_agent(step, run, base, spec, index, objective.1);
+    let (text, origin) = match prompt {
+        Some(text) => (text, PromptOrigin::Message),
+        None => (objective.0, PromptOrigin::Objective),
+    };
+    let prompt = step.queue(&key, &text, origin);
+    step.want(EffectBody::CreateWorktrees { agents: vec![key.clone()], commit: base.commit.clone(), place });
+    step.decision.reply.run = Some(run);
+    step.decision.reply.prompts.push((prompt, key.clone()));
+    step.decision.reply.agents = vec![key];
+    Ok(())
+}
+
+fn require_living(step: &Step<'_>, agents: &[AgentKey]) -> Result<(), Refusal> {
+    for key in agents {
+        let Some(agent) = step.state.agents.get(key) else {
+            return Err(Refusal::new(Code::UnknownAgent, format!("there is no agent {key}"))
+                .hint("orchflow status lists them"));
+        };
+        if !matches!(agent.phase, Phase::Requested | Phase::Starting | Phase::Running) {
+            return Err(Refusal::new(Code::NotLiving, format!("{} has ended", agent.key.name))
+                .hint("its work stands for review; start another with orchflow spawn"));
+        }
+    }
+    Ok(())
+}
+
+fn send(step: &mut Step<'_>, to: &[AgentKey], text: &str) -> Result<(), Refusal> {
+    if text.trim().is_empty() {
+        return Err(Refusal::new(Code::Usage, "there is no text to send")
+            .hint("orchflow send claude Also handle the empty name"));
+    }
+    if to.is_empty() {
+        return Err(Refusal::new(Code::Usage, "there is no agent to send it to")
+            .hint("orchflow send all Also handle the empty name"));
+    }
+    require_living(step, to)?;
+    let mut named: Vec<AgentKey> = Vec::new();
+    for key in to {
+        if named.contains(key) {
+            continue;
+        }
+        named.push(key.clone());
+        step.emit_for(key, HumanProvidedGuidance { text: text.to_owned(), context: Vec::new() });
+        let prompt = step.queue(key, text, PromptOrigin::Message);
+        step.decision.reply.prompts.push((prompt, key.clone()));
+        step.deliver(key);
+    }
+    step.decision.reply.agents = named;
+    Ok(())
+}
+
+fn stop(step: &mut Step<'_>, agents: &[AgentKey]) -> Result<(), Refusal> {
+    for key in agents {
+        if !step.state.agents.contains_key(key) {
+            return Err(Refusal::new(Code::UnknownAgent, format!("there is no agent {key}")));
+        }
+    }
+    for key in agents {
+        let living = step
+            .state
+            .agents
+            .get(key)
+            .is_some_and(|agent| matches!(agent.phase, Phase::Requested | Phase::Starting | Phase::Running));
+        if living {
+            step.emit_for(key, StopRequested {});
+            step.want(EffectBody::StopAgent { agent: key.clone() });
+            step.decision.reply.agents.push(key.clone());
+        }
+    }
+    step.decision.reply.already = step.decision.reply.agents.is_empty();
+    Ok(())
+}
+
+/// Tells whether a hunk, as its caller saw it, is decided as wanted or about to be, and fills in the reply
+/// then. A decision on other content of the same hunk does not count.
+fn is_decided(
+    step: &mut Step<'_>,
+    hunk: &HunkRef,
+    wanted: DecisionState,
+    under_way: DecisionState,
+) -> Result<bool, Refusal> {
+    let decision = step.state.decisions.get(&hunk.id);
+    let Some(decision) = decision.filter(|decision| decision.hunk.hash == hunk.hash) else {
+        return Ok(false);
+    };
+    if decision.state == wanted {
+        step.decision.reply.already = true;
+        return Ok(true);
+    }
+    if decision.state == under_way {
+        // Whoever asks again waits for the same outcome.
+        step.decision.reply.seq = Some(decision.seq);
+        return Ok(true);
+    }
+    let word = decision.state.word();
+    Err(Refusal::new(Code::Conflict, format!("hunk {} is {word} already", hunk.id))
+        .hint("orchflow undo takes the last decision back"))
+}
+
+fn accept(step: &mut Step<'_>, hunk: HunkRef, accepted_before: Vec<String>) -> Result<(), Refusal> {
+    if is_decided(step, &hunk, DecisionState::Accepted, DecisionState::Accepting)? {
+        return Ok(());
+    }
+    let base_tree = base_tree(step, &hunk)?;
+    let agent = hunk.agent.clone();
+    let path = hunk.path.0.clone();
+    let seq = step.emit_with_paths(&agent, vec![path], AcceptRequested { hunk: hunk.clone() });
+    step.want(EffectBody::ApplyHunk { hunk, base_tree, accepted_before });
+    step.decision.reply.seq = Some(seq);
+    Ok(())
+}
+
+fn base_tree(step: &Step<'_>, hunk: &HunkRef) -> Result<String, Refusal> {
+    step.state.agents.get(&hunk.agent).map(|agent| agent.base_tree.clone()).ok_or_else(|| {
+        Refusal::new(Code::UnknownAgent, format!("there is no agent {}", hunk.agent))
+    })
+}
+
+fn reject(step: &mut Step<'_>, hunk: HunkRef, reason: Option<String>) -> Result<(), Refusal> {
+    if is_decided(step, &hunk, DecisionState::Rejected, DecisionState::Rejecting)? {
+        return Ok(());
+    }
+    let base_tree = base_tree(step, &hunk)?;
+    let agent = hunk.agent.clone();
+    let Some(worktree) = step.state.agents.get(&agent).and_then(|agent| agent.worktree.clone()) else {
+        return Err(Refusal::new(Code::NotLiving, format!("the worktree of {} is gone", agent.name))
+            .hint("leave the hunk undecided; it is in nobody's tree"));
+    };
+    let path = hunk.path.0.clone();
+    let body = RejectRequested { hunk: hunk.clone(), reason };
+    let seq = step.emit_with_paths(&agent, vec![path], body);
+    step.want(EffectBody::RevertHunk { hunk, base_tree, worktree });
+    step.decision.reply.seq = Some(seq);
+    Ok(())
+}
+
+fn comment(step: &mut Step<'_>, hunk: HunkRef, text: String) -> Result<(), Refusal> {
+    if text.trim().is_empty() {
+        return Err(Refusal::new(Code::Usage, "a comment needs a text"));
+    }
+    let agent = hunk.agent.clone();
+    require_living(step, std::slice::from_ref(&agent))?;
+    let place = format!("{}:{}", hunk.path.lossy(), hunk.line);
+    let prompt_text = format!("Comment on your change in {place}:\n{text}");
+    let path = hunk.path.0.clone();
+    step.emit_with_paths(&agent, vec![path], HunkCommented { hunk, text });
+    let prompt = step.queue(&agent, &prompt_text, PromptOrigin::Review);
+    step.deliver(&agent);
+    step.decision.reply.prompts.push((prompt, agent));
+    Ok(())
+}
+
+fn undo(step: &mut Step<'_>) -> Result<(), Refusal> {
+    let worktree_of = |operation: &Operation| {
+        step.state.agents.get(&operation.hunk.agent).and_then(|agent| agent.worktree.clone())
+    };
+    // A rejection whose worktree is gone has nowhere to go back to; it must not bar the way to the others.
+    let last = step
+        .state
+        .operations
+        .values()
+        .rev()
+        .find(|operation| operation.decision != "reject" || worktree_of(operation).is_some());
+    let Some(operation) = last.cloned() else {
+        return Err(match step.state.operations.values().next_back() {
+            Some(operation) => {
+                let name = &operation.hunk.agent.name;
+                let message = format!("the worktree of {name} is gone, so its rejected hunk cannot go back");
+                Refusal::new(Code::NotLiving, message)
+            }
+            None => Refusal::new(Code::NothingToUndo, "there is no decision to undo"),
+        });
+    };
+    if operation.undoing {
+        return Err(Refusal::new(Code::Conflict, "the last decision is being undone already"));
+    }
+    let agent = operation.hunk.agent.clone();
+    let worktree = worktree_of(&operation).unwrap_or_default();
+    let seq = step.emit_caused(&agent, operation.seq, UndoRequested { event: operation.seq });
+    step.want(EffectBody::UndoDecision {
+        event: operation.seq,
+        hunk: operation.hunk,
+        decision: operation.decision,
+        kept_ref: operation.kept_ref.unwrap_or_default(),
+        worktree,
+    });
+    step.decision.reply.seq = Some(seq);
+    Ok(())
+}
+
+fn clean(step: &mut Step<'_>, key: &AgentKey) -> Result<(), Refusal> {
+    let Some(agent) = step.state.agents.get(key) else {
+        return Err(Refusal::new(Code::UnknownAgent, format!("there is no agent {key}")));
+    };
+    match agent.phase {
+        Phase::Cleaned => {
+            step.decision.reply.already = true;
+            return Ok(());
+        }
+        // Whoever asks again waits for the same outcome.
+        _ if agent.cleaning => return Ok(()),
+        Phase::Exited | Phase::FailedToStart => {}
+        Phase::Requested | Phase::Starting | Phase::Running => {
+            return Err(Refusal::new(Code::StillLiving, format!("{} still runs", key.name))
+                .hint(format!("end it first: orchflow stop {}", key.name)));
+        }
+    }
+    let parent = agent.checkpoint.as_ref().map(|checkpoint| checkpoint.commit.clone());
+    let worktree = agent.worktree.clone().unwrap_or_default();
+    let seq = step.emit_for(key, CleanRequested {});
+    step.want(EffectBody::CleanWorktree { agent: key.clone(), worktree, parent });
+    step.decision.reply.seq = Some(seq);
+    Ok(())
+}
+
+fn answer(step: &mut Step<'_>, seq: EventSeq, allow: bool, reason: Option<String>) -> Result<(), Refusal> {
+    let Some(approval) = step.state.approvals.get(&seq) else {
+        if seq >= step.context.next_seq {
+            return Err(Refusal::new(Code::UnknownApproval, format!("there is no approval a_{}", seq.0))
+                .hint("orchflow approvals lists what waits"));
+        }
+        return Err(Refusal::new(Code::Superseded, format!("approval a_{} waits no more", seq.0))
+            .hint("it was answered, or its tool call ended elsewhere; orchflow approvals lists what waits"));
+    };
+    let (agent, request) = (approval.agent.clone(), approval.request.clone());
+    if !approval.answerable {
+        let message = format!("{} offers no way to answer a_{} from here", agent.name, seq.0);
+        return Err(Refusal::new(Code::NotAllowed, message)
+            .hint(format!("answer in its pane: orchflow attach {}", agent.name)));
+    }
+    step.emit_caused(&agent, seq, ApprovalAnswered { approval: seq, allow, reason: reason.clone() });
+    step.want(EffectBody::AnswerHook { agent: agent.clone(), request, allow: Some(allow), reason });
+    // A program that states its status says so itself; of the others only the next hook would tell.
+    let waits_on = step.state.approvals.values().any(|approval| approval.agent == agent);
+    if !waits_on {
+        step.see(&agent, Seen::new(StatusState::Working, Channel::Hook));
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! Prompts on their way: queued, written, accepted, or known not to have arrived.
+
+use super::Step;
+use crate::effect::{EffectBody, Timer};
+use crate::event::payload::{
+    AiStartedTask, PromptAccepted, PromptExtended, PromptQueued, PromptUndelivered, PromptWriting, TurnStarted,
+};
+use crate::state::{PromptOrigin, PromptState, ReadySignal, StatusState};
+use crate::{AgentKey, Timestamp};
+
+/// How long a written prompt may stay without evidence, in microseconds.
+const ACCEPTANCE: i64 = 20_000_000;
+
+/// Wants a look at a written prompt once it had the time to be taken.
+pub(super) fn acceptance(agent: &AgentKey, prompt: u64, now: Timestamp) -> EffectBody {
+    let timer = Timer::Acceptance { agent: agent.clone(), prompt };
+    EffectBody::Wake { timer, at: Timestamp(now.0 + ACCEPTANCE) }
+}
+
+/// Gives the time of the n-th look at a screen that shows no ready signal.
+pub(super) fn readiness_check(now: Timestamp, attempt: u32) -> Timestamp {
+    // Fresh programs state a dialog within half a second; one that says nothing is looked at in time
+    // for "waiting" to be shown within two, then ever less often.
+    let after = match attempt {
+        0 => 1_200_000,
+        1 => 700_000,
+        2 => 1_500_000,
+        3 => 5_000_000,
+        _ => 30_000_000,
+    };
+    Timestamp(now.0 + after)
+}
+
+impl Step<'_> {
+    /// Queues a prompt, or lets review notes join a waiting one. Gives the prompt's number.
+    pub(super) fn queue(&mut self, agent: &AgentKey, text: &str, origin: PromptOrigin) -> u64 {
+        let joinable = (origin == PromptOrigin::Review)
+            .then(|| {
+                self.state
+                    .prompts_of(agent)
+                    .find(|prompt| prompt.origin == origin && prompt.state == PromptState::Queued)
+                    .map(|prompt| prompt.id)
+            })
+            .flatten();
+        if let Some(prompt) = joinable {
+            self.emit_for(agent, PromptExtended { prompt, text: text.to_owned() });
+            return prompt;
+        }
+        let prompt = self.next_seq().0;
+        self.emit_for(agent, PromptQueued { prompt, text: text.to_owned(), origin });
+        prompt
+    }
+
+    /// Writes the oldest waiting prompt if the agent can take one now.
+    pub(super) fn deliver(&mut self, key: &AgentKey) {
+        let Some(agent) = self.state.agents.get(key) else { return };
+        let busy = !agent.is_living()
+            || !agent.ready
+            || agent.in_turn
+            || agent.checkpointing
+            || agent.stop_requested
+            // Without its input line it would take the prompt as input of what it runs.
+            || (agent.signals.ready == ReadySignal::BracketedPaste && !agent.bracketed_paste)
+            || matches!(agent.status.state, StatusState::Working | StatusState::Waiting);
+        if busy || self.state.prompts_of(key).any(|prompt| prompt.state != PromptState::Queued) {
+            return;
+        }
+        let Some((prompt, text)) =
+            self.state.prompts_of(key).next().map(|prompt| (prompt.id, prompt.text.clone()))
+        else {
+            return;
+        };
+        self.emit_for(key, PromptWriting { prompt });
+        self.want(EffectBody::PastePrompt { agent: key.clone(), prompt, text });
+    }
+
+    /// Arms the clock after which a written prompt without evidence is shown as undelivered.
+    pub(super) fn await_acceptance(&mut self, agent: &AgentKey, prompt: u64) {
+        self.want(acceptance(agent, prompt, self.context.now));
+    }
+
+    /// Gives the prompt that was handed over and not accepted yet.
+    pub(super) fn in_flight(&self, agent: &AgentKey) -> Option<(u64, String, PromptOrigin)> {
+        self.state
+            .prompts_of(agent)
+            .find(|prompt| prompt.state != PromptState::Queued)
+            .map(|prompt| (prompt.id, prompt.text.clone(), prompt.origin))
+    }
+
+    /// Notes that a turn began. `seen` is the prompt as the program took it, where it says so.
+    pub(super) fn start_turn(&mut self, key: &AgentKey, evidence: &str, seen: Option<String>) {
+        let taken = |text: &str| seen.as_ref().map_or(Taken::Whole, |seen| how_taken(text, seen));
+        let flying = self.in_flight(key).map(|(prompt, text, origin)| (taken(&text), prompt, text, origin));
+        let flying = flying.filter(|(taken, ..)| *taken != Taken::Not);
+        let accepted = flying.as_ref().map(|(_, prompt, ..)| *prompt);
+        let is_whole = flying.as_ref().is_some_and(|(taken, ..)| *taken == Taken::Whole);
+        if let Some(prompt) = accepted {
+            self.emit_for(key, PromptAccepted { prompt, evidence: evidence.to_owned() });
+        }
+        let Some(agent) = self.state.agents.get(key) else { return };
+        if agent.in_turn {
+            // Programs let the human type into a running turn; it stays the same turn.
+            return;
+        }
+        let (turn, first) = (agent.turn + 1, agent.turn == 0);
+        let text = if is_whole { None } else { seen };
+        self.emit_for(
+            key,
+            TurnStarted { turn, prompt: accepted, evidence: evidence.to_owned(), text },
+        );
+        let objective = flying.filter(|(.., origin)| first && *origin == PromptOrigin::Objective);
+        if let Some((_, _, task, _)) = objective {
+            let reasoning = match self.state.agents_of(key.run).len() {
+                1 => "the human named this agent for the objective".to_owned(),
+                count => format!("one of {count} agents the human set on the same objective"),
+            };
+            self.emit_for(key, AiStartedTask { task, reasoning, estimated_complexity: None });
+        }
+    }
+
+    /// Gives up every open prompt of an agent, with one reason.
+    pub(super) fn give_up_prompts(&mut self, agent: &AgentKey, reason: &str) {
+        let open: Vec<u64> = self.state.prompts_of(agent).map(|prompt| prompt.id).collect();
+        for prompt in open {
+            self.emit_for(agent, PromptUndelivered { prompt, reason: reason.to_owned() });
+        }
+    }
+}
+
+/// What became of a prompt of ours in what a program says it took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// It is what the program took.
+    Whole,
+    /// It came behind something that stood in the input line before.
+    Behind,
+    /// The program took something else.
+    Not,
+}
+
+/// Compares a prompt with what the program says it took: programs trim, fold white space and drop
+/// control characters, so only the visible characters count.
+///
+/// Claude Code puts an interrupted prompt back into its input line, where the next one joins it.
+fn how_taken(ours: &str, seen: &str) -> Taken {
+    let visible = |text: &str| -> Vec<char> {
+        text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect()
+    };
+    let (ours, seen) = (visible(ours), visible(seen));
+    // A payload may have been cut on its way here.
+    let is_cut = seen.len() > 1000 && ours.starts_with(seen.get(..1000).unwrap_or(&seen));
+    if ours == seen || is_cut {
+        Taken::Whole
+    } else if !ours.is_empty() && seen.ends_with(&ours) {
+        Taken::Behind
+    } else {
+        Taken::Not
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Taken, how_taken};
+
+    #[test]
+    fn a_prompt_is_known_again_by_its_visible_characters() {
+        assert_eq!(how_taken("fix  it\n\n", "fix it"), Taken::Whole);
+        assert_eq!(how_taken("a\u{1b}[31mb", "a[31mb"), Taken::Whole);
+        assert_eq!(how_taken("fix it", "the one before fix it"), Taken::Behind);
+        assert_eq!(how_taken("fix it", "fix that"), Taken::Not);
+        assert_eq!(how_taken("fix it and more", "fix it"), Taken::Not);
+        assert_eq!(how_taken("\u{1b}", "anything"), Taken::Not);
+    }
+
+    #[test]
+    fn a_prompt_whose_report_was_cut_is_known_by_its_beginning() {
+        let long = "word ".repeat(1000);
+        assert_eq!(how_taken(&long, &format!("{}…[cut]", &long[..4000])), Taken::Whole);
+        assert_eq!(how_taken(&long, &format!("x{}", &long[..4000])), Taken::Not);
+    }
+}

@@ -1,0 +1,103 @@
+//! When an agent's status changes, and which of two sources is believed.
+
+use super::Step;
+use crate::event::payload::AgentStatusChanged;
+use crate::report::Channel;
+use crate::state::agent::TURN_ENDED;
+use crate::state::{Agent, Confidence, Phase, StatusState, TurnOutcome};
+use crate::AgentKey;
+
+/// A status as one source has it.
+pub(super) struct Seen {
+    pub state: StatusState,
+    pub detail: Option<String>,
+    pub waiting_for: Option<String>,
+    pub source: Channel,
+}
+
+impl Seen {
+    pub(super) fn new(state: StatusState, source: Channel) -> Self {
+        Seen { state, detail: None, waiting_for: None, source }
+    }
+
+    pub(super) fn detail(mut self, detail: Option<String>) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    pub(super) fn waiting_for(mut self, what: impl Into<String>) -> Self {
+        self.waiting_for = Some(what.into());
+        self
+    }
+
+    fn confidence(&self) -> Confidence {
+        match self.source {
+            Channel::Osc7501 => Confidence::Stated,
+            Channel::Hook | Channel::Process | Channel::Osc => Confidence::Reported,
+            Channel::Output | Channel::Screen => Confidence::Guess,
+        }
+    }
+}
+
+/// Tells whether `source` may change the status of `agent`: where the program states its own status,
+/// that is the status of record, and only the process itself overrules it.
+fn is_believed(agent: &Agent, source: Channel) -> bool {
+    match source {
+        Channel::Osc7501 | Channel::Process => true,
+        Channel::Hook => !agent.stated,
+        Channel::Osc | Channel::Output => !agent.stated && !agent.signals.hooks,
+        Channel::Screen => !agent.ready && !agent.stated,
+    }
+}
+
+impl Step<'_> {
+    /// Takes over a status if its source is believed and it differs from the one that stands.
+    pub(super) fn see(&mut self, key: &AgentKey, seen: Seen) {
+        let Some(agent) = self.state.agents.get(key) else { return };
+        if (agent.has_ended() && seen.source != Channel::Process) || !is_believed(agent, seen.source) {
+            return;
+        }
+        let old = &agent.status;
+        if old.state == seen.state
+            && old.detail == seen.detail
+            && old.waiting_for == seen.waiting_for
+            && old.source == seen.source
+        {
+            return;
+        }
+        let confidence = seen.confidence();
+        let body = AgentStatusChanged {
+            status: seen.state,
+            detail: seen.detail,
+            waiting_for: seen.waiting_for,
+            source: seen.source,
+            confidence,
+        };
+        self.emit_for(key, body);
+    }
+
+    /// Ends the open turn, if one is open: the worktree is kept, then the next prompt may go.
+    pub(super) fn end_turn(&mut self, key: &AgentKey, outcome: TurnOutcome, message: Option<String>) {
+        let Some(agent) = self.state.agents.get(key) else { return };
+        if !agent.in_turn {
+            return;
+        }
+        let turn = agent.turn;
+        self.emit_for(key, crate::event::payload::TurnEnded { turn, outcome, message });
+        self.want_checkpoint(key, TURN_ENDED);
+    }
+}
+
+/// Tells whether an agent counts as failed when its run settles.
+pub(super) fn has_failed(agent: &Agent) -> bool {
+    if agent.stop_requested && agent.has_ended() {
+        return false;
+    }
+    if agent.phase == Phase::FailedToStart || agent.undelivered > 0 {
+        return true;
+    }
+    match &agent.exit {
+        Some(exit) => exit.lost || exit.signal.is_some() || exit.code.is_some_and(|code| code != 0),
+        None => agent.status.state == StatusState::Failed,
+    }
+}

@@ -1,0 +1,221 @@
+//! What is so now: the sum of the log, kept as aggregates that the store saves one by one.
+
+pub mod agent;
+mod evolve;
+pub mod review;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+pub use agent::{
+    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptOrigin, PromptState, ReadySignal, Signals, Status,
+    StatusSource, StatusState, TurnOutcome,
+};
+pub use review::{Approval, Decision, DecisionState, Operation};
+
+use crate::{AgentKey, EventSeq, RunId, Timestamp};
+
+/// One objective and the agents on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its number.
+    pub run: RunId,
+    /// What the human wants.
+    pub objective: String,
+    /// How its base is shown.
+    pub base: String,
+    /// The commit its worktrees start from.
+    pub base_commit: String,
+    /// The tree of that commit.
+    pub base_tree: String,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// The event that began it.
+    pub seq: EventSeq,
+    /// `done` or `failed` once nothing is left to do.
+    pub outcome: Option<String>,
+}
+
+/// Names one stored aggregate.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AggregateKey {
+    /// A run.
+    Run(RunId),
+    /// An agent.
+    Agent(AgentKey),
+    /// A prompt that is not settled.
+    Prompt(u64),
+    /// An approval that waits.
+    Approval(EventSeq),
+    /// A decision on a hunk.
+    Decision(String),
+    /// A decision that can be undone.
+    Operation(EventSeq),
+}
+
+impl AggregateKey {
+    /// Gives the kind and the key as the store's columns hold them.
+    pub fn columns(&self) -> (&'static str, String) {
+        match self {
+            AggregateKey::Run(run) => ("run", run.to_string()),
+            AggregateKey::Agent(agent) => ("agent", agent.to_string()),
+            AggregateKey::Prompt(prompt) => ("prompt", prompt.to_string()),
+            AggregateKey::Approval(seq) => ("approval", seq.0.to_string()),
+            AggregateKey::Decision(hunk) => ("decision", hunk.clone()),
+            AggregateKey::Operation(seq) => ("operation", seq.0.to_string()),
+        }
+    }
+}
+
+/// Everything the host decides from.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Runs by number; never removed.
+    pub runs: BTreeMap<RunId, Run>,
+    /// Agents by full name; never removed, so that names stay unique.
+    pub agents: BTreeMap<AgentKey, Agent>,
+    /// Prompts that are not settled, by number.
+    pub prompts: BTreeMap<u64, Prompt>,
+    /// Approvals that wait, by number.
+    pub approvals: BTreeMap<EventSeq, Approval>,
+    /// Decisions by hunk.
+    pub decisions: BTreeMap<String, Decision>,
+    /// Decisions that can be undone, oldest first.
+    pub operations: BTreeMap<EventSeq, Operation>,
+    touched: BTreeSet<AggregateKey>,
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.runs == other.runs
+            && self.agents == other.agents
+            && self.prompts == other.prompts
+            && self.approvals == other.approvals
+            && self.decisions == other.decisions
+            && self.operations == other.operations
+    }
+}
+
+/// Says that a stored aggregate cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored {kind} {key} cannot be read: {source}")]
+pub struct UnreadableAggregate {
+    kind: String,
+    key: String,
+    source: serde_json::Error,
+}
+
+impl State {
+    /// Takes the keys of the aggregates that changed since the last call.
+    pub fn take_touched(&mut self) -> BTreeSet<AggregateKey> {
+        std::mem::take(&mut self.touched)
+    }
+
+    pub(crate) fn touch(&mut self, key: AggregateKey) {
+        self.touched.insert(key);
+    }
+
+    /// Writes one aggregate for the store; `None` when it is gone.
+    ///
+    /// # Errors
+    /// Only when an aggregate cannot be JSON, which none of ours can cause.
+    pub fn aggregate_text(&self, key: &AggregateKey) -> serde_json::Result<Option<String>> {
+        fn text<T: Serialize>(value: Option<&T>) -> serde_json::Result<Option<String>> {
+            value.map(serde_json::to_string).transpose()
+        }
+        match key {
+            AggregateKey::Run(run) => text(self.runs.get(run)),
+            AggregateKey::Agent(agent) => text(self.agents.get(agent)),
+            AggregateKey::Prompt(prompt) => text(self.prompts.get(prompt)),
+            AggregateKey::Approval(seq) => text(self.approvals.get(seq)),
+            AggregateKey::Decision(hunk) => text(self.decisions.get(hunk)),
+            AggregateKey::Operation(seq) => text(self.operations.get(seq)),
+        }
+    }
+
+    /// Puts one stored aggregate back.
+    ///
+    /// # Errors
+    /// [`UnreadableAggregate`] when the text is not what its kind says. Unknown kinds are left alone.
+    pub fn load_aggregate(&mut self, kind: &str, key: &str, text: &str) -> Result<(), UnreadableAggregate> {
+        let wrong = |source| UnreadableAggregate { kind: kind.to_owned(), key: key.to_owned(), source };
+        match kind {
+            "run" => {
+                let run: Run = serde_json::from_str(text).map_err(wrong)?;
+                self.runs.insert(run.run, run);
+            }
+            "agent" => {
+                let agent: Agent = serde_json::from_str(text).map_err(wrong)?;
+                self.agents.insert(agent.key.clone(), agent);
+            }
+            "prompt" => {
+                let prompt: Prompt = serde_json::from_str(text).map_err(wrong)?;
+                self.prompts.insert(prompt.id, prompt);
+            }
+            "approval" => {
+                let approval: Approval = serde_json::from_str(text).map_err(wrong)?;
+                self.approvals.insert(approval.seq, approval);
+            }
+            "decision" => {
+                let decision: Decision = serde_json::from_str(text).map_err(wrong)?;
+                self.decisions.insert(decision.hunk.id.clone(), decision);
+            }
+            "operation" => {
+                let operation: Operation = serde_json::from_str(text).map_err(wrong)?;
+                self.operations.insert(operation.seq, operation);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Finds an agent by full name (`7/claude`) or short name (the newest that stands).
+    pub fn find_agent(&self, name: &str) -> Option<&Agent> {
+        if let Ok(key) = name.parse::<AgentKey>() {
+            return self.agents.get(&key);
+        }
+        let named = || self.agents.values().rev().filter(|agent| agent.key.name == name);
+        named().find(|agent| agent.phase != Phase::Cleaned).or_else(|| named().next())
+    }
+
+    /// Gives the newest run.
+    pub fn last_run(&self) -> Option<&Run> {
+        self.runs.values().next_back()
+    }
+
+    /// Gives the agents of a run, in the order they were asked for.
+    pub fn agents_of(&self, run: RunId) -> Vec<&Agent> {
+        let mut agents: Vec<&Agent> = self.agents.values().filter(|agent| agent.key.run == run).collect();
+        agents.sort_by_key(|agent| agent.seq);
+        agents
+    }
+
+    /// Gives an agent's prompts that are not settled, oldest first.
+    pub fn prompts_of<'a>(&'a self, agent: &'a AgentKey) -> impl Iterator<Item = &'a Prompt> {
+        self.prompts.values().filter(move |prompt| &prompt.agent == agent)
+    }
+
+    /// Tells whether an agent has nothing left to do.
+    pub fn is_settled(&self, agent: &Agent) -> bool {
+        match agent.phase {
+            Phase::Exited | Phase::FailedToStart | Phase::Cleaned => !agent.checkpointing,
+            Phase::Requested | Phase::Starting => false,
+            Phase::Running => {
+                agent.ready
+                    && !agent.in_turn
+                    && (agent.turn > 0 || agent.undelivered > 0)
+                    && !agent.checkpointing
+                    && agent.signals.can_settle_alive(agent.bracketed_paste)
+                    && !self.prompts_of(&agent.key).any(|prompt| prompt.state.is_open())
+            }
+        }
+    }
+
+    /// Tells whether an agent waits for the human.
+    pub fn needs_human(&self, agent: &Agent) -> bool {
+        agent.phase == Phase::Running
+            && (agent.status.state == StatusState::Waiting
+                || self.approvals.values().any(|approval| approval.agent == agent.key))
+    }
+}

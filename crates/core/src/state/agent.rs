@@ -1,0 +1,366 @@
+//! An agent as the host knows it, and the prompts on their way to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::payload::Bytes;
+use crate::report::Channel;
+use crate::{AgentKey, EventSeq, Timestamp};
+
+/// What an agent is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusState {
+    /// Its process starts.
+    Starting,
+    /// It is in a turn.
+    Working,
+    /// It waits for the human.
+    Waiting,
+    /// It is ready for a prompt.
+    Idle,
+    /// Its turn ended well.
+    Done,
+    /// Its turn, or its process, ended in an error.
+    Failed,
+    /// The human stopped it.
+    Stopped,
+    /// Its process ended.
+    Exited,
+    /// Nobody can say.
+    Unknown,
+}
+
+impl StatusState {
+    /// Gives the word shown to people and scripts.
+    pub fn word(self) -> &'static str {
+        match self {
+            StatusState::Starting => "starting",
+            StatusState::Working => "working",
+            StatusState::Waiting => "waiting",
+            StatusState::Idle => "idle",
+            StatusState::Done => "done",
+            StatusState::Failed => "failed",
+            StatusState::Stopped => "stopped",
+            StatusState::Exited => "exited",
+            StatusState::Unknown => "unknown",
+        }
+    }
+}
+
+/// How far a status is to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// The program states it.
+    Stated,
+    /// It follows from what the program reported.
+    Reported,
+    /// It is a guess from screen or output.
+    Guess,
+}
+
+impl Confidence {
+    /// Gives the word shown to people and scripts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Confidence::Stated => "stated",
+            Confidence::Reported => "reported",
+            Confidence::Guess => "guess",
+        }
+    }
+}
+
+/// A status with its source and age.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The state.
+    pub state: StatusState,
+    /// The program's words for it.
+    pub detail: Option<String>,
+    /// What it waits for.
+    pub waiting_for: Option<String>,
+    /// Where it is known from.
+    pub source: Channel,
+    /// How far to believe it.
+    pub confidence: Confidence,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Where a kind of agent's status comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusSource {
+    /// OSC 7501, hooks while it is silent.
+    Osc7501,
+    /// Whether it prints.
+    Output,
+}
+
+/// How a kind of agent is known to be ready for a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadySignal {
+    /// It states that it is idle.
+    Status,
+    /// It reports that its session began.
+    SessionStart,
+    /// It turns bracketed paste on.
+    BracketedPaste,
+    /// It prints.
+    Output,
+    /// It runs.
+    Start,
+}
+
+/// How much a program tells about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signals {
+    /// Where its status comes from.
+    pub status: StatusSource,
+    /// Whether hooks report its actions.
+    pub hooks: bool,
+    /// How it is known to be ready.
+    pub ready: ReadySignal,
+}
+
+impl Signals {
+    /// Tells whether a living agent can count as settled: one that only prints may be silent in the
+    /// middle of its work, so it settles by its exit, unless it shows an input line for pastes.
+    pub fn can_settle_alive(self, bracketed_paste: bool) -> bool {
+        self.status == StatusSource::Osc7501 || self.hooks || bracketed_paste
+    }
+}
+
+/// Where an agent stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Asked for; its worktree is being made.
+    Requested,
+    /// Its worktree stands; its process is being started.
+    Starting,
+    /// Its process runs.
+    Running,
+    /// Its process ended.
+    Exited,
+    /// It never ran.
+    FailedToStart,
+    /// Its worktree is gone.
+    Cleaned,
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnOutcome {
+    /// The agent finished.
+    Done,
+    /// It ended in an error.
+    Failed,
+    /// The human interrupted it.
+    Interrupted,
+}
+
+/// An agent's worktree, kept as a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The commit.
+    pub commit: String,
+    /// Its tree.
+    pub tree: String,
+    /// The ref that keeps it.
+    pub kept_ref: String,
+    /// The event that tells of it.
+    pub seq: EventSeq,
+    /// The turn it belongs to.
+    pub turn: u32,
+    /// Files that differ from the base.
+    #[serde(default)]
+    pub files: u64,
+    /// Lines added to the base.
+    #[serde(default)]
+    pub insertions: u64,
+    /// Lines removed from the base.
+    #[serde(default)]
+    pub deletions: u64,
+    /// Hunks that differ from the base.
+    #[serde(default)]
+    pub hunks: u64,
+}
+
+/// Why a checkpoint is taken at a turn's end.
+pub(crate) const TURN_ENDED: &str = "turn ended";
+/// Why a checkpoint is taken once a process ended.
+pub(crate) const PROCESS_ENDED: &str = "process ended";
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Exit code, if it exited.
+    pub code: Option<i32>,
+    /// Signal number, if one ended it.
+    pub signal: Option<i32>,
+    /// Set when nobody saw how it ended.
+    #[serde(default)]
+    pub lost: bool,
+}
+
+/// One agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its full name.
+    pub key: AgentKey,
+    /// Its kind in the catalogue.
+    pub kind: String,
+    /// Its title.
+    pub title: String,
+    /// Whether it is a rehearsal.
+    pub rehearsal: bool,
+    /// Its place among the agents of its run.
+    pub index: u32,
+    /// How much its program tells.
+    pub signals: Signals,
+    /// The event that asked for it.
+    pub seq: EventSeq,
+    /// How its base is shown.
+    pub base: String,
+    /// The commit its worktree starts from.
+    pub base_commit: String,
+    /// The tree of that commit.
+    pub base_tree: String,
+    /// Where it stands in its life.
+    pub phase: Phase,
+    /// What it is doing.
+    pub status: Status,
+    /// Whether its program ever stated its status.
+    #[serde(default)]
+    pub stated: bool,
+    /// Whether it takes prompts.
+    #[serde(default)]
+    pub ready: bool,
+    /// Whether bracketed paste is on.
+    #[serde(default)]
+    pub bracketed_paste: bool,
+    /// Turns begun.
+    #[serde(default)]
+    pub turn: u32,
+    /// Whether a turn is open.
+    #[serde(default)]
+    pub in_turn: bool,
+    /// The event that began the turn.
+    pub turn_seq: Option<EventSeq>,
+    /// The agent's last words.
+    pub last_text: Option<String>,
+    /// Its program's session id.
+    pub session: Option<String>,
+    /// Its worktree.
+    pub worktree: Option<Bytes>,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Its ports.
+    #[serde(default)]
+    pub ports: Vec<u16>,
+    /// Its last checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+    /// Whether a checkpoint is being taken.
+    #[serde(default)]
+    pub checkpointing: bool,
+    /// Whether the human asked for its end.
+    #[serde(default)]
+    pub stop_requested: bool,
+    /// How its process ended.
+    pub exit: Option<Exit>,
+    /// Its views, as `backend:view`.
+    #[serde(default)]
+    pub views: Vec<String>,
+    /// Prompts known not to have arrived since its last turn began.
+    #[serde(default)]
+    pub undelivered: u32,
+    /// Whether its worktree is being removed.
+    #[serde(default)]
+    pub cleaning: bool,
+    /// The ref that keeps its last state after its worktree is gone.
+    #[serde(default)]
+    pub kept_ref: Option<String>,
+}
+
+impl Agent {
+    /// Tells whether its process runs, as far as known.
+    pub fn is_living(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    /// Tells whether its process ended, or never will run.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Exited | Phase::FailedToStart | Phase::Cleaned)
+    }
+
+    /// Tells whether a checkpoint, taken or failed, is the last one that was asked for: others, such as
+    /// those of the turn before or of a rejected hunk, may still be on their way when a turn ends.
+    pub(super) fn is_last_checkpoint(&self, turn: u32, reason: &str) -> bool {
+        match reason {
+            PROCESS_ENDED => true,
+            TURN_ENDED => !self.has_ended() && turn >= self.turn,
+            _ => false,
+        }
+    }
+
+    /// Tells whether it is shown in a view of that name, in whatever backend.
+    pub(crate) fn has_view(&self, view: &str) -> bool {
+        self.views.iter().any(|shown| view_name(shown) == view)
+    }
+}
+
+/// Gives the backend's name of a view, as kept in [`Agent::views`].
+pub(super) fn view_name(shown: &str) -> &str {
+    shown.split_once(':').map_or(shown, |(_, name)| name)
+}
+
+/// Why a prompt is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptOrigin {
+    /// It is the run's objective.
+    Objective,
+    /// The human speaks.
+    Message,
+    /// It tells of rejected hunks and comments.
+    Review,
+}
+
+/// How far a prompt got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptState {
+    /// It waits for its agent.
+    Queued,
+    /// It is being written.
+    Writing,
+    /// It stands in the program's input, as far as known.
+    Written,
+}
+
+impl PromptState {
+    /// Tells whether something is still to happen with it. Every kept prompt is open.
+    pub fn is_open(self) -> bool {
+        matches!(self, PromptState::Queued | PromptState::Writing | PromptState::Written)
+    }
+}
+
+/// A prompt on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// Its number: the event that queued it.
+    pub id: u64,
+    /// Its agent.
+    pub agent: AgentKey,
+    /// The text.
+    pub text: String,
+    /// Why it is sent.
+    pub origin: PromptOrigin,
+    /// How far it got.
+    pub state: PromptState,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+}

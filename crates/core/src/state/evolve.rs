@@ -1,0 +1,445 @@
+//! How each event changes the state. Total: it never refuses and never looks at anything else.
+
+use super::agent::{
+    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptState, Status, StatusState, view_name,
+};
+use super::review::{Approval, Decision, DecisionState, Operation};
+use super::{AggregateKey, Run, State};
+use crate::describe::tool_line;
+use crate::event::{Event, EventBody};
+use crate::report::Channel;
+use crate::{AgentKey, EventSeq, RunId, Timestamp};
+
+impl State {
+    /// Adds one event to the sum.
+    pub fn evolve(&mut self, event: &Event) {
+        match &event.body {
+            EventBody::RunStarted(_) | EventBody::RunSettled(_) => self.evolve_run(event),
+            EventBody::PromptQueued(_)
+            | EventBody::PromptExtended(_)
+            | EventBody::PromptWriting(_)
+            | EventBody::PromptWritten(_)
+            | EventBody::PromptAccepted(_)
+            | EventBody::PromptUndelivered(_) => self.evolve_prompt(event),
+            EventBody::ApprovalRequested(_)
+            | EventBody::ApprovalWithdrawn(_)
+            | EventBody::ApprovalAnswered(_)
+            | EventBody::ApprovalSuperseded(_) => self.evolve_approval(event),
+            EventBody::AcceptRequested(_)
+            | EventBody::HunkAccepted(_)
+            | EventBody::RejectRequested(_)
+            | EventBody::HunkRejected(_)
+            | EventBody::DecisionRefused(_)
+            | EventBody::UndoRequested(_)
+            | EventBody::HumanRevertedChange(_)
+            | EventBody::UndoRefused(_) => self.evolve_decision(event),
+            _ => self.evolve_agent(event),
+        }
+    }
+
+    fn evolve_run(&mut self, event: &Event) {
+        let Some(number) = event.run else { return };
+        match &event.body {
+            EventBody::RunStarted(body) => {
+                let run = Run {
+                    run: number,
+                    objective: body.objective.clone(),
+                    base: body.base.clone(),
+                    base_commit: body.base_commit.clone(),
+                    base_tree: body.base_tree.clone(),
+                    created_at: event.at,
+                    seq: event.seq,
+                    outcome: None,
+                };
+                self.runs.insert(number, run);
+            }
+            EventBody::RunSettled(body) => {
+                if let Some(run) = self.runs.get_mut(&number) {
+                    run.outcome = Some(body.outcome.clone());
+                }
+            }
+            _ => {}
+        }
+        self.touch(AggregateKey::Run(number));
+    }
+
+    fn evolve_prompt(&mut self, event: &Event) {
+        let id = match &event.body {
+            EventBody::PromptQueued(body) => {
+                let Some(agent) = event.agent.clone() else { return };
+                self.reopen(agent.run);
+                let prompt = Prompt {
+                    id: body.prompt,
+                    agent,
+                    text: body.text.clone(),
+                    origin: body.origin,
+                    state: PromptState::Queued,
+                    queued_at: event.at,
+                };
+                self.prompts.insert(body.prompt, prompt);
+                body.prompt
+            }
+            EventBody::PromptExtended(body) => {
+                if let Some(prompt) = self.prompts.get_mut(&body.prompt) {
+                    prompt.text.push_str("\n\n");
+                    prompt.text.push_str(&body.text);
+                }
+                body.prompt
+            }
+            EventBody::PromptWriting(body) => {
+                self.set_prompt(body.prompt, PromptState::Writing);
+                body.prompt
+            }
+            EventBody::PromptWritten(body) => {
+                self.set_prompt(body.prompt, PromptState::Written);
+                body.prompt
+            }
+            EventBody::PromptAccepted(body) => {
+                self.prompts.remove(&body.prompt);
+                body.prompt
+            }
+            EventBody::PromptUndelivered(body) => {
+                self.prompts.remove(&body.prompt);
+                if let Some(agent) = event.agent.as_ref().and_then(|key| self.agents.get_mut(key)) {
+                    agent.undelivered += 1;
+                    let key = agent.key.clone();
+                    self.touch(AggregateKey::Agent(key));
+                }
+                body.prompt
+            }
+            _ => return,
+        };
+        self.touch(AggregateKey::Prompt(id));
+    }
+
+    /// Notes that a run has something to do again.
+    fn reopen(&mut self, number: RunId) {
+        if let Some(run) = self.runs.get_mut(&number)
+            && run.outcome.take().is_some()
+        {
+            self.touch(AggregateKey::Run(number));
+        }
+    }
+
+    fn set_prompt(&mut self, id: u64, state: PromptState) {
+        if let Some(prompt) = self.prompts.get_mut(&id) {
+            prompt.state = state;
+        }
+    }
+
+    fn evolve_approval(&mut self, event: &Event) {
+        let seq = match &event.body {
+            EventBody::ApprovalRequested(body) => {
+                let Some(agent) = event.agent.clone() else { return };
+                // The program's status comes another way than its hooks, and may come first.
+                let asks = format!("approve {}", tool_line(&body.tool, &body.input));
+                let seen_blocked = self.agents.get(&agent).is_some_and(|agent| {
+                    agent.status.state == StatusState::Waiting
+                        && agent.status.source == Channel::Osc7501
+                        && agent.status.detail.as_ref() == Some(&asks)
+                });
+                let approval = Approval {
+                    seq: event.seq,
+                    agent,
+                    request: body.request.clone(),
+                    tool: body.tool.clone(),
+                    input: body.input.clone(),
+                    tool_use_id: body.tool_use_id.clone(),
+                    answerable: body.answerable,
+                    seen_blocked,
+                    at: event.at,
+                    reason: body.reason.clone(),
+                };
+                self.approvals.insert(event.seq, approval);
+                event.seq
+            }
+            EventBody::ApprovalWithdrawn(body) => {
+                if let Some(approval) = self.approvals.get_mut(&body.approval) {
+                    approval.answerable = false;
+                }
+                body.approval
+            }
+            EventBody::ApprovalAnswered(body) => {
+                if let Some(answered) = self.approvals.remove(&body.approval) {
+                    self.set_blocked(&answered.agent, false);
+                }
+                body.approval
+            }
+            EventBody::ApprovalSuperseded(body) => {
+                self.approvals.remove(&body.approval);
+                body.approval
+            }
+            _ => return,
+        };
+        self.touch(AggregateKey::Approval(seq));
+    }
+
+    /// Notes whether a program stated that it is blocked on its approvals. Once one of them is answered
+    /// from here, its going on says nothing of the others.
+    fn set_blocked(&mut self, agent: &AgentKey, is_blocked: bool) {
+        let mut changed = Vec::new();
+        for approval in self.approvals.values_mut() {
+            if &approval.agent == agent && approval.seen_blocked != is_blocked {
+                approval.seen_blocked = is_blocked;
+                changed.push(AggregateKey::Approval(approval.seq));
+            }
+        }
+        self.touched.extend(changed);
+    }
+
+    fn evolve_decision(&mut self, event: &Event) {
+        let set = |state: &mut State, hunk: &crate::event::payload::HunkRef, to, reason: Option<String>| {
+            let decision = Decision { hunk: hunk.clone(), state: to, reason, seq: event.seq };
+            state.decisions.insert(hunk.id.clone(), decision);
+            state.touch(AggregateKey::Decision(hunk.id.clone()));
+        };
+        match &event.body {
+            EventBody::AcceptRequested(body) => set(self, &body.hunk, DecisionState::Accepting, None),
+            EventBody::RejectRequested(body) => {
+                set(self, &body.hunk, DecisionState::Rejecting, body.reason.clone());
+            }
+            EventBody::HunkAccepted(body) => {
+                set(self, &body.hunk, DecisionState::Accepted, None);
+                self.add_operation(event.seq, &body.hunk, "accept", body.kept_ref.clone());
+            }
+            EventBody::HunkRejected(body) => {
+                set(self, &body.hunk, DecisionState::Rejected, body.reason.clone());
+                self.add_operation(event.seq, &body.hunk, "reject", body.kept_ref.clone());
+            }
+            EventBody::DecisionRefused(body) => {
+                self.forget_decision(&body.hunk.id);
+            }
+            EventBody::UndoRequested(body) => self.set_undoing(body.event, true),
+            EventBody::UndoRefused(body) => self.set_undoing(body.event, false),
+            EventBody::HumanRevertedChange(body) => {
+                self.operations.remove(&body.event);
+                self.touch(AggregateKey::Operation(body.event));
+                self.forget_decision(&body.hunk.id);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes a decision away, back to the one on earlier content of the same hunk that still stands.
+    fn forget_decision(&mut self, hunk: &str) {
+        let earlier = self.operations.values().rev().find(|operation| operation.hunk.id == hunk);
+        let standing = earlier.map(|operation| Decision {
+            hunk: operation.hunk.clone(),
+            state: if operation.decision == "reject" { DecisionState::Rejected } else { DecisionState::Accepted },
+            reason: None,
+            seq: operation.seq,
+        });
+        match standing {
+            Some(decision) => self.decisions.insert(hunk.to_owned(), decision),
+            None => self.decisions.remove(hunk),
+        };
+        self.touch(AggregateKey::Decision(hunk.to_owned()));
+    }
+
+    fn add_operation(
+        &mut self,
+        seq: EventSeq,
+        hunk: &crate::event::payload::HunkRef,
+        decision: &str,
+        kept_ref: Option<String>,
+    ) {
+        let operation =
+            Operation { seq, hunk: hunk.clone(), decision: decision.to_owned(), kept_ref, undoing: false };
+        self.operations.insert(seq, operation);
+        self.touch(AggregateKey::Operation(seq));
+    }
+
+    fn set_undoing(&mut self, seq: EventSeq, undoing: bool) {
+        if let Some(operation) = self.operations.get_mut(&seq) {
+            operation.undoing = undoing;
+        }
+        self.touch(AggregateKey::Operation(seq));
+    }
+
+    fn evolve_agent(&mut self, event: &Event) {
+        let Some(key) = event.agent.clone() else { return };
+        if let EventBody::AgentRequested(body) = &event.body {
+            let agent = Agent {
+                key: key.clone(),
+                kind: body.kind.clone(),
+                title: body.title.clone(),
+                rehearsal: body.rehearsal,
+                index: body.index,
+                signals: body.signals,
+                seq: event.seq,
+                base: body.base.clone(),
+                base_commit: body.base_commit.clone(),
+                base_tree: body.base_tree.clone(),
+                phase: Phase::Requested,
+                status: starting(event.at),
+                stated: false,
+                ready: false,
+                bracketed_paste: false,
+                turn: 0,
+                in_turn: false,
+                turn_seq: None,
+                last_text: None,
+                session: None,
+                worktree: None,
+                pid: None,
+                ports: Vec::new(),
+                checkpoint: None,
+                checkpointing: false,
+                stop_requested: false,
+                exit: None,
+                views: Vec::new(),
+                undelivered: 0,
+                cleaning: false,
+                kept_ref: None,
+            };
+            self.agents.insert(key.clone(), agent);
+        } else if let Some(agent) = self.agents.get_mut(&key) {
+            apply_to_agent(agent, event);
+            match &event.body {
+                EventBody::TurnStarted(_) => self.reopen(key.run),
+                EventBody::AgentStatusChanged(body)
+                    if body.source == Channel::Osc7501 && body.status == StatusState::Waiting =>
+                {
+                    self.set_blocked(&key, true);
+                }
+                _ => {}
+            }
+        }
+        self.touch(AggregateKey::Agent(key));
+    }
+}
+
+fn starting(at: Timestamp) -> Status {
+    Status {
+        state: StatusState::Starting,
+        detail: None,
+        waiting_for: None,
+        source: Channel::Process,
+        confidence: Confidence::Reported,
+        since: at,
+    }
+}
+
+/// Changes one agent by an event about it.
+fn apply_to_agent(agent: &mut Agent, event: &Event) {
+    match &event.body {
+        EventBody::WorktreeCreated(body) => {
+            agent.worktree = Some(body.worktree.clone());
+            agent.phase = Phase::Starting;
+        }
+        EventBody::AgentSpawned(body) => {
+            agent.phase = Phase::Running;
+            agent.pid = Some(body.pid);
+            agent.ports = body.ports.clone();
+        }
+        EventBody::AgentFailedToStart(_) => agent.phase = Phase::FailedToStart,
+        EventBody::AgentStatusChanged(body) => {
+            agent.stated |= body.source == Channel::Osc7501;
+            agent.ready |= agent.signals.is_ready_after(body.status, body.source);
+            let since = if agent.status.state == body.status && agent.status.waiting_for == body.waiting_for {
+                agent.status.since
+            } else {
+                event.at
+            };
+            agent.status = Status {
+                state: body.status,
+                detail: body.detail.clone(),
+                waiting_for: body.waiting_for.clone(),
+                source: body.source,
+                confidence: body.confidence,
+                since,
+            };
+        }
+        EventBody::StopRequested(_) => agent.stop_requested = true,
+        EventBody::AgentExited(body) => {
+            agent.phase = Phase::Exited;
+            agent.exit = Some(Exit { code: body.code, signal: body.signal, lost: body.lost });
+            agent.ready = false;
+            agent.in_turn = false;
+            agent.pid = None;
+            agent.views.clear();
+            agent.checkpointing = agent.worktree.is_some();
+        }
+        EventBody::AgentSessionStarted(body) => agent.session = Some(body.session.clone()),
+        EventBody::ViewOpened(body) => {
+            let view = format!("{}:{}", body.backend, body.view);
+            if !agent.views.contains(&view) {
+                agent.views.push(view);
+            }
+        }
+        EventBody::ViewClosed(body) => agent.views.retain(|view| view_name(view) != body.view),
+        EventBody::TurnStarted(body) => {
+            agent.turn = body.turn;
+            agent.in_turn = true;
+            agent.turn_seq = Some(event.seq);
+            agent.last_text = None;
+            agent.undelivered = 0;
+        }
+        EventBody::TurnEnded(body) => {
+            agent.in_turn = false;
+            agent.checkpointing = agent.worktree.is_some();
+            if let Some(message) = &body.message {
+                agent.last_text = Some(short(message));
+            }
+        }
+        EventBody::TextDisplayed(body) => agent.last_text = Some(short(&body.text)),
+        EventBody::CheckpointTaken(body) => {
+            agent.checkpointing &= !agent.is_last_checkpoint(body.turn, &body.reason);
+            agent.checkpoint = Some(Checkpoint {
+                commit: body.commit.clone(),
+                tree: body.tree.clone(),
+                kept_ref: body.kept_ref.clone(),
+                seq: event.seq,
+                turn: body.turn,
+                files: body.files,
+                insertions: body.insertions,
+                deletions: body.deletions,
+                hunks: body.hunks,
+            });
+        }
+        EventBody::CheckpointFailed(body) => {
+            agent.checkpointing &= !agent.is_last_checkpoint(body.turn, &body.reason);
+        }
+        EventBody::CleanRequested(_) => agent.cleaning = true,
+        EventBody::CleanFailed(_) => agent.cleaning = false,
+        EventBody::WorktreeCleaned(body) => {
+            agent.phase = Phase::Cleaned;
+            agent.cleaning = false;
+            agent.checkpointing = false;
+            agent.worktree = None;
+            agent.kept_ref = Some(body.kept_ref.clone());
+        }
+        EventBody::InputModeChanged(body) => {
+            agent.bracketed_paste = body.bracketed_paste;
+            agent.ready |=
+                body.bracketed_paste && agent.signals.ready == super::agent::ReadySignal::BracketedPaste;
+        }
+        _ => {}
+    }
+}
+
+/// Keeps the last words short: they are shown beside things, the log has them whole.
+fn short(text: &str) -> String {
+    let end = text.char_indices().nth(400).map_or(text.len(), |(at, _)| at);
+    text.get(..end).unwrap_or(text).to_owned()
+}
+
+impl super::agent::Signals {
+    /// Tells whether a status makes an agent of this kind ready for prompts.
+    fn is_ready_after(self, status: StatusState, source: Channel) -> bool {
+        use super::agent::ReadySignal;
+        match self.ready {
+            ReadySignal::Status => {
+                matches!(status, StatusState::Idle | StatusState::Done | StatusState::Failed)
+                    && matches!(source, Channel::Osc7501 | Channel::Hook)
+            }
+            ReadySignal::SessionStart => {
+                // Where a dialog came before the session, the program states its readiness first.
+                status == StatusState::Idle && matches!(source, Channel::Hook | Channel::Osc7501)
+            }
+            ReadySignal::Output => matches!(source, Channel::Output),
+            ReadySignal::Start => matches!(status, StatusState::Working | StatusState::Idle),
+            ReadySignal::BracketedPaste => false,
+        }
+    }
+}

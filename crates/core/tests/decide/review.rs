@@ -1,0 +1,224 @@
+//! Hunks: taken, turned down, and back again.
+
+use orchflow_core::command::Command;
+use orchflow_core::effect::{EffectBody, Outcome};
+use orchflow_core::event::EventBody;
+use orchflow_core::event::payload::HunkRef;
+use orchflow_core::state::DecisionState;
+use orchflow_core::{AgentKey, Code, Refusal};
+
+use crate::scene::{CLAUDE, Scene, exited, hunk};
+
+fn accept(hunk: &HunkRef) -> Command {
+    Command::AcceptHunk { hunk: hunk.clone(), accepted_before: Vec::new() }
+}
+
+fn reject(hunk: &HunkRef, reason: Option<&str>) -> Command {
+    Command::RejectHunk { hunk: hunk.clone(), reason: reason.map(str::to_owned) }
+}
+
+fn applied() -> Outcome {
+    Outcome::Decided { applied_to: "file".to_owned(), already: false, kept_ref: Some("refs/kept".to_owned()) }
+}
+
+fn is_decision(body: &EffectBody) -> bool {
+    matches!(
+        body,
+        EffectBody::ApplyHunk { .. } | EffectBody::RevertHunk { .. } | EffectBody::UndoDecision { .. }
+    )
+}
+
+fn carry_out(scene: &mut Scene, outcome: Outcome) {
+    let effect = scene.take(is_decision);
+    scene.done(effect, outcome);
+}
+
+fn state_of(scene: &Scene, id: &str) -> Option<(DecisionState, String)> {
+    scene.state.decisions.get(id).map(|decision| (decision.state, decision.hunk.hash.clone()))
+}
+
+/// An agent that finished a turn and waits.
+fn reviewed() -> (Scene, AgentKey) {
+    let mut scene = Scene::new();
+    let agent = scene.in_turn(CLAUDE);
+    scene.finish_turn(&agent);
+    (scene, agent)
+}
+
+#[test]
+fn a_decision_becomes_fact_when_it_is_carried_out() {
+    let (mut scene, agent) = reviewed();
+    let hunk = hunk(&agent, "h_1", "aa");
+    let asked = scene.command(accept(&hunk)).unwrap().reply.seq.unwrap();
+    assert_eq!(state_of(&scene, "h_1"), Some((DecisionState::Accepting, "aa".to_owned())));
+    carry_out(&mut scene, applied());
+    assert_eq!(state_of(&scene, "h_1"), Some((DecisionState::Accepted, "aa".to_owned())));
+    let accepted = scene.events.last().unwrap();
+    assert_eq!((accepted.body.event_type(), accepted.cause), ("hunk_accepted", Some(asked)));
+    assert_eq!(accepted.paths, [b"src/greeting.rs".to_vec()]);
+}
+
+#[test]
+fn the_same_decision_twice_is_one() {
+    for is_accept in [true, false] {
+        let (mut scene, agent) = reviewed();
+        let hunk = hunk(&agent, "h_1", "aa");
+        let command = || if is_accept { accept(&hunk) } else { reject(&hunk, None) };
+        let first = scene.command(command()).unwrap().reply;
+        let again = scene.command(command()).unwrap();
+        assert_eq!((again.events.len(), again.effects.len()), (0, 0));
+        assert_eq!((again.reply.seq, again.reply.already), (first.seq, false), "wait for the same outcome");
+        carry_out(&mut scene, applied());
+        let again = scene.command(command()).unwrap();
+        assert_eq!((again.events.len(), again.reply.already), (0, true));
+    }
+}
+
+#[test]
+fn the_opposite_decision_needs_an_undo_first() {
+    let (mut scene, agent) = reviewed();
+    let hunk = hunk(&agent, "h_1", "aa");
+    scene.command(accept(&hunk)).unwrap();
+    assert_eq!(scene.command(reject(&hunk, None)).unwrap_err().code, Code::Conflict);
+    carry_out(&mut scene, applied());
+    let refusal = scene.command(reject(&hunk, None)).unwrap_err();
+    assert_eq!(refusal.code, Code::Conflict);
+    assert!(refusal.hint.unwrap().contains("undo"));
+    scene.command(Command::Undo).unwrap();
+    carry_out(&mut scene, Outcome::Undone);
+    scene.command(reject(&hunk, None)).unwrap();
+}
+
+#[test]
+fn other_content_of_the_same_hunk_is_another_decision() {
+    let (mut scene, agent) = reviewed();
+    scene.command(accept(&hunk(&agent, "h_1", "aa"))).unwrap();
+    carry_out(&mut scene, applied());
+    let newer = hunk(&agent, "h_1", "bb");
+    let reply = scene.command(accept(&newer)).unwrap().reply;
+    assert!(!reply.already);
+    carry_out(&mut scene, Outcome::Failed(Refusal::new(Code::Conflict, "it does not apply")));
+    let standing = state_of(&scene, "h_1");
+    assert_eq!(standing, Some((DecisionState::Accepted, "aa".to_owned())), "what was taken before still stands");
+    scene.command(accept(&newer)).unwrap();
+    carry_out(&mut scene, applied());
+    assert_eq!(state_of(&scene, "h_1"), Some((DecisionState::Accepted, "bb".to_owned())));
+    scene.command(Command::Undo).unwrap();
+    carry_out(&mut scene, Outcome::Undone);
+    assert_eq!(state_of(&scene, "h_1"), Some((DecisionState::Accepted, "aa".to_owned())));
+    scene.command(Command::Undo).unwrap();
+    carry_out(&mut scene, Outcome::Undone);
+    assert_eq!(state_of(&scene, "h_1"), None);
+}
+
+#[test]
+fn what_could_not_be_done_is_refused_and_open_again() {
+    for (outcome, code) in [
+        (Outcome::Failed(Refusal::new(Code::Conflict, "it overlaps")), Code::Conflict),
+        (Outcome::Unknown("the editor is gone".to_owned()), Code::Unknown),
+        (Outcome::Woken, Code::Unknown),
+    ] {
+        let (mut scene, agent) = reviewed();
+        scene.command(accept(&hunk(&agent, "h_1", "aa"))).unwrap();
+        carry_out(&mut scene, outcome);
+        assert_eq!(state_of(&scene, "h_1"), None);
+        let EventBody::DecisionRefused(refused) = &scene.events.last().unwrap().body else { panic!() };
+        assert_eq!(refused.code, code);
+        assert_eq!(scene.command(Command::Undo).unwrap_err().code, Code::NothingToUndo);
+    }
+}
+
+#[test]
+fn a_rejection_is_told_to_a_living_agent_with_its_reason() {
+    let (mut scene, agent) = reviewed();
+    scene.command(reject(&hunk(&agent, "h_1", "aa"), Some("too clever"))).unwrap();
+    carry_out(&mut scene, applied());
+    assert!(scene.wants(|body| matches!(body, EffectBody::TakeCheckpoint { .. })));
+    let told = scene.pasted();
+    assert!(told.contains("src/greeting.rs:41") && told.ends_with("Reason: too clever"), "{told}");
+}
+
+#[test]
+fn a_rejection_without_a_reason_or_a_listener_is_told_to_nobody() {
+    let (mut scene, agent) = reviewed();
+    scene.command(reject(&hunk(&agent, "h_1", "aa"), None)).unwrap();
+    carry_out(&mut scene, applied());
+    scene.report(&agent, exited(0));
+    scene.command(reject(&hunk(&agent, "h_2", "bb"), Some("why"))).unwrap();
+    carry_out(&mut scene, applied());
+    assert!(!scene.wants(|body| matches!(body, EffectBody::PastePrompt { .. })));
+}
+
+#[test]
+fn a_rejection_is_not_the_agents_work() {
+    let (mut scene, agent) = reviewed();
+    let generated = scene.count("ai_generated_code");
+    scene.command(reject(&hunk(&agent, "h_1", "aa"), None)).unwrap();
+    carry_out(&mut scene, applied());
+    scene.checkpointed();
+    assert_eq!(scene.count("ai_generated_code"), generated);
+    assert_eq!(scene.events.last().unwrap().body.event_type(), "checkpoint_taken");
+}
+
+#[test]
+fn undo_goes_back_step_by_step() {
+    let (mut scene, agent) = reviewed();
+    for id in ["h_1", "h_2"] {
+        scene.command(accept(&hunk(&agent, id, "aa"))).unwrap();
+        carry_out(&mut scene, applied());
+    }
+    scene.command(Command::Undo).unwrap();
+    assert_eq!(scene.command(Command::Undo).unwrap_err().code, Code::Conflict, "one at a time");
+    carry_out(&mut scene, Outcome::Failed(Refusal::new(Code::Conflict, "the file changed since")));
+    assert_eq!(scene.events.last().unwrap().body.event_type(), "undo_refused");
+    for id in ["h_2", "h_1"] {
+        scene.command(Command::Undo).unwrap();
+        carry_out(&mut scene, Outcome::Undone);
+        let EventBody::HumanRevertedChange(reverted) = &scene.events.last().unwrap().body else { panic!() };
+        assert_eq!(reverted.hunk.id, id);
+        assert_eq!(state_of(&scene, id), None);
+    }
+    assert_eq!(scene.command(Command::Undo).unwrap_err().code, Code::NothingToUndo);
+}
+
+#[test]
+fn an_undone_rejection_is_kept_as_a_checkpoint() {
+    let (mut scene, agent) = reviewed();
+    scene.command(reject(&hunk(&agent, "h_1", "aa"), None)).unwrap();
+    carry_out(&mut scene, applied());
+    scene.checkpointed();
+    scene.command(Command::Undo).unwrap();
+    carry_out(&mut scene, Outcome::Undone);
+    assert!(scene.wants(|body| matches!(body, EffectBody::TakeCheckpoint { .. })));
+}
+
+#[test]
+fn a_rejection_whose_worktree_is_gone_does_not_bar_the_way_to_older_decisions() {
+    let (mut scene, agent) = reviewed();
+    scene.command(accept(&hunk(&agent, "h_1", "aa"))).unwrap();
+    carry_out(&mut scene, applied());
+    scene.command(reject(&hunk(&agent, "h_2", "bb"), None)).unwrap();
+    carry_out(&mut scene, applied());
+    scene.report(&agent, exited(0));
+    scene.command(Command::Clean { agent: agent.clone() }).unwrap();
+    let clean = scene.take(|body| matches!(body, EffectBody::CleanWorktree { .. }));
+    scene.done(clean, Outcome::Cleaned { kept_ref: "r".to_owned(), commit: None });
+    scene.command(Command::Undo).unwrap();
+    let undo = scene.take(is_decision);
+    assert!(matches!(&undo.body, EffectBody::UndoDecision { hunk, .. } if hunk.id == "h_1"));
+    scene.done(undo, Outcome::Undone);
+    assert_eq!(scene.command(Command::Undo).unwrap_err().code, Code::NotLiving);
+    let rejected = reject(&hunk(&agent, "h_3", "cc"), None);
+    assert_eq!(scene.command(rejected).unwrap_err().code, Code::NotLiving);
+}
+
+#[test]
+fn a_comment_needs_a_text_and_a_listener() {
+    let (mut scene, agent) = reviewed();
+    let comment = |text: &str| Command::CommentHunk { hunk: hunk(&agent, "h_1", "aa"), text: text.to_owned() };
+    assert_eq!(scene.command(comment(" ")).unwrap_err().code, Code::Usage);
+    scene.command(comment("why not a constant?")).unwrap();
+    assert!(scene.pasted().contains("why not a constant?"));
+    scene.report(&agent, exited(0));
+    assert_eq!(scene.command(comment("x")).unwrap_err().code, Code::NotLiving);
+}

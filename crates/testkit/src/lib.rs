@@ -1,0 +1,1 @@
+//! Test doubles and temporary repositories shared by the tests of every crate.
