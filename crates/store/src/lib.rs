@@ -1,0 +1,24 @@
+//! The durable event log in SQLite: one writer, many readers.
+//!
+//! - [`Writer`] commits batches: events, the aggregates they changed, and the outbox, in one transaction;
+//! - [`Reader`] pages and searches, in parallel with the writer;
+//! - [`chain`] and [`verify`] make every later change to the log visible.
+//!
+//! The table `development_events` is meant to be read by anybody with plain SQL.
+
+#![forbid(unsafe_code)]
+
+pub mod chain;
+mod error;
+mod query;
+mod reader;
+mod schema;
+mod search;
+pub mod verify;
+mod writer;
+
+pub use error::StoreError;
+pub use query::{EventFilter, EventRow, Page};
+pub use reader::Reader;
+pub use schema::SCHEMA_VERSION;
+pub use writer::{Batch, Loaded, OutboxRow, Writer};

@@ -1,0 +1,90 @@
+//! The tables, and how older files become newer ones.
+
+use rusqlite::Connection;
+
+use crate::StoreError;
+
+/// The schema version this code writes.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Each step takes a file from the version of its place to the next. A step, once released, never changes.
+const MIGRATIONS: &[&str] = &[
+    // 1: the log and what is committed with it.
+    "CREATE TABLE development_events (
+        seq             INTEGER PRIMARY KEY,
+        id              TEXT    NOT NULL,
+        timestamp       INTEGER NOT NULL,
+        event_type      TEXT    NOT NULL,
+        event_version   INTEGER NOT NULL DEFAULT 1,
+        actor           TEXT    NOT NULL,
+        ai_id           TEXT,
+        user_id         TEXT,
+        session_id      TEXT,
+        event_data      TEXT    NOT NULL,
+        parent_event_id TEXT,
+        parent_seq      INTEGER,
+        payload_salt    BLOB    NOT NULL,
+        payload_hash    BLOB    NOT NULL,
+        chain_hash      BLOB    NOT NULL
+     ) STRICT;
+     CREATE INDEX development_events_by_agent ON development_events (ai_id) WHERE ai_id IS NOT NULL;
+     CREATE INDEX development_events_by_type ON development_events (event_type);
+     CREATE INDEX development_events_by_run ON development_events (session_id) WHERE session_id IS NOT NULL;
+     CREATE TABLE event_paths (
+        path BLOB    NOT NULL,
+        seq  INTEGER NOT NULL,
+        PRIMARY KEY (path, seq)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX event_paths_by_event ON event_paths (seq);
+     CREATE TABLE aggregates (
+        kind TEXT NOT NULL,
+        key  TEXT NOT NULL,
+        data TEXT NOT NULL,
+        PRIMARY KEY (kind, key)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE outbox (
+        seq  INTEGER NOT NULL,
+        part INTEGER NOT NULL,
+        data TEXT    NOT NULL,
+        PRIMARY KEY (seq, part)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE reports_seen (
+        id TEXT PRIMARY KEY
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE spool_offsets (
+        agent    TEXT PRIMARY KEY,
+        consumed INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE meta (
+        name  TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+     ) STRICT, WITHOUT ROWID;",
+    // 2: full-text search, which follows the log by a cursor.
+    "CREATE VIRTUAL TABLE event_text USING fts5(
+        body, content='', detail='full', tokenize=\"unicode61 remove_diacritics 2 tokenchars '_'\"
+     );
+     INSERT INTO meta (name, value) VALUES ('text_cursor', '0');",
+];
+
+/// Brings a file to the newest version, or creates it.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::TooNew { found, known: SCHEMA_VERSION });
+    }
+    for (place, step) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", place as i64 + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) fn create_version(connection: &Connection, version: usize) {
+    for step in MIGRATIONS.iter().take(version) {
+        connection.execute_batch(step).unwrap();
+    }
+    connection.pragma_update(None, "user_version", version as i64).unwrap();
+}

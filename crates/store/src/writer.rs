@@ -1,0 +1,335 @@
+//! The one writer: commits batches, each in one transaction, each durable before it is acknowledged.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use orchflow_core::effect::{Effect, EffectId};
+use orchflow_core::event::Event;
+use orchflow_core::redact::redact;
+use orchflow_core::state::State;
+use orchflow_core::{EventSeq, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::chain::{self, Columns, Hash};
+use crate::{StoreError, schema};
+
+/// Seal the chain's head this often, so that a start has little to verify.
+const SEAL_EVERY: u64 = 10_000;
+
+/// Everything one commit holds.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Events, dense and following the last committed one.
+    pub events: Vec<Event>,
+    /// Aggregates that changed: kind, key and text, or none when it is gone.
+    pub aggregates: Vec<(&'static str, String, Option<String>)>,
+    /// Effects to keep until they are done.
+    pub outbox_add: Vec<Effect>,
+    /// Effects that are done.
+    pub outbox_done: Vec<EffectId>,
+    /// Ids of reports that must not count twice.
+    pub reports_seen: Vec<String>,
+    /// How far each agent's spool was read.
+    pub spool_offsets: Vec<(String, u64)>,
+}
+
+impl Batch {
+    /// Tells whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && self.aggregates.is_empty()
+            && self.outbox_add.is_empty()
+            && self.outbox_done.is_empty()
+            && self.reports_seen.is_empty()
+            && self.spool_offsets.is_empty()
+    }
+}
+
+/// An effect that was not done when the last host ended.
+#[derive(Debug)]
+pub struct OutboxRow {
+    /// The effect, or the text that cannot be read.
+    pub effect: Result<Effect, String>,
+    /// Its identity.
+    pub id: EffectId,
+}
+
+/// What a host starts from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The state after the last committed event.
+    pub state: State,
+    /// The place of the next event.
+    pub next_seq: EventSeq,
+    /// The time of the last event, so that time never runs backwards.
+    pub last_at: Timestamp,
+    /// Effects to be asked again.
+    pub outbox: Vec<OutboxRow>,
+    /// How far each agent's spool was read.
+    pub spool_offsets: HashMap<String, u64>,
+}
+
+/// The one writer of a store.
+#[derive(Debug)]
+pub struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    head: Hash,
+    next_seq: u64,
+    sealed: u64,
+    salt_key: [u8; 32],
+}
+
+impl Writer {
+    /// Opens or creates the store, verifies the chain since its last sealed head, and loads the state.
+    ///
+    /// # Errors
+    /// [`StoreError::TooNew`], [`StoreError::Locked`], [`StoreError::Damaged`] or what SQLite says.
+    pub fn open(path: &Path) -> Result<(Writer, Loaded), StoreError> {
+        let open = |source| StoreError::Open { path: path.to_path_buf(), source };
+        let mut connection = Connection::open(path).map_err(open)?;
+        configure(&connection).map_err(|error| match StoreError::of_write(path, error) {
+            StoreError::Sqlite(source) => StoreError::Open { path: path.to_path_buf(), source },
+            other => other,
+        })?;
+        schema::migrate(&mut connection)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        let sealed: u64 = meta(&connection, "sealed_seq")?.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let (head, last_seq, last_at) = crate::verify::head_since(&connection, sealed)?;
+        let state = load_state(&connection)?;
+        let outbox = load_outbox(&connection)?;
+        let mut offsets = connection.prepare("SELECT agent, consumed FROM spool_offsets")?;
+        let spool_offsets = offsets
+            .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
+            .collect::<Result<_, _>>()?;
+        drop(offsets);
+        let mut salt_key = [0u8; 32];
+        let filled = rustix::rand::getrandom(&mut salt_key, rustix::rand::GetRandomFlags::empty());
+        if filled.is_err() {
+            return Err(StoreError::Damaged("the system gives no random bytes".to_owned()));
+        }
+        let loaded = Loaded {
+            state,
+            next_seq: EventSeq(last_seq + 1),
+            last_at: Timestamp(last_at),
+            outbox,
+            spool_offsets,
+        };
+        let path = path.to_path_buf();
+        Ok((Writer { connection, path, head, next_seq: last_seq + 1, sealed, salt_key }, loaded))
+    }
+
+    /// Loads what stands in the store again, after a commit that failed.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] or what SQLite says.
+    pub fn reload_state(&self) -> Result<(State, EventSeq), StoreError> {
+        Ok((load_state(&self.connection)?, EventSeq(self.next_seq)))
+    }
+
+    /// Commits a batch durably, whole or not at all.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] on a full disk, else what SQLite says; nothing was written then.
+    pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let (head, next_seq) = (self.head, self.next_seq);
+        let result = self.try_commit(batch);
+        result.map_err(|error| {
+            self.head = head;
+            self.next_seq = next_seq;
+            StoreError::of_write(&self.path, error)
+        })
+    }
+
+    fn try_commit(&mut self, batch: &Batch) -> Result<(), rusqlite::Error> {
+        let transaction = self.connection.unchecked_transaction()?;
+        for event in &batch.events {
+            debug_assert_eq!(event.seq.0, self.next_seq, "events are dense");
+            self.head = insert_event(&transaction, event, &self.head, &self.salt_key)?;
+            self.next_seq += 1;
+        }
+        for (kind, key, text) in &batch.aggregates {
+            match text {
+                Some(text) => {
+                    let mut put = transaction.prepare_cached(
+                        "INSERT INTO aggregates (kind, key, data) VALUES (?1, ?2, ?3)
+                         ON CONFLICT (kind, key) DO UPDATE SET data = excluded.data",
+                    )?;
+                    put.execute(params![kind, key, text])?;
+                }
+                None => {
+                    let mut remove =
+                        transaction.prepare_cached("DELETE FROM aggregates WHERE kind = ?1 AND key = ?2")?;
+                    remove.execute(params![kind, key])?;
+                }
+            }
+        }
+        for effect in &batch.outbox_add {
+            let data = to_text(&effect.body)?;
+            let mut add = transaction
+                .prepare_cached("INSERT OR REPLACE INTO outbox (seq, part, data) VALUES (?1, ?2, ?3)")?;
+            add.execute(params![effect.id.seq.0 as i64, effect.id.index, data])?;
+        }
+        for id in &batch.outbox_done {
+            let mut done = transaction.prepare_cached("DELETE FROM outbox WHERE seq = ?1 AND part = ?2")?;
+            done.execute(params![id.seq.0 as i64, id.index])?;
+        }
+        for id in &batch.reports_seen {
+            transaction.prepare_cached("INSERT OR IGNORE INTO reports_seen (id) VALUES (?1)")?.execute([id])?;
+        }
+        for (agent, consumed) in &batch.spool_offsets {
+            let mut put = transaction.prepare_cached(
+                "INSERT INTO spool_offsets (agent, consumed) VALUES (?1, ?2)
+                 ON CONFLICT (agent) DO UPDATE SET consumed = excluded.consumed",
+            )?;
+            put.execute(params![agent, *consumed as i64])?;
+        }
+        if self.next_seq - self.sealed > SEAL_EVERY {
+            seal(&transaction, self.next_seq - 1)?;
+            self.sealed = self.next_seq - 1;
+        }
+        transaction.commit()
+    }
+
+    /// Marks the chain as verified up to its head and folds the write-ahead log into the file.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn seal(&mut self) -> Result<(), StoreError> {
+        seal(&self.connection, self.next_seq - 1).map_err(|error| StoreError::of_write(&self.path, error))?;
+        self.sealed = self.next_seq - 1;
+        let folded = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        folded.map_err(|error| StoreError::of_write(&self.path, error))
+    }
+
+    /// Lets full-text search follow the log by at most `rows` events. Gives whether more wait.
+    ///
+    /// # Errors
+    /// What SQLite says; search then scans the unindexed tail.
+    pub fn index_text(&mut self, rows: u64) -> Result<bool, StoreError> {
+        crate::search::follow(&self.connection, rows, self.next_seq - 1)
+            .map_err(|error| StoreError::of_write(&self.path, error))
+    }
+}
+
+/// Sets what every connection of the writer needs: durable commits, no lock held for long by readers.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_millis(500))?;
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 2000)?;
+    connection.pragma_update(None, "journal_size_limit", 67_108_864)?;
+    connection.pragma_update(None, "cache_size", -4096)
+}
+
+fn to_text<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+fn insert_event(
+    connection: &Connection,
+    event: &Event,
+    previous: &Hash,
+    salt_key: &[u8; 32],
+) -> rusqlite::Result<Hash> {
+    let seq = event.seq.0;
+    let mut data =
+        event.body.to_json().map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    redact(&mut data);
+    let data = data.to_string();
+    let id = event_id(event.at);
+    let salt = blake3::keyed_hash(salt_key, &seq.to_le_bytes());
+    let salt = salt.as_bytes().first_chunk::<16>().copied().unwrap_or_default();
+    let parent_id: Option<String> = match event.cause {
+        Some(cause) => connection
+            .prepare_cached("SELECT id FROM development_events WHERE seq = ?1")?
+            .query_row([cause.0 as i64], |row| row.get(0))
+            .optional()?,
+        None => None,
+    };
+    let run = event.run.map(|run| run.to_string());
+    let columns = Columns {
+        seq,
+        id: &id,
+        timestamp: event.at.0,
+        event_type: event.body.event_type(),
+        event_version: 1,
+        actor: event.actor.word(),
+        ai_id: event.agent.as_ref().map(|agent| agent.name.as_str()),
+        user_id: event.actor.user(),
+        session_id: run.as_deref(),
+        parent_event_id: parent_id.as_deref(),
+    };
+    let payload = chain::payload_hash(&salt, &data);
+    let hash = chain::chain_hash(previous, &columns, &payload);
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO development_events (seq, id, timestamp, event_type, event_version, actor, ai_id, user_id,
+            session_id, event_data, parent_event_id, parent_seq, payload_salt, payload_hash, chain_hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?;
+    insert.execute(params![
+        seq as i64,
+        columns.id,
+        columns.timestamp,
+        columns.event_type,
+        columns.event_version,
+        columns.actor,
+        columns.ai_id,
+        columns.user_id,
+        columns.session_id,
+        data,
+        columns.parent_event_id,
+        event.cause.map(|cause| cause.0 as i64),
+        salt,
+        payload,
+        hash
+    ])?;
+    for path in &event.paths {
+        let mut add =
+            connection.prepare_cached("INSERT OR IGNORE INTO event_paths (path, seq) VALUES (?1, ?2)")?;
+        add.execute(params![path, seq as i64])?;
+    }
+    Ok(hash)
+}
+
+fn event_id(at: Timestamp) -> String {
+    let micros = at.0.max(0).unsigned_abs();
+    let nanos = (micros % 1_000_000) as u32 * 1000;
+    let moment = uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos);
+    uuid::Uuid::new_v7(moment).to_string()
+}
+
+fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
+}
+
+fn seal(connection: &Connection, seq: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('sealed_seq', ?1)")?
+        .execute([seq.to_string()])?;
+    Ok(())
+}
+
+fn load_state(connection: &Connection) -> Result<State, StoreError> {
+    let mut state = State::default();
+    let mut rows = connection.prepare("SELECT kind, key, data FROM aggregates")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let (kind, key, data): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        state
+            .load_aggregate(&kind, &key, &data)
+            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+    }
+    Ok(state)
+}
+
+fn load_outbox(connection: &Connection) -> Result<Vec<OutboxRow>, StoreError> {
+    let mut rows = connection.prepare("SELECT seq, part, data FROM outbox ORDER BY seq, part")?;
+    let rows = rows.query_map([], |row| {
+        let id = EffectId { seq: EventSeq(row.get::<_, i64>(0)?.unsigned_abs()), index: row.get(1)? };
+        let text: String = row.get(2)?;
+        let effect = serde_json::from_str(&text).map(|body| Effect { id, body }).map_err(|error| error.to_string());
+        Ok(OutboxRow { effect, id })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
