@@ -1,0 +1,199 @@
+//! Hands reports to the host, or keeps them in the spool.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::link::{Link, LinkError, Watched};
+use crate::msgpack::{Value, Writer};
+use crate::report::{Report, new_id, now_micros};
+use crate::spool::{self, SpoolError};
+
+/// How long a report may wait for the host, in all.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a host that let a report time out is left alone.
+const REST: Duration = Duration::from_secs(5);
+
+/// Where reports go and who sends them.
+#[derive(Debug, Clone)]
+pub struct ReporterOptions {
+    /// The host's socket.
+    pub socket: PathBuf,
+    /// The agent's full name, `7/claude`.
+    pub agent: String,
+    /// The agent's token.
+    pub token: String,
+    /// The agent's spool.
+    pub spool: PathBuf,
+}
+
+/// What became of a report.
+#[derive(Debug)]
+pub enum Delivery {
+    /// The host has stored it.
+    Durable,
+    /// It is in the spool, on the disk.
+    Spooled,
+    /// Neither took it.
+    Lost(SpoolError),
+}
+
+/// What the host wants the agent to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opinion {
+    /// For standard output.
+    pub output: Vec<u8>,
+    /// The exit code.
+    pub exit: u8,
+}
+
+/// Delivers one agent's reports in order, over one connection as long as it holds.
+///
+/// While the spool is not empty new reports go there too, behind the older ones, and the host is asked
+/// to read it.
+pub struct Reporter {
+    options: ReporterOptions,
+    link: Option<Link>,
+    rests_until: Option<Instant>,
+}
+
+impl Reporter {
+    /// Prepares to report; connects only when there is something to say.
+    pub fn new(options: ReporterOptions) -> Self {
+        Reporter { options, link: None, rests_until: None }
+    }
+
+    /// Delivers what this process saw just now. Returns within about a second.
+    pub fn deliver(&mut self, format: &str, name: &str, body: &[u8]) -> Delivery {
+        let at = now_micros();
+        let ReporterOptions { agent, token, .. } = self.options.clone();
+        let report = Report {
+            id: &new_id(at),
+            agent: &agent,
+            token: &token,
+            at,
+            format,
+            name,
+            body,
+            pid: std::process::id(),
+            decision: false,
+            truncated: false,
+        };
+        self.deliver_report(&report)
+    }
+
+    /// Delivers a report. Returns within about a second.
+    pub fn deliver_report(&mut self, report: &Report<'_>) -> Delivery {
+        let payload = report.encode();
+        if spool::is_empty(&self.options.spool)
+            && self.ask("report", &payload, Instant::now() + PATIENCE, &[]).is_ok()
+        {
+            return Delivery::Durable;
+        }
+        self.keep(&payload)
+    }
+
+    /// Asks the host to read the spool, if it holds something and the host was not just found stuck;
+    /// tells whether nothing waits there any more. For callers that have been silent for a while.
+    pub fn nudge(&mut self) -> bool {
+        if spool::is_empty(&self.options.spool) {
+            return true;
+        }
+        let mut argument = Writer::with_capacity(128);
+        argument.map(2);
+        argument.text("agent");
+        argument.text(&self.options.agent);
+        argument.text("token");
+        argument.text(&self.options.token);
+        self.ask("drain", &argument.into_bytes(), Instant::now() + PATIENCE, &[]).is_ok()
+    }
+
+    /// Delivers a report that asks for a decision and waits for it.
+    ///
+    /// # Errors
+    /// When there is no answer, and why; the report is in the spool then, unless the second value says
+    /// that even this failed.
+    pub(crate) fn decide(
+        &mut self,
+        report: &Report<'_>,
+        patience: Duration,
+        watched: &[Watched<'_>],
+    ) -> Result<Option<Opinion>, (LinkError, Option<SpoolError>)> {
+        self.nudge();
+        // A host that is slow over a long spool may still answer: a decision has the patience.
+        self.rests_until = None;
+        let asked = Report { decision: true, ..*report };
+        match self.ask("report", &asked.encode(), Instant::now() + patience, watched) {
+            Ok(result) => Ok(opinion(&result)),
+            Err(error) => {
+                let kept = Report { decision: false, ..*report };
+                let lost = match self.keep(&kept.encode()) {
+                    Delivery::Lost(error) => Some(error),
+                    Delivery::Durable | Delivery::Spooled => None,
+                };
+                Err((error, lost))
+            }
+        }
+    }
+
+    fn keep(&mut self, payload: &[u8]) -> Delivery {
+        match spool::append(&self.options.spool, payload) {
+            Ok(()) => {
+                self.nudge();
+                Delivery::Spooled
+            }
+            Err(error) => Delivery::Lost(error),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        method: &str,
+        argument: &[u8],
+        deadline: Instant,
+        watched: &[Watched<'_>],
+    ) -> Result<Value, LinkError> {
+        if self.rests_until.is_some_and(|until| Instant::now() < until) {
+            return Err(LinkError::TimedOut);
+        }
+        let reused = self.link.is_some();
+        let mut outcome = self.ask_once(method, argument, deadline, watched);
+        // A connection from before the host's restart ends at its first use.
+        if reused && matches!(outcome, Err(LinkError::Closed)) {
+            outcome = self.ask_once(method, argument, deadline, watched);
+        }
+        if matches!(outcome, Err(LinkError::TimedOut)) {
+            self.rests_until = Some(Instant::now() + REST);
+        }
+        outcome
+    }
+
+    fn ask_once(
+        &mut self,
+        method: &str,
+        argument: &[u8],
+        deadline: Instant,
+        watched: &[Watched<'_>],
+    ) -> Result<Value, LinkError> {
+        let mut link = match self.link.take() {
+            Some(link) => link,
+            None => Link::open(&self.options.socket, deadline)?,
+        };
+        let outcome = link.ask(method, argument, deadline, watched);
+        if matches!(outcome, Ok(_) | Err(LinkError::Refused)) {
+            self.link = Some(link);
+        }
+        outcome
+    }
+}
+
+/// Reads `{"output": …, "exit": …}`; anything else is no opinion.
+fn opinion(result: &Value) -> Option<Opinion> {
+    let Some(Value::Bytes(output)) = result.get("output") else { return None };
+    let exit = match result.get("exit") {
+        None => 0,
+        Some(Value::Integer(exit)) => u8::try_from(*exit).ok()?,
+        Some(_) => return None,
+    };
+    Some(Opinion { output: output.clone(), exit })
+}
