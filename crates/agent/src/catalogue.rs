@@ -1,0 +1,258 @@
+//! Which agents there are: TOML files, built in and the user's.
+//!
+//! A file describes one agent. The user's files stand in one folder and replace a built-in agent of the
+//! same name. A broken file is a [`Problem`] that names it; the other agents stay.
+
+mod entry;
+mod program;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use entry::{Dialog, Entry, Give, Kind, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom};
+pub use program::{Presence, find_program, version_in};
+
+const BUILT_IN: [(&str, &str); 4] = [
+    ("aider", include_str!("catalogue/builtin/aider.toml")),
+    ("claude", include_str!("catalogue/builtin/claude.toml")),
+    ("rehearsal", include_str!("catalogue/builtin/rehearsal.toml")),
+    ("shell", include_str!("catalogue/builtin/shell.toml")),
+];
+
+/// Largest file of the user's that is read, in bytes.
+const FILE_LIMIT: u64 = 1 << 20;
+
+/// Says what is wrong with one of the user's files; the agent it describes is not in the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, or the folder when that cannot be read.
+    pub file: PathBuf,
+    /// What is wrong, with the dotted path and the line where there is one, and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.message)
+    }
+}
+
+/// All agents that can be started, by name.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Catalogue {
+    /// Loads the built-in agents and those of the user's folder, which may be missing.
+    pub fn load(user_dir: Option<&Path>) -> (Catalogue, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut entries = BTreeMap::new();
+        for (stem, text) in BUILT_IN {
+            match parse(stem, text, Source::BuiltIn) {
+                Ok(entry) => drop(entries.insert(entry.name.clone(), entry)),
+                Err(message) => problems.push(Problem { file: format!("{stem}.toml").into(), message }),
+            }
+        }
+        let files = user_dir.map_or_else(Vec::new, |directory| user_files(directory, &mut problems));
+        for file in files {
+            match read_entry(&file) {
+                Err(message) => problems.push(Problem { file, message }),
+                Ok(entry) => match entries.get(&entry.name).map(|known| &known.source) {
+                    Some(Source::File(other)) => problems.push(Problem {
+                        message: format!(
+                            "name: the agent {:?} is described in {} already; rename one of them",
+                            entry.name,
+                            other.display()
+                        ),
+                        file,
+                    }),
+                    Some(Source::BuiltIn) | None => drop(entries.insert(entry.name.clone(), entry)),
+                },
+            }
+        }
+        (Catalogue { entries }, problems)
+    }
+
+    /// Finds an agent by its name.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    /// Goes through all agents, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+}
+
+fn user_files(directory: &Path, problems: &mut Vec<Problem>) -> Vec<PathBuf> {
+    let listing = match std::fs::read_dir(directory) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            let message = format!("the folder of your agents cannot be read: {error}");
+            problems.push(Problem { file: directory.to_owned(), message });
+            return Vec::new();
+        }
+    };
+    let mut files: Vec<PathBuf> = listing
+        .filter_map(|item| item.ok().map(|item| item.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn read_entry(file: &Path) -> Result<Entry, String> {
+    let unreadable = |error: std::io::Error| format!("the file cannot be read: {error}");
+    let metadata = std::fs::metadata(file).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > FILE_LIMIT {
+        return Err(format!("this is no regular file of at most {FILE_LIMIT} bytes, so it was not read"));
+    }
+    let text = std::fs::read_to_string(file).map_err(unreadable)?;
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    parse(&stem, &text, Source::File(file.to_owned()))
+}
+
+fn parse(stem: &str, text: &str, source: Source) -> Result<Entry, String> {
+    let mut entry: Entry = toml::from_str(text).map_err(|error| explain(text, &error))?;
+    entry.source = source;
+    if entry.name.is_empty() {
+        stem.clone_into(&mut entry.name);
+    }
+    if entry.title.is_empty() {
+        entry.title.clone_from(&entry.name);
+    }
+    entry.check()?;
+    Ok(entry)
+}
+
+/// Tells where a file is wrong: `prompt.giv (line 7): unknown field …`.
+fn explain(text: &str, error: &toml::de::Error) -> String {
+    let line =
+        error.span().and_then(|span| text.get(..span.start)).map(|before| 1 + before.matches('\n').count());
+    // Only a value that was parsed before knows the dotted path to what is wrong in it.
+    let path = toml::from_str::<toml::Table>(text)
+        .ok()
+        .and_then(|table| Entry::deserialize(table).err())
+        .and_then(|error| dotted_path(&error));
+    let place = match (path, line) {
+        (Some(path), Some(line)) => format!("{path} (line {line}): "),
+        (Some(path), None) => format!("{path}: "),
+        (None, Some(line)) => format!("line {line}: "),
+        (None, None) => String::new(),
+    };
+    format!("{place}{}", error.message().trim_end())
+}
+
+fn dotted_path(error: &toml::de::Error) -> Option<String> {
+    let parent = error
+        .to_string()
+        .lines()
+        .find_map(|line| Some(line.strip_prefix("in `")?.strip_suffix('`')?.to_owned()));
+    // The message names the unknown key itself; the path leads to its table only.
+    let unknown = error.message().strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    match (parent, unknown) {
+        (Some(parent), Some(unknown)) if !parent.ends_with(unknown) => Some(format!("{parent}.{unknown}")),
+        (Some(path), _) => Some(path),
+        (None, unknown) => unknown.map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orchflow_core::state::{ReadySignal, StatusSource};
+
+    fn parse_user(text: &str) -> Result<Entry, String> {
+        parse("mine", text, Source::File("/agents/mine.toml".into()))
+    }
+
+    #[test]
+    fn every_built_in_agent_is_sound() {
+        let (catalogue, problems) = Catalogue::load(None);
+        assert_eq!(problems, []);
+        let names: Vec<_> = catalogue.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["aider", "claude", "rehearsal", "shell"]);
+        let claude = catalogue.get("claude").unwrap();
+        assert_eq!(claude.kind, Kind::Claude);
+        assert_eq!(claude.signals().status, StatusSource::Osc7501);
+        assert!(claude.signals().hooks);
+        assert_eq!(claude.dialogs.len(), 3);
+        assert_eq!(catalogue.get("aider").unwrap().signals().ready, ReadySignal::BracketedPaste);
+    }
+
+    #[test]
+    fn the_smallest_file_is_a_program() {
+        let entry = parse_user("program = \"my-agent\"").unwrap();
+        assert_eq!((entry.name.as_str(), entry.title.as_str(), entry.kind), ("mine", "mine", Kind::Command));
+        assert_eq!(entry.prompt.give, Give::Paste);
+        assert_eq!(entry.ready.signal, ReadySignal::Output);
+        assert_eq!(entry.status.source, StatusSource::Output);
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_dotted_path_and_line() {
+        for (text, expected) in [
+            ("program = 'x'\nprogramm = 'y'", "programm (line 2): unknown field `programm`"),
+            ("program = 'x'\n[prompt]\ngiv = 'paste'", "prompt.giv (line 3): unknown field `giv`"),
+            ("program = 'x'\nready = { signl = 'x' }", "ready.signl (line 2): unknown field `signl`"),
+            ("program = 'x'\n[ready]\nsignal = 'smoke'", "ready.signal (line 3): unknown variant `smoke`"),
+            ("program = 'x'\n[ready]\ntimeout_s = 'long'", "ready.timeout_s (line 3): invalid type"),
+            ("program = 'x'\n[[dialog]]\nscreen = 'x'\nwaiting = 'y'", "waiting (line 4): unknown field"),
+            ("program = 'x'\nargs = [", "line 2: "),
+            ("kind = 'command'", "program: "),
+            ("name = 'a b'\nprogram = 'x'", "name: "),
+            ("program = ''", "program: "),
+            ("program = 'x'\n[environment]\nORCHFLOW_TOKEN = '1'", "environment.ORCHFLOW_TOKEN: "),
+            ("program = 'x'\n[environment]\n'A=B' = '1'", "environment.\"A=B\": "),
+            ("program = 'x'\n[ready]\ntimeout_s = 0", "ready.timeout_s: "),
+            ("program = 'x'\n[rehearsal]\nscript = 'x.yaml'", "rehearsal: "),
+            ("program = 'x'\n[[dialog]]\nwaiting_for = 'x'\nscreen = '   '", "dialog.screen: "),
+        ] {
+            let message = parse_user(text).unwrap_err();
+            assert!(
+                message.contains(expected),
+                "{text:?} gave {message:?}, which should contain {expected:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_file_is_a_warning_and_the_others_work() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        write("good.toml", "program = 'good'");
+        write("broken.toml", "program = ");
+        write("twin.toml", "name = 'good'\nprogram = 'x'");
+        write(
+            "claude.toml",
+            "title = 'My Claude'\nkind = 'claude'\nprogram = 'claude'\nargs = ['--model', 'x']",
+        );
+        write("notes.txt", "not an agent");
+        std::fs::create_dir(directory.path().join("folder.toml")).unwrap();
+        std::fs::write(directory.path().join("binary.toml"), b"\xff\xfe").unwrap();
+        let (catalogue, problems) = Catalogue::load(Some(directory.path()));
+        assert!(catalogue.get("good").is_some());
+        assert_eq!(catalogue.get("claude").unwrap().title, "My Claude");
+        assert!(catalogue.get("rehearsal").is_some());
+        let named: Vec<_> =
+            problems.iter().map(|problem| problem.file.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(named, ["binary.toml", "broken.toml", "folder.toml", "twin.toml"]);
+    }
+
+    #[test]
+    fn a_program_that_reads_lines_gets_one() {
+        assert_eq!(Give::StdinLine.shape("one\r\n\n  two\n"), "one two");
+        assert_eq!(Give::Paste.shape("one\ntwo"), "one\ntwo");
+    }
+
+    #[test]
+    fn no_folder_is_no_problem() {
+        let (_, problems) = Catalogue::load(Some(Path::new("/nonexistent/agents")));
+        assert_eq!(problems, []);
+    }
+}

@@ -1,0 +1,284 @@
+//! One agent of the catalogue.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use orchflow_core::id::is_agent_name;
+use orchflow_core::state::{ReadySignal, Signals, StatusSource};
+use serde::Deserialize;
+
+use super::program::{Presence, find_program};
+
+/// Longest wait for readiness that can be asked for, in seconds.
+const LONGEST_TIMEOUT_S: u64 = 3600;
+
+/// How an agent is spoken with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Claude Code: hooks by `--settings`, status by OSC 7501.
+    Claude,
+    /// Any program in a terminal.
+    #[default]
+    Command,
+    /// The built-in rehearsal: plays a script, has no model.
+    Rehearsal,
+}
+
+impl Kind {
+    /// Gives the word used in files and messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Claude => "claude",
+            Kind::Command => "command",
+            Kind::Rehearsal => "rehearsal",
+        }
+    }
+}
+
+/// Where an entry was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Source {
+    /// It comes with orchflow.
+    #[default]
+    BuiltIn,
+    /// The user's file.
+    File(PathBuf),
+}
+
+/// How a prompt is written into the terminal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Give {
+    /// As one paste, then Enter.
+    #[default]
+    Paste,
+    /// As one line, its line breaks turned into spaces, then Enter: for programs that read lines.
+    StdinLine,
+}
+
+/// How prompts are given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Prompt {
+    /// The way.
+    pub give: Give,
+}
+
+impl Give {
+    /// Brings a prompt into the form that is written.
+    pub fn shape(self, prompt: &str) -> String {
+        match self {
+            Give::Paste => prompt.to_owned(),
+            Give::StdinLine => {
+                let lines = prompt.lines().map(str::trim).filter(|line| !line.is_empty());
+                lines.collect::<Vec<_>>().join(" ")
+            }
+        }
+    }
+}
+
+/// When the first prompt may be given.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ready {
+    /// What shows it.
+    pub signal: ReadySignal,
+    /// After so many seconds without it the human is told.
+    pub timeout_s: u64,
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Ready { signal: ReadySignal::Output, timeout_s: 60 }
+    }
+}
+
+impl Ready {
+    /// Gives the time after which the human is told that it is not ready.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_s)
+    }
+}
+
+/// Where its status comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StatusFrom {
+    /// The source.
+    pub source: StatusSource,
+}
+
+impl Default for StatusFrom {
+    fn default() -> Self {
+        StatusFrom { source: StatusSource::Output }
+    }
+}
+
+/// How an earlier session is taken up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Resume {
+    /// Arguments to add; `{session_id}` stands for the session.
+    pub args: Vec<String>,
+}
+
+/// A question the program shows on its screen before its first prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dialog {
+    /// What it waits for, as shown: `trust`, `api key`, `mcp`.
+    pub waiting_for: String,
+    /// A text that stands on the screen only then.
+    pub screen: String,
+}
+
+/// What a rehearsal plays.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RehearsalSource {
+    /// The script; a relative path counts from the folder of the entry's file.
+    pub script: PathBuf,
+}
+
+/// One agent that can be started.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Its name, the file's stem by default.
+    #[serde(default)]
+    pub name: String,
+    /// Its name for people, its name by default.
+    #[serde(default)]
+    pub title: String,
+    /// How it is spoken with.
+    #[serde(default)]
+    pub kind: Kind,
+    /// The program, found in `PATH` unless it has a slash. Empty for a rehearsal.
+    #[serde(default)]
+    pub program: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Environment variables to add.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// How to get the program: a command or a sentence.
+    pub install: Option<String>,
+    /// Arguments that make it print its version; none if it cannot.
+    #[serde(default)]
+    pub version_args: Vec<String>,
+    /// How prompts are given.
+    #[serde(default)]
+    pub prompt: Prompt,
+    /// When the first may be given.
+    #[serde(default)]
+    pub ready: Ready,
+    /// Where its status comes from.
+    #[serde(default)]
+    pub status: StatusFrom,
+    /// How a session is taken up again.
+    #[serde(default)]
+    pub resume: Resume,
+    /// Its known dialogs.
+    #[serde(default, rename = "dialog")]
+    pub dialogs: Vec<Dialog>,
+    /// What it plays, for a rehearsal; the built-in script by default.
+    pub rehearsal: Option<RehearsalSource>,
+    /// Where the entry was read.
+    #[serde(skip)]
+    pub source: Source,
+}
+
+impl Entry {
+    /// Tells how much the program says about itself.
+    pub fn signals(&self) -> Signals {
+        Signals {
+            status: self.status.source,
+            hooks: matches!(self.kind, Kind::Claude | Kind::Rehearsal),
+            ready: self.ready.signal,
+        }
+    }
+
+    /// Tells whether no model stands behind it.
+    pub fn is_rehearsal(&self) -> bool {
+        self.kind == Kind::Rehearsal
+    }
+
+    /// Looks for the program in a `PATH`.
+    pub fn detect(&self, path: &OsStr) -> Presence {
+        if self.kind == Kind::Rehearsal {
+            return Presence::BuiltIn;
+        }
+        match find_program(&self.program, path) {
+            Some(path) => Presence::Installed { path },
+            None => Presence::Missing { hint: self.missing_hint() },
+        }
+    }
+
+    /// Finds the script of a rehearsal; `None` means the built-in one.
+    pub fn script(&self) -> Option<PathBuf> {
+        let script = &self.rehearsal.as_ref()?.script;
+        let folder = match &self.source {
+            Source::File(file) => file.parent().unwrap_or(Path::new("")),
+            Source::BuiltIn => Path::new(""),
+        };
+        Some(folder.join(script))
+    }
+
+    fn missing_hint(&self) -> String {
+        let place = if self.program.contains('/') { "" } else { " in PATH" };
+        let program = &self.program;
+        match &self.install {
+            Some(install) => format!("there is no program {program:?}{place}; to get it: {install}"),
+            None => {
+                format!("there is no program {program:?}{place}; install it or correct `program` in its file")
+            }
+        }
+    }
+
+    /// Checks what the types cannot say.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if !is_agent_name(&self.name) {
+            return Err(format!(
+                "name: {:?} cannot be an agent's name; use at most 40 letters, digits, `-` and `_`, beginning with a letter or digit",
+                self.name
+            ));
+        }
+        let has_nul = |text: &String| text.contains('\0');
+        if self.kind != Kind::Rehearsal && self.program.trim().is_empty() {
+            return Err("program: say which program to start".to_owned());
+        }
+        if has_nul(&self.program) || self.args.iter().chain(&self.resume.args).any(has_nul) {
+            return Err("program and args cannot contain a NUL character".to_owned());
+        }
+        for (name, value) in &self.environment {
+            if name.is_empty() || name.contains(['=', '\0']) || has_nul(value) {
+                return Err(format!("environment.{name:?}: this cannot be an environment variable"));
+            }
+            if name.starts_with("ORCHFLOW_") && !crate::launch::is_ours_to_set(name.as_bytes()) {
+                return Err(format!(
+                    "environment.{name}: orchflow sets its own variables; choose another name"
+                ));
+            }
+        }
+        if !(1..=LONGEST_TIMEOUT_S).contains(&self.ready.timeout_s) {
+            return Err(format!("ready.timeout_s: give seconds between 1 and {LONGEST_TIMEOUT_S}"));
+        }
+        if self.rehearsal.is_some() && self.kind != Kind::Rehearsal {
+            return Err("rehearsal: only an agent of kind = \"rehearsal\" plays a script".to_owned());
+        }
+        for dialog in &self.dialogs {
+            for (field, text) in [("waiting_for", &dialog.waiting_for), ("screen", &dialog.screen)] {
+                if text.trim().is_empty() {
+                    return Err(format!(
+                        "dialog.{field}: it is empty; say what stands on the screen and what it asks for"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! What a hook that asks is told.
+
+use serde_json::{Value, json};
+
+/// The human's decision, or a policy's.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// The tool may be used, perhaps with other arguments.
+    Allow {
+        /// The arguments to use instead.
+        updated_input: Option<Value>,
+    },
+    /// It may not.
+    Deny {
+        /// Why; the agent reads it.
+        reason: String,
+    },
+    /// The agent's own dialog decides.
+    NoOpinion,
+}
+
+/// What the hook program prints and how it exits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookOutput {
+    /// For standard output.
+    pub output: Vec<u8>,
+    /// The exit code.
+    pub exit: i32,
+}
+
+/// Writes an answer in the words of the agent's hooks. A hook that cannot carry an answer gets none.
+pub fn answer(format: &str, name: &str, answer: &Answer) -> HookOutput {
+    let decision = match (format, name, answer) {
+        ("claude", "PermissionRequest", Answer::Allow { updated_input }) => {
+            let mut decision = json!({ "behavior": "allow" });
+            if let Some(input) = updated_input {
+                decision["updatedInput"] = input.clone();
+            }
+            json!({ "hookEventName": name, "decision": decision })
+        }
+        ("claude", "PermissionRequest", Answer::Deny { reason }) => {
+            json!({ "hookEventName": name, "decision": { "behavior": "deny", "message": reason } })
+        }
+        ("claude", "PreToolUse", Answer::Allow { updated_input }) => {
+            let mut decision = json!({ "hookEventName": name, "permissionDecision": "allow" });
+            if let Some(input) = updated_input {
+                decision["updatedInput"] = input.clone();
+            }
+            decision
+        }
+        ("claude", "PreToolUse", Answer::Deny { reason }) => json!({
+            "hookEventName": name,
+            "permissionDecision": "deny",
+            "permissionDecisionReason": reason,
+        }),
+        _ => return HookOutput { output: Vec::new(), exit: 0 },
+    };
+    let output = json!({ "hookSpecificOutput": decision }).to_string().into_bytes();
+    HookOutput { output, exit: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(name: &str, decision: &Answer) -> String {
+        let HookOutput { output, exit } = answer("claude", name, decision);
+        assert_eq!(exit, 0);
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn each_answer_is_in_the_agents_words() {
+        let allow = Answer::Allow { updated_input: None };
+        let changed = Answer::Allow { updated_input: Some(json!({"command": "ls"})) };
+        let deny = Answer::Deny { reason: "not \"here\"\n".into() };
+        for (name, answer, expected) in [
+            (
+                "PermissionRequest",
+                &allow,
+                r#"{"hookSpecificOutput":{"hookEventName":"PermissionRequest","decision":{"behavior":"allow"}}}"#,
+            ),
+            (
+                "PermissionRequest",
+                &changed,
+                r#"{"hookSpecificOutput":{"hookEventName":"PermissionRequest","decision":{"behavior":"allow","updatedInput":{"command":"ls"}}}}"#,
+            ),
+            (
+                "PermissionRequest",
+                &deny,
+                r#"{"hookSpecificOutput":{"hookEventName":"PermissionRequest","decision":{"behavior":"deny","message":"not \"here\"\n"}}}"#,
+            ),
+            (
+                "PreToolUse",
+                &deny,
+                r#"{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny","permissionDecisionReason":"not \"here\"\n"}}"#,
+            ),
+        ] {
+            assert_eq!(said(name, answer), expected);
+        }
+    }
+
+    #[test]
+    fn no_opinion_and_hooks_that_cannot_answer_say_nothing() {
+        assert_eq!(said("PermissionRequest", &Answer::NoOpinion), "");
+        assert_eq!(said("Stop", &Answer::Deny { reason: "x".into() }), "");
+        let elsewhere = answer("other", "PermissionRequest", &Answer::Allow { updated_input: None });
+        assert_eq!(elsewhere.output, b"");
+    }
+}

@@ -1,0 +1,247 @@
+//! How an agent is started: its command line, its environment and the files it finds.
+//!
+//! Everything here is data; the caller writes the files and starts the process. Nothing of the user's
+//! own settings is written: what an agent needs to know comes by arguments and environment of this
+//! launch alone.
+
+mod claude;
+mod environment;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use orchflow_core::AgentKey;
+
+use crate::catalogue::{Entry, Kind};
+
+pub(crate) use environment::is_ours_to_set;
+
+/// What is known about one launch.
+#[derive(Debug, Clone)]
+pub struct LaunchContext {
+    /// The agent.
+    pub key: AgentKey,
+    /// The agent's folder, where its files of this launch go.
+    pub agent_dir: PathBuf,
+    /// Where it works.
+    pub worktree: PathBuf,
+    /// The agent's program, as [`Entry::detect`] found it; else the entry's word for it is used.
+    pub program: Option<PathBuf>,
+    /// The hook program.
+    pub hook_program: PathBuf,
+    /// Orchflow's own program, which plays rehearsals.
+    pub orchflow_program: PathBuf,
+    /// The environment of the front that starts the agent.
+    pub front_environment: Vec<(OsString, OsString)>,
+    /// The host's socket.
+    pub socket: PathBuf,
+    /// The agent's token.
+    pub token: String,
+    /// The agent's spool.
+    pub spool: PathBuf,
+    /// Ports kept free for this worktree.
+    pub ports: Vec<u16>,
+    /// Arguments after all others.
+    pub extra_args: Vec<OsString>,
+    /// A fresh UUID the program shall use for its session.
+    pub session_id: Option<String>,
+    /// The session to take up again.
+    pub resume: Option<String>,
+    /// Its place in its run, from 0; tells rehearsals apart.
+    pub persona: u32,
+    /// Whether hooks that ask deny when nobody can be asked.
+    pub policy_enforced: bool,
+}
+
+/// What to start. The environment is complete; nothing is inherited besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+    /// The environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Files to write before, each with its mode.
+    pub files: Vec<(PathBuf, Vec<u8>, u32)>,
+}
+
+/// Says why a launch cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The hook's command is written into JSON, which holds text only.
+    #[error(
+        "the path of the hook program, {}, is not valid UTF-8, so {agent} cannot be told to run it; install orchflow under another path",
+        path.display()
+    )]
+    HookPath {
+        /// The path.
+        path: PathBuf,
+        /// The agent's title.
+        agent: String,
+    },
+    /// The entry says nothing about resuming.
+    #[error("{agent} cannot take up an earlier session: its catalogue entry has no `resume.args`")]
+    CannotResume {
+        /// The agent's title.
+        agent: String,
+    },
+}
+
+/// Prepares a launch.
+///
+/// # Errors
+/// [`LaunchError`] when the entry cannot be started in this way.
+pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchError> {
+    let mut argv: Vec<OsString> = Vec::new();
+    let mut files = Vec::new();
+    match entry.kind {
+        Kind::Rehearsal => {
+            argv.push(context.orchflow_program.clone().into());
+            argv.extend(["rehearsal", "--name", &context.key.name, "--persona"].map(OsString::from));
+            argv.push(context.persona.to_string().into());
+            if let Some(script) = entry.script() {
+                argv.extend(["--script".into(), script.into()]);
+            }
+        }
+        Kind::Claude | Kind::Command => {
+            argv.push(context.program.clone().map_or_else(|| entry.program.clone().into(), Into::into));
+        }
+    }
+    argv.extend(entry.args.iter().map(OsString::from));
+    if entry.kind == Kind::Claude {
+        let settings = context.agent_dir.join("settings.json");
+        let hook = context.hook_program.to_str().ok_or_else(|| LaunchError::HookPath {
+            path: context.hook_program.clone(),
+            agent: entry.title.clone(),
+        })?;
+        files.push((settings.clone(), claude::settings(hook), 0o600));
+        argv.extend(["--settings".into(), settings.into()]);
+        if let (Some(session), None) = (&context.session_id, &context.resume) {
+            argv.extend(["--session-id".into(), session.into()]);
+        }
+    }
+    if let Some(session) = &context.resume {
+        if entry.resume.args.is_empty() {
+            return Err(LaunchError::CannotResume { agent: entry.title.clone() });
+        }
+        argv.extend(entry.resume.args.iter().map(|word| word.replace("{session_id}", session).into()));
+    }
+    argv.extend(context.extra_args.iter().cloned());
+    Ok(Launch { argv, environment: environment::complete(entry, context), files })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use orchflow_core::RunId;
+    use serde_json::Value;
+
+    fn context() -> LaunchContext {
+        LaunchContext {
+            key: AgentKey::new(RunId(7), "claude-2"),
+            agent_dir: "/data/agents/7-claude-2".into(),
+            worktree: "/trees/7-claude-2".into(),
+            program: Some("/usr/bin/claude".into()),
+            hook_program: "/opt/it's here/orchflow-hook".into(),
+            orchflow_program: "/opt/orchflow".into(),
+            front_environment: Vec::new(),
+            socket: "/run/host.sock".into(),
+            token: "ab12".into(),
+            spool: "/data/agents/7-claude-2/spool".into(),
+            ports: vec![41_000, 41_001],
+            extra_args: vec!["--verbose".into()],
+            session_id: None,
+            resume: None,
+            persona: 2,
+            policy_enforced: false,
+        }
+    }
+
+    fn launch(name: &str, context: &LaunchContext) -> Launch {
+        let (catalogue, _) = Catalogue::load(None);
+        prepare(catalogue.get(name).unwrap(), context).unwrap()
+    }
+
+    fn words(launch: &Launch) -> Vec<&str> {
+        launch.argv.iter().map(|word| word.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn claude_gets_its_hooks_by_a_settings_file_of_this_launch() {
+        let launch = launch("claude", &context());
+        let settings = "/data/agents/7-claude-2/settings.json";
+        assert_eq!(words(&launch), ["/usr/bin/claude", "--settings", settings, "--verbose"]);
+        let [(path, bytes, mode)] = launch.files.as_slice() else { panic!() };
+        assert_eq!((path.to_str(), *mode), (Some(settings), 0o600));
+        let json: Value = serde_json::from_slice(bytes).unwrap();
+        let hooks = json["hooks"].as_object().unwrap();
+        assert_eq!(hooks.len(), 17);
+        assert_eq!(
+            hooks["Stop"],
+            serde_json::json!([{"hooks": [{
+                "type": "command",
+                "command": r"'/opt/it'\''s here/orchflow-hook' claude Stop",
+                "timeout": 10,
+            }]}])
+        );
+        assert_eq!(
+            hooks["PermissionRequest"][0]["hooks"][0],
+            serde_json::json!({
+                "type": "command",
+                "command": r"'/opt/it'\''s here/orchflow-hook' --wait 590 claude PermissionRequest",
+                "timeout": 600,
+            })
+        );
+    }
+
+    #[test]
+    fn a_shell_reads_the_hook_command_as_the_path_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let hook = directory.path().join("it's \"a\" $HOME `x` \\ path");
+        std::fs::write(&hook, "#!/bin/sh\nprintf '%s|' \"$@\"\n").unwrap();
+        std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let settings: Value = serde_json::from_slice(&claude::settings(hook.to_str().unwrap())).unwrap();
+        let command = settings["hooks"]["Stop"][0]["hooks"][0]["command"].as_str().unwrap().to_owned();
+        let output = std::process::Command::new("sh").arg("-c").arg(command).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "claude|Stop|", "{output:?}");
+    }
+
+    #[test]
+    fn sessions_are_named_or_taken_up_but_not_both() {
+        let mut context = context();
+        context.session_id = Some("11111111-2222-3333-4444-555555555555".into());
+        assert!(words(&launch("claude", &context)).contains(&"--session-id"));
+        context.resume = Some("99999999-2222-3333-4444-555555555555".into());
+        let resumed = launch("claude", &context);
+        let words = words(&resumed);
+        assert!(!words.contains(&"--session-id"));
+        assert!(words.windows(2).any(|pair| pair == ["--resume", "99999999-2222-3333-4444-555555555555"]));
+
+        let (catalogue, _) = Catalogue::load(None);
+        let error = prepare(catalogue.get("shell").unwrap(), &context).unwrap_err();
+        assert!(error.to_string().contains("resume.args"));
+    }
+
+    #[test]
+    fn a_rehearsal_is_orchflow_itself() {
+        let launch = launch("rehearsal", &context());
+        assert_eq!(
+            words(&launch),
+            ["/opt/orchflow", "rehearsal", "--name", "claude-2", "--persona", "2", "--verbose"]
+        );
+        assert!(
+            launch.environment.contains(&("ORCHFLOW_HOOK".into(), "/opt/it's here/orchflow-hook".into()))
+        );
+    }
+
+    #[test]
+    fn a_hook_path_that_is_no_text_is_refused_with_the_way_out() {
+        use std::os::unix::ffi::OsStringExt;
+        let mut context = context();
+        context.hook_program = OsString::from_vec(b"/opt/\xff/hook".to_vec()).into();
+        let (catalogue, _) = Catalogue::load(None);
+        let error = prepare(catalogue.get("claude").unwrap(), &context).unwrap_err().to_string();
+        assert!(error.contains("not valid UTF-8") && error.contains("install orchflow"), "{error}");
+        assert!(prepare(catalogue.get("rehearsal").unwrap(), &context).is_ok());
+    }
+}

@@ -1,0 +1,52 @@
+//! The settings file that makes Claude Code report its actions.
+
+use serde_json::{Map, Value, json};
+
+/// The hooks that Claude Code 2.1.329 was seen to deliver, and the two around a compaction.
+const REPORTED: [&str; 16] = [
+    "SessionStart",
+    "UserPromptSubmit",
+    "MessageDisplay",
+    "PreToolUse",
+    "PostToolUse",
+    "PostToolUseFailure",
+    "PostToolBatch",
+    "PermissionDenied",
+    "Notification",
+    "SubagentStart",
+    "SubagentStop",
+    "Stop",
+    "StopFailure",
+    "SessionEnd",
+    "PreCompact",
+    "PostCompact",
+];
+
+/// After so many seconds Claude Code ends a hook that reports; our own limit is one.
+const REPORT_TIMEOUT_S: u32 = 10;
+
+/// The same for the hook that asks; the hook itself gives up ten seconds before.
+const DECISION_TIMEOUT_S: u32 = 600;
+
+/// Writes the settings, given the path of the hook program.
+pub(super) fn settings(hook_program: &str) -> Vec<u8> {
+    let program = quote(hook_program);
+    let hook = |name: &str, options: String, timeout: u32| {
+        let command = format!("{program}{options} claude {name}");
+        json!([{ "hooks": [{ "type": "command", "command": command, "timeout": timeout }] }])
+    };
+    let mut hooks = Map::new();
+    for name in REPORTED {
+        hooks.insert(name.to_owned(), hook(name, String::new(), REPORT_TIMEOUT_S));
+    }
+    let wait = format!(" --wait {}", DECISION_TIMEOUT_S - 10);
+    hooks.insert("PermissionRequest".to_owned(), hook("PermissionRequest", wait, DECISION_TIMEOUT_S));
+    let mut text = format!("{:#}", Value::Object(Map::from_iter([("hooks".to_owned(), hooks.into())])));
+    text.push('\n');
+    text.into_bytes()
+}
+
+/// Quotes a word for a POSIX shell.
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
