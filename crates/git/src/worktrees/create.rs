@@ -1,0 +1,387 @@
+//! Making worktrees, many at once.
+//!
+//! Git makes the records (`worktree add --no-checkout`), the files come from a template that git checked out, and the
+//! index is exact, so that the first `git status` has nothing to read. Where a template will not do, or anything does
+//! not turn out as it must, `git worktree add` does the whole.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::Timespec;
+
+use super::copy::{self, Manner, Outcome, for_each};
+use super::remove::{discard, forget};
+use super::strategy::{Strategy, Why};
+use super::template::{self, Found, Template};
+use super::{LOCK_REASON, Worktree, find, guard_main, include, met_another};
+use crate::command::{failure, post_checkout_hook};
+use crate::{GitError, ObjectId, Repository};
+
+/// How often git is asked for a worktree when it stumbles over another that is being made.
+const ATTEMPTS: u32 = 6;
+
+/// One worktree to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorktreeRequest {
+    /// Where; must not exist yet, or be an empty folder.
+    pub path: PathBuf,
+    /// What it starts from.
+    pub commit: ObjectId,
+}
+
+/// How worktrees are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Where templates are kept, best on the file system of the worktrees.
+    pub templates: PathBuf,
+    /// Where what has to make way is moved, on the same file system.
+    pub trash: PathBuf,
+    /// Whether git itself checks each copied worktree, which costs it a `git status`.
+    pub verify: bool,
+    /// Whether the repository's post-checkout hook runs, as `git worktree add` would run it.
+    pub hook: bool,
+    /// Whether `.worktreeinclude` is followed.
+    pub include: bool,
+    /// Whether git makes every worktree alone.
+    pub plain: bool,
+}
+
+impl Options {
+    /// Keeps templates and trash in a folder, beside the worktrees; everything else as a user expects it.
+    pub fn in_folder(folder: &Path) -> Self {
+        Options {
+            templates: folder.join("templates"),
+            trash: folder.join("trash"),
+            verify: false,
+            hook: true,
+            include: true,
+            plain: false,
+        }
+    }
+}
+
+/// A worktree that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The worktree.
+    pub worktree: Worktree,
+    /// How its files were made.
+    pub strategy: Strategy,
+    /// How many ignored files `.worktreeinclude` brought along.
+    pub included: usize,
+    /// What did not go as it should and does no harm: a hook that failed, a file that could not be brought along.
+    pub warnings: Vec<String>,
+}
+
+/// Makes worktrees, detached at their commits and locked, and gives for each how it went, in order.
+///
+/// A worktree that an earlier call completed is found again; one that a crash left half made is made anew.
+///
+/// # Errors
+/// For each request on its own: [`GitError::MainWorktree`], [`GitError::NotOurs`] when another worktree is there, what
+/// git gives when the path is taken or the commit does not exist. What failed leaves nothing behind.
+pub fn create(
+    repository: &Repository,
+    requests: &[WorktreeRequest],
+    options: &Options,
+) -> Vec<Result<Created, GitError>> {
+    let mut results: Vec<Option<Result<Created, GitError>>> =
+        requests.iter().map(|request| existing(repository, request, options).transpose()).collect();
+    let mut by_commit: BTreeMap<&ObjectId, Vec<usize>> = BTreeMap::new();
+    for (number, request) in requests.iter().enumerate() {
+        if results.get(number).is_some_and(Option::is_none) {
+            by_commit.entry(&request.commit).or_default().push(number);
+        }
+    }
+    for (commit, numbers) in by_commit {
+        let paths: Vec<&Path> =
+            numbers.iter().filter_map(|number| requests.get(*number)).map(|request| &*request.path).collect();
+        for (number, result) in numbers.iter().zip(create_of(repository, commit, &paths, options)) {
+            if let Some(place) = results.get_mut(*number) {
+                *place = Some(result);
+            }
+        }
+    }
+    let lost = || Err(GitError::Unreadable { command: "worktree add", detail: "expected a result each" });
+    results.into_iter().map(|result| result.unwrap_or_else(lost)).collect()
+}
+
+/// Makes the template of a commit ahead of time, and says whether there is one to copy from.
+///
+/// # Errors
+/// [`GitError::NoObject`] for an unknown commit; what git gives.
+pub fn prepare(repository: &Repository, commit: &ObjectId, options: &Options) -> Result<bool, GitError> {
+    Ok(matches!(template::find(repository, commit, &options.templates, true)?, Found::Template(_)))
+}
+
+/// Finds a worktree an earlier call made; removes one it did not complete.
+fn existing(
+    repository: &Repository,
+    request: &WorktreeRequest,
+    options: &Options,
+) -> Result<Option<Created>, GitError> {
+    guard_main(repository, &request.path)?;
+    if find(repository, &request.path)?.is_none() {
+        return Ok(None);
+    }
+    let worktree = Worktree::open(repository, &request.path)?;
+    if worktree.is_ready() && worktree.path().is_dir() {
+        return Ok(Some(Created { worktree, strategy: Strategy::Found, included: 0, warnings: Vec::new() }));
+    }
+    discard_half_made(repository, &worktree, options)?;
+    Ok(None)
+}
+
+fn discard_half_made(repository: &Repository, worktree: &Worktree, options: &Options) -> Result<(), GitError> {
+    discard(worktree.path(), &options.trash)?;
+    forget(repository, worktree)
+}
+
+fn create_of(
+    repository: &Repository,
+    commit: &ObjectId,
+    paths: &[&Path],
+    options: &Options,
+) -> Vec<Result<Created, GitError>> {
+    let found = if options.plain {
+        Ok(Found::Unsuited(Why::Wanted))
+    } else {
+        template::find(repository, commit, &options.templates, paths.len() > 1)
+    };
+    let made: Vec<Result<(Worktree, Strategy), GitError>> = match found {
+        Ok(Found::Template(template)) => copied(repository, commit, paths, &template, options),
+        Ok(Found::Absent) => all_plain(repository, commit, paths, Why::Single),
+        Ok(Found::Unsuited(why)) => all_plain(repository, commit, paths, why),
+        Err(error) => {
+            tracing::warn!(%error, "no template, git makes each worktree alone");
+            all_plain(repository, commit, paths, Why::Template)
+        }
+    };
+    finish(repository, commit, made, options)
+}
+
+fn all_plain(
+    repository: &Repository,
+    commit: &ObjectId,
+    paths: &[&Path],
+    why: Why,
+) -> Vec<Result<(Worktree, Strategy), GitError>> {
+    for_each(paths.len(), |number| {
+        let path = paths.get(number).copied().unwrap_or(Path::new(""));
+        Ok((add(repository, commit, path, true)?, Strategy::Plain(why)))
+    })
+}
+
+/// Lets git make a worktree, with or without its files.
+fn add(
+    repository: &Repository,
+    commit: &ObjectId,
+    path: &Path,
+    checkout: bool,
+) -> Result<Worktree, GitError> {
+    let words = ["worktree", "add", "--quiet", "--detach", "--lock", "--reason", LOCK_REASON];
+    let how = if checkout { "--checkout" } else { "--no-checkout" };
+    // The hook is run later, for every way alike.
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let git = repository.git().args(words).arg(how);
+        let output = git.arg(path).arg(commit.as_str()).output()?;
+        if output.status.success() {
+            return Worktree::open(repository, path);
+        }
+        if attempt == ATTEMPTS || !met_another(&output) {
+            return Err(failure("worktree add".to_owned(), &output));
+        }
+        std::thread::sleep(Duration::from_millis(1 << attempt));
+    }
+}
+
+/// Makes worktrees by copying a template; those that do not come out right are made by git.
+fn copied(
+    repository: &Repository,
+    commit: &ObjectId,
+    paths: &[&Path],
+    template: &Template,
+    options: &Options,
+) -> Vec<Result<(Worktree, Strategy), GitError>> {
+    let added = for_each(paths.len(), |number| {
+        add(repository, commit, paths.get(number).copied().unwrap_or(Path::new("")), false)
+    });
+    let targets: Vec<&Path> = added.iter().flatten().map(Worktree::path).collect();
+    // Older than the index by more than a second, so that git never has to doubt whether a file changed while the
+    // index was written. A later edit has a later time.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::from_secs(2));
+    let modified = Timespec { tv_sec: now.as_secs().saturating_sub(2) as i64, tv_nsec: 0 };
+    let manner = Manner { modified: Some(modified), keep_existing: false };
+    let outcomes = match copy::copy(&template.tree, &template.files, &targets, manner) {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            tracing::warn!(%error, "a template cannot be copied from");
+            if let Some(folder) = template.tree.parent()
+                && let Err(error) = template::discard(&options.templates, folder)
+            {
+                tracing::warn!(%error, "a damaged template stays");
+            }
+            Vec::new()
+        }
+    };
+    let mut outcomes = outcomes.into_iter();
+    let judged: Vec<_> = added
+        .into_iter()
+        .map(|added| added.map(|worktree| (worktree, outcomes.next().unwrap_or_default())))
+        .collect();
+    for_each(judged.len(), |number| match judged.get(number) {
+        Some(Ok((worktree, outcome))) => {
+            if settle(repository, worktree, template, outcome, options) {
+                return Ok((worktree.clone(), Strategy::Copy));
+            }
+            discard_half_made(repository, worktree, options)?;
+            Ok((add(repository, commit, worktree.path(), true)?, Strategy::Plain(Why::Mismatch)))
+        }
+        // Git refused this path; it will say why again.
+        failed => {
+            if let Some(Err(error)) = failed {
+                tracing::warn!(%error, "a worktree's record cannot be made");
+            }
+            let path = paths.get(number).copied().unwrap_or(Path::new(""));
+            Ok((add(repository, commit, path, true)?, Strategy::Plain(Why::Mismatch)))
+        }
+    })
+}
+
+/// Gives a copied worktree its index and checks it; `false` when it is not what git would have made.
+fn settle(
+    repository: &Repository,
+    worktree: &Worktree,
+    template: &Template,
+    outcome: &Outcome,
+    options: &Options,
+) -> bool {
+    if let Some(error) = &outcome.error {
+        tracing::warn!(%error, "a worktree cannot be copied");
+        return false;
+    }
+    let index = worktree.git_directory().join("index");
+    let Some(bytes) = template.index.rewritten(&outcome.stats) else {
+        tracing::warn!(copied = outcome.stats.len(), "a worktree lacks files of its template");
+        return false;
+    };
+    if let Err(error) = fs::write(&index, bytes) {
+        tracing::warn!(%error, "an index cannot be written");
+        return false;
+    }
+    !options.verify || is_clean(repository, worktree)
+}
+
+/// Asks git whether a worktree differs from its commit in anything.
+fn is_clean(repository: &Repository, worktree: &Worktree) -> bool {
+    let git = crate::command::Git::new(repository.program());
+    let git = git.on(worktree.git_directory(), worktree.path());
+    let status = git.args(["status", "--porcelain", "-z", "--untracked-files=all"]).run();
+    match status {
+        Ok(output) if output.is_empty() => true,
+        Ok(_) => {
+            tracing::warn!("git finds a copied worktree changed");
+            false
+        }
+        Err(error) => {
+            tracing::warn!(%error, "git cannot check a copied worktree");
+            false
+        }
+    }
+}
+
+/// Runs the hook, brings ignored files along and marks the worktrees complete.
+fn finish(
+    repository: &Repository,
+    commit: &ObjectId,
+    made: Vec<Result<(Worktree, Strategy), GitError>>,
+    options: &Options,
+) -> Vec<Result<Created, GitError>> {
+    let mut created: Vec<Result<Created, GitError>> = made
+        .into_iter()
+        .map(|made| {
+            made.map(|(worktree, strategy)| Created { worktree, strategy, included: 0, warnings: Vec::new() })
+        })
+        .collect();
+    if options.hook {
+        run_hooks(repository, commit, &mut created);
+    }
+    if options.include {
+        include_files(repository, &mut created);
+    }
+    for result in &mut created {
+        if let Ok(one) = result
+            && let Err(error) = one.worktree.mark_ready()
+        {
+            *result = Err(error);
+        }
+    }
+    created
+}
+
+fn run_hooks(repository: &Repository, commit: &ObjectId, created: &mut [Result<Created, GitError>]) {
+    let hook = match hook_path(repository) {
+        Ok(Some(hook)) => hook,
+        Ok(None) => return,
+        Err(error) => {
+            for one in created.iter_mut().flatten() {
+                one.warnings.push(format!("the post-checkout hook did not run: {error}"));
+            }
+            return;
+        }
+    };
+    let paths: Vec<PathBuf> = created.iter().flatten().map(|one| one.worktree.path().to_owned()).collect();
+    let ended = for_each(paths.len(), |number| {
+        let path = paths.get(number).map_or(Path::new(""), PathBuf::as_path);
+        post_checkout_hook(repository.program(), &hook, path, commit.as_str())
+    });
+    for (one, ended) in created.iter_mut().flatten().zip(ended) {
+        match ended {
+            Ok(status) if status.success() => {}
+            Ok(status) => one.warnings.push(format!("the post-checkout hook failed ({status})")),
+            Err(error) => one.warnings.push(format!("the post-checkout hook did not run: {error}")),
+        }
+    }
+}
+
+/// Finds the post-checkout hook, if there is one that can be run.
+fn hook_path(repository: &Repository) -> Result<Option<PathBuf>, GitError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let words = ["rev-parse", "--path-format=absolute", "--git-path", "hooks/post-checkout"];
+    let hook = crate::command::printed_path(repository.git().with_hooks().args(words).run()?);
+    let runs = fs::metadata(&hook).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
+    Ok(runs.then_some(hook))
+}
+
+fn include_files(repository: &Repository, created: &mut [Result<Created, GitError>]) {
+    let files = match include::files(repository) {
+        Ok(files) if files.is_empty() => return,
+        Ok(files) => files,
+        Err(error) => {
+            for one in created.iter_mut().flatten() {
+                one.warnings.push(format!("nothing of .worktreeinclude was brought along: {error}"));
+            }
+            return;
+        }
+    };
+    let paths: Vec<PathBuf> = created.iter().flatten().map(|one| one.worktree.path().to_owned()).collect();
+    let targets: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    let manner = Manner { modified: None, keep_existing: true };
+    match copy::copy(repository.worktree(), &files, &targets, manner) {
+        Ok(outcomes) => {
+            for (one, outcome) in created.iter_mut().flatten().zip(outcomes) {
+                one.included = outcome.stats.len();
+                one.warnings.extend(outcome.error.map(|error| format!("not all was brought along: {error}")));
+            }
+        }
+        Err(error) => {
+            for one in created.iter_mut().flatten() {
+                one.warnings.push(format!("not all of .worktreeinclude was brought along: {error}"));
+            }
+        }
+    }
+}
