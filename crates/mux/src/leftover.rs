@@ -1,0 +1,149 @@
+//! Finds and ends what a program left behind: its descendants, and whatever carries its marker.
+//!
+//! A runner is a child subreaper, so a process that was double-forked away is still its descendant. A host that
+//! finds a runner dead has only the marker: a variable set in the environment the program was started with.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Names processes by a variable in the environment they were started with.
+#[derive(Debug, Clone, Copy)]
+pub struct Marker<'a> {
+    /// Name of the variable.
+    pub name: &'a OsStr,
+    /// Its value.
+    pub value: &'a OsStr,
+}
+
+/// A process and when it started, so that a number used again is not taken for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Process {
+    /// Process id.
+    pub pid: i32,
+    /// Start time in clock ticks since boot.
+    pub started: u64,
+}
+
+/// Finds the living processes that carry the marker, whoever their parent is. The caller itself is left out, and
+/// so is whatever carries `exempt` as well.
+pub fn marked(marker: Marker<'_>, exempt: Option<&OsStr>) -> BTreeSet<Process> {
+    let entry = [marker.name.as_bytes(), b"=", marker.value.as_bytes()].concat();
+    let exempt = exempt.map(|name| [name.as_bytes(), b"="].concat());
+    table()
+        .into_values()
+        .filter(|row| row.process.pid != own_pid() && !row.dead)
+        .map(|row| row.process)
+        .filter(|process| {
+            let environment = environment(process.pid);
+            let mut variables = environment.split(|byte| *byte == 0);
+            variables.clone().any(|variable| variable == entry)
+                && !variables.any(|variable| exempt.as_ref().is_some_and(|prefix| variable.starts_with(prefix)))
+        })
+        .collect()
+}
+
+/// Tells whether `pid` is `root` or one of its descendants.
+pub fn descends(mut pid: i32, root: i32) -> bool {
+    // A chain longer than this is a race with numbers used again, not a family.
+    for _ in 0..256 {
+        if pid == root {
+            return true;
+        }
+        match read_row(pid) {
+            Some(row) if row.parent > 0 => pid = row.parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Finds the living descendants of `root`. One that carries `exempt` in its environment is left out, and so is
+/// everything below it: that is how a daemon says that it belongs to nobody.
+pub fn descendants(root: i32, exempt: Option<&OsStr>) -> BTreeSet<Process> {
+    let exempt = exempt.map(|name| [name.as_bytes(), b"="].concat());
+    let table = table();
+    let mut children: HashMap<i32, Vec<Row>> = HashMap::new();
+    for row in table.into_values() {
+        children.entry(row.parent).or_default().push(row);
+    }
+    let mut found = BTreeSet::new();
+    let mut open = vec![root];
+    while let Some(parent) = open.pop() {
+        for row in children.remove(&parent).unwrap_or_default() {
+            let pid = row.process.pid;
+            if exempt.as_ref().is_some_and(|prefix| has_prefix(pid, prefix)) {
+                continue;
+            }
+            open.push(pid);
+            if !row.dead {
+                found.insert(row.process);
+            }
+        }
+    }
+    found
+}
+
+/// Sends a signal to each process that is still the one that was found. Returns how many were reached.
+pub fn signal_all<'a>(processes: impl IntoIterator<Item = &'a Process>, signal: Signal) -> usize {
+    processes
+        .into_iter()
+        .filter(|process| {
+            lives(process)
+                && Pid::from_raw(process.pid).is_some_and(|pid| kill_process(pid, signal).is_ok())
+        })
+        .count()
+}
+
+/// Tells whether a process lives and is still the one that was found. A zombie does not live.
+pub fn lives(process: &Process) -> bool {
+    read_row(process.pid).is_some_and(|row| row.process == *process && !row.dead)
+}
+
+/// Reads when a process started, in clock ticks since boot; `None` when there is none of this number.
+pub fn started(pid: i32) -> Option<u64> {
+    read_row(pid).map(|row| row.process.started)
+}
+
+#[derive(Debug)]
+struct Row {
+    process: Process,
+    parent: i32,
+    dead: bool,
+}
+
+fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+fn table() -> HashMap<i32, Row> {
+    let Ok(entries) = fs::read_dir("/proc") else { return HashMap::new() };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+        .filter_map(|pid| Some((pid, read_row(pid)?)))
+        .collect()
+}
+
+/// Reads `/proc/PID/stat`; the command in it may hold anything, so fields are counted from its last parenthesis.
+fn read_row(pid: i32) -> Option<Row> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let started = fields.nth(17)?.parse().ok()?;
+    Some(Row { process: Process { pid, started }, parent, dead: matches!(state, "Z" | "X") })
+}
+
+fn has_prefix(pid: i32, prefix: &[u8]) -> bool {
+    environment(pid).split(|byte| *byte == 0).any(|variable| variable.starts_with(prefix))
+}
+
+/// Another user's environment cannot be read: such a process is not ours.
+fn environment(pid: i32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
+}
