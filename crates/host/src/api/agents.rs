@@ -1,0 +1,64 @@
+//! The kinds of agents: what is installed, where, and how to get the rest.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchflow_agent::catalogue::{Presence, Source, version_in};
+use orchflow_core::Refusal;
+use serde_json::{Value, json};
+
+use super::Session;
+use crate::world::World;
+
+/// How long a program may take to say its version.
+const VERSION: Duration = Duration::from_secs(5);
+
+pub(super) async fn list(world: &Arc<World>, session: &Session) -> Result<Value, Refusal> {
+    let search = session
+        .environment
+        .iter()
+        .find(|(name, _)| name == "PATH")
+        .map(|(_, value)| value.clone())
+        .or_else(|| std::env::var_os("PATH"))
+        .unwrap_or_default();
+    let mut agents = Vec::new();
+    for entry in world.catalogue.iter() {
+        let source = match &entry.source {
+            Source::BuiltIn => "built in".to_owned(),
+            Source::File(path) => path.to_string_lossy().into_owned(),
+        };
+        let (installed, path, version, hint) = match entry.detect(&search) {
+            Presence::BuiltIn => (true, None, Some(env!("CARGO_PKG_VERSION").to_owned()), None),
+            Presence::Installed { path } => {
+                let version = ask_version(&path, &entry.version_args, &search).await;
+                (true, Some(path.to_string_lossy().into_owned()), version, None)
+            }
+            Presence::Missing { hint } => (false, None, None, Some(hint)),
+        };
+        agents.push(json!({
+            "name": entry.name,
+            "title": entry.title,
+            "kind": entry.kind.word(),
+            "rehearsal": entry.is_rehearsal(),
+            "installed": installed,
+            "path": path,
+            "version": version,
+            "hint": hint,
+            "source": source,
+        }));
+    }
+    Ok(json!({ "agents": agents, "warnings": world.catalogue_problems }))
+}
+
+async fn ask_version(program: &Path, arguments: &[String], search: &OsStr) -> Option<String> {
+    if arguments.is_empty() {
+        return None;
+    }
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).env("PATH", search);
+    let output = tokio::time::timeout(VERSION, command.output()).await.ok()?.ok()?;
+    version_in(&String::from_utf8_lossy(&output.stdout))
+}

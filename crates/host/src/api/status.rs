@@ -1,0 +1,128 @@
+//! Who works, who waits, who is done.
+
+use std::sync::Arc;
+
+use orchflow_core::Refusal;
+use orchflow_core::state::{Agent, Phase, PromptState, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::params::{find_run, read};
+use crate::world::World;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Params {
+    run: Option<u64>,
+    all: bool,
+}
+
+pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Refusal> {
+    let params: Params = read("status", params)?;
+    let pulse = world.engine().pulse().borrow().clone();
+    let mut status = world
+        .engine()
+        .ask(move |state| {
+            if params.run.is_some() {
+                find_run(state, params.run)?;
+            }
+            Ok::<Value, Refusal>(status_json(state, params.run, params.all))
+        })
+        .await
+        .ok_or_else(super::leaving)??;
+    let host = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "memory_bytes": resident_bytes(),
+        "repository": world.repository.worktree().to_string_lossy(),
+    });
+    if let Some(object) = status.as_object_mut() {
+        object.insert("host".to_owned(), host);
+        object.insert("seq".to_owned(), json!(pulse.seq));
+        object.insert("read_only".to_owned(), json!(pulse.read_only));
+    }
+    Ok(status)
+}
+
+/// Writes the agents and runs. Without a run: the newest, and every agent that lives; with `all`:
+/// everything whose worktree stands.
+pub fn status_json(state: &State, run: Option<u64>, all: bool) -> Value {
+    let newest = state.last_run().map(|run| run.run);
+    let is_shown = |agent: &&Agent| match run {
+        Some(run) => agent.key.run.0 == run,
+        None => {
+            agent.phase != Phase::Cleaned && (all || Some(agent.key.run) == newest || agent.is_living())
+        }
+    };
+    let mut agents: Vec<&Agent> = state.agents.values().filter(is_shown).collect();
+    agents.sort_by_key(|agent| agent.seq);
+    let runs: Vec<Value> = state
+        .runs
+        .values()
+        .filter(|run| agents.iter().any(|agent| agent.key.run == run.run) || Some(run.run) == newest)
+        .map(|run| {
+            let names: Vec<&str> =
+                state.agents_of(run.run).iter().map(|agent| agent.key.name.as_str()).collect();
+            json!({
+                "run": run.run,
+                "objective": run.objective,
+                "base": run.base,
+                "state": run.outcome.as_deref().unwrap_or("running"),
+                "created_at": run.created_at,
+                "agents": names,
+            })
+        })
+        .collect();
+    let agents: Vec<Value> = agents.into_iter().map(|agent| agent_json(state, agent)).collect();
+    json!({ "agents": agents, "runs": runs })
+}
+
+fn agent_json(state: &State, agent: &Agent) -> Value {
+    let checkpoint = agent.checkpoint.as_ref();
+    let accepted = state
+        .decisions
+        .values()
+        .filter(|decision| decision.hunk.agent == agent.key && decision.state.word() == "accepted")
+        .count() as u64;
+    let prompts = state.prompts_of(&agent.key);
+    let queued = prompts.filter(|prompt| prompt.state == PromptState::Queued).count();
+    let approvals = state.approvals.values().filter(|approval| approval.agent == agent.key).count();
+    let view = agent.views.first().and_then(|view| view.split_once(':')).map(|(_, name)| name.to_owned());
+    json!({
+        "agent": agent.key.name,
+        "run": agent.key.run,
+        "key": agent.key.to_string(),
+        "kind": agent.kind,
+        "title": agent.title,
+        "rehearsal": agent.rehearsal,
+        "status": agent.status.state.word(),
+        "detail": agent.status.detail,
+        "waiting_for": agent.status.waiting_for,
+        "source": agent.status.source.word(),
+        "confidence": agent.status.confidence.word(),
+        "since": agent.status.since,
+        "turn": agent.turn,
+        "undecided": checkpoint.map_or(0, |checkpoint| checkpoint.hunks.saturating_sub(accepted)),
+        "files": checkpoint.map_or(0, |checkpoint| checkpoint.files),
+        "insertions": checkpoint.map_or(0, |checkpoint| checkpoint.insertions),
+        "deletions": checkpoint.map_or(0, |checkpoint| checkpoint.deletions),
+        "worktree": agent.worktree.as_ref().map(|path| path.lossy().into_owned()),
+        "base": agent.base,
+        "pane": view,
+        "queued": queued,
+        "undelivered": agent.undelivered,
+        "approvals": approvals,
+        "pid": agent.pid,
+        "ports": agent.ports,
+        "session": agent.session,
+        "living": agent.is_living(),
+        "attach": format!("orchflow attach {}", agent.key.name),
+    })
+}
+
+/// Reads this process's resident memory.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}

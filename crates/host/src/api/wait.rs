@@ -1,0 +1,117 @@
+//! Waits until a run has nothing left to do, or needs the human.
+
+use std::sync::Arc;
+
+use orchflow_core::command::Command;
+use orchflow_core::decide::Input;
+use orchflow_core::state::State;
+use orchflow_core::{EventSeq, Refusal, RunId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Session;
+use super::approvals::approvals_json;
+use super::params::{find_run, read};
+use crate::world::World;
+
+/// What to do when an agent needs a permission.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OnApproval {
+    #[default]
+    Stop,
+    Wait,
+    Deny,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Params {
+    run: Option<u64>,
+    on_approval: OnApproval,
+}
+
+enum Seen {
+    Working,
+    Settled(Value),
+    NeedsHuman(Value),
+    Deny(Vec<EventSeq>),
+}
+
+pub(super) async fn call(world: &Arc<World>, session: &Session, params: Value) -> Result<Value, Refusal> {
+    let params: Params = read("wait", params)?;
+    let number = params.run;
+    let run = world
+        .engine()
+        .ask(move |state| find_run(state, number))
+        .await
+        .ok_or_else(super::leaving)??;
+    let mut pulse = world.engine().pulse();
+    loop {
+        pulse.borrow_and_update();
+        let policy = params.on_approval;
+        let seen = world.engine().ask(move |state| look(state, run, policy)).await.ok_or_else(super::leaving)?;
+        match seen {
+            Seen::Settled(result) | Seen::NeedsHuman(result) => return Ok(result),
+            Seen::Working => {}
+            Seen::Deny(approvals) => {
+                for approval in approvals {
+                    let reason = Some("nobody is there to answer".to_owned());
+                    let command = Command::AnswerApproval { approval, allow: false, reason };
+                    let input = Input::Command { actor: session.actor.clone(), command };
+                    if let Err(refusal) = world.engine().submit(input).await {
+                        tracing::info!(%refusal, "an approval was settled before it was denied");
+                    }
+                }
+            }
+        }
+        if pulse.changed().await.is_err() {
+            return Err(super::leaving());
+        }
+    }
+}
+
+fn look(state: &State, run: RunId, policy: OnApproval) -> Seen {
+    let agents = state.agents_of(run);
+    let result = |outcome: &str| {
+        let agents: Vec<Value> = agents
+            .iter()
+            .map(|agent| {
+                json!({
+                    "agent": agent.key.name,
+                    "status": agent.status.state.word(),
+                    "detail": agent.status.detail,
+                    "waiting_for": agent.status.waiting_for,
+                    "turn": agent.turn,
+                    "hunks": agent.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.hunks),
+                    "undelivered": agent.undelivered,
+                })
+            })
+            .collect();
+        json!({
+            "run": run,
+            "outcome": outcome,
+            "agents": agents,
+            "approvals": approvals_json(state, Some(run)),
+        })
+    };
+    if let Some(outcome) = state.runs.get(&run).and_then(|run| run.outcome.as_deref()) {
+        return Seen::Settled(result(outcome));
+    }
+    let answerable: Vec<EventSeq> = state
+        .approvals
+        .values()
+        .filter(|approval| approval.agent.run == run && approval.answerable)
+        .map(|approval| approval.seq)
+        .collect();
+    let needs = agents.iter().any(|agent| state.needs_human(agent));
+    match policy {
+        OnApproval::Stop if needs => Seen::NeedsHuman(result("needs_human")),
+        OnApproval::Deny if !answerable.is_empty() => Seen::Deny(answerable),
+        // What cannot be denied from here waits for somebody at the pane.
+        OnApproval::Deny if needs && state.approvals.values().all(|approval| !approval.answerable) => {
+            Seen::NeedsHuman(result("needs_human"))
+        }
+        _ => Seen::Working,
+    }
+}

@@ -1,0 +1,70 @@
+//! Prompts written into an agent's pty, and its screen read for known dialogs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchflow_core::effect::Outcome;
+use orchflow_core::{AgentKey, Code, Refusal};
+use orchflow_mux::client::ClientError;
+
+use crate::world::World;
+
+/// How long a runner may take to write a prompt: the program may read slowly.
+const PASTE: Duration = Duration::from_secs(60);
+
+pub(super) async fn paste(world: &Arc<World>, agent: &AgentKey, text: &str) -> Outcome {
+    let client = match world.runners.connect(agent).await {
+        Ok((client, _)) => client,
+        Err(why) => {
+            return Outcome::Failed(
+                Refusal::new(Code::NotLiving, format!("the runner of {agent} does not answer: {why}"))
+                    .hint("nothing was written"),
+            );
+        }
+    };
+    // Programs whose hooks tell of prompts are known to take pastes in brackets; without them every line
+    // of the prompt would be sent by itself.
+    let name = agent.clone();
+    let bracketed = world
+        .engine()
+        .ask(move |state| state.agents.get(&name).is_some_and(|agent| agent.signals.hooks))
+        .await
+        .unwrap_or(false);
+    match client.paste(text.as_bytes(), true, bracketed, PASTE).await {
+        Ok(pasted) => Outcome::Pasted {
+            bytes: pasted.bytes as u64,
+            bracketed: pasted.bracketed,
+            echoed: pasted.echoed,
+        },
+        Err(ClientError::Refused(refusal)) => {
+            Outcome::Failed(Refusal::new(Code::NotLiving, refusal.message).hint("nothing was written"))
+        }
+        // The runner may have written a part before it failed, so nobody repeats it.
+        Err(error) => Outcome::Unknown(format!("the runner failed while it wrote the prompt: {error}")),
+    }
+}
+
+/// Programs that are merely slow have drawn something else by the third look.
+const PATIENT_LOOKS: u32 = 2;
+
+pub(super) async fn read_screen(world: &Arc<World>, agent: &AgentKey, attempt: u32) -> Outcome {
+    let name = agent.clone();
+    let kind = world
+        .engine()
+        .ask(move |state| state.agents.get(&name).map(|agent| agent.kind.clone()))
+        .await
+        .flatten();
+    let entry = kind.and_then(|kind| world.catalogue.get(&kind));
+    let (Some(entry), Ok((client, _))) = (entry, world.runners.connect(agent).await) else {
+        return Outcome::ScreenRead(None);
+    };
+    match tokio::time::timeout(Duration::from_secs(2), client.screen()).await {
+        Ok(Ok(screen)) => {
+            let known = orchflow_agent::screen::match_dialog(entry, &screen.rows);
+            let shows = attempt >= PATIENT_LOOKS && screen.rows.iter().any(|row| !row.trim().is_empty());
+            let unknown = || shows.then(|| ("look at the pane".to_owned(), "no known dialog".to_owned()));
+            Outcome::ScreenRead(known.or_else(unknown))
+        }
+        _ => Outcome::ScreenRead(None),
+    }
+}

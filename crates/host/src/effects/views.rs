@@ -1,0 +1,205 @@
+//! Views opened where the front is: beside it in tmux, or in a window of the editor.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::{Arc, Mutex};
+
+use orchflow_core::AgentKey;
+use orchflow_core::command::ViewPlace;
+use orchflow_core::decide::Input;
+use orchflow_core::effect::{Outcome, PerAgent};
+use orchflow_mux::backend::tmux::conversation::Socket;
+use orchflow_mux::backend::tmux::layout::Layout;
+use orchflow_mux::backend::tmux::{Place, TmuxOptions};
+use orchflow_mux::backend::{Opened, Tmux, ViewEvent, ViewId, ViewRequest};
+use serde_json::json;
+
+use crate::config::{Tmux as TmuxConfig, TmuxLayout, TmuxServer};
+use crate::world::{World, lock};
+
+/// The places views are opened in, each connected when first needed.
+pub struct Backends {
+    config: TmuxConfig,
+    key: String,
+    /// Connected servers, by what `TMUX` and `TMUX_PANE` said.
+    servers: tokio::sync::Mutex<HashMap<String, Arc<Tmux>>>,
+    /// Views that are open, to know whose it was that closed.
+    views: Mutex<HashMap<ViewId, AgentKey>>,
+    ports: Ports,
+}
+
+/// Ports given out by this host.
+#[derive(Default)]
+pub struct Ports {
+    given: Mutex<HashMap<u16, AgentKey>>,
+}
+
+impl Ports {
+    /// Claims a block for an agent, unless another has a part of it.
+    pub fn claim(&self, agent: &AgentKey, block: &[u16]) -> bool {
+        let mut given = lock(&self.given);
+        if block.iter().any(|port| given.get(port).is_some_and(|owner| owner != agent)) {
+            return false;
+        }
+        given.extend(block.iter().map(|port| (*port, agent.clone())));
+        true
+    }
+
+    /// Gives an agent's ports back.
+    pub fn release(&self, agent: &AgentKey) {
+        lock(&self.given).retain(|_, owner| owner != agent);
+    }
+}
+
+impl Backends {
+    /// Makes the backends of one repository.
+    pub fn new(config: &TmuxConfig, key: &str) -> Backends {
+        Backends {
+            config: config.clone(),
+            key: key.to_owned(),
+            servers: tokio::sync::Mutex::default(),
+            views: Mutex::default(),
+            ports: Ports::default(),
+        }
+    }
+
+    /// Gives the ports given out by this host.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    fn place(&self, place: &ViewPlace) -> Result<(String, Place), String> {
+        if self.config.server == TmuxServer::Private {
+            let socket = Socket::Name(format!("orchflow-{}", self.key));
+            let place = Place::Private { socket, windows: false };
+            return Ok(("private".to_owned(), place));
+        }
+        let (Some(tmux), Some(pane)) = (&place.tmux, &place.tmux_pane) else {
+            return Err("the front is not in tmux".to_owned());
+        };
+        let found = Place::beside(OsStr::from_bytes(&tmux.0), OsStr::new(pane)).map_err(|error| error.to_string())?;
+        Ok((format!("{} {pane}", tmux.lossy()), found))
+    }
+
+    async fn tmux(&self, world: &Arc<World>, place: &ViewPlace) -> Result<Arc<Tmux>, String> {
+        let (name, found) = self.place(place)?;
+        let mut servers = self.servers.lock().await;
+        if let Some(tmux) = servers.get(&name) {
+            return Ok(Arc::clone(tmux));
+        }
+        let mut options = TmuxOptions::new(found, self.key.clone());
+        options.layout = match self.config.layout {
+            TmuxLayout::Tiled => Layout::Tiled,
+            TmuxLayout::Stacked => Layout::Stacked,
+            TmuxLayout::None => Layout::None,
+        };
+        let tmux = Arc::new(Tmux::new(options).await.map_err(|error| error.to_string())?);
+        servers.insert(name.clone(), Arc::clone(&tmux));
+        if let Some(events) = tmux.events() {
+            tokio::spawn(watch(Arc::clone(world), events, name));
+        }
+        Ok(tmux)
+    }
+}
+
+/// Tells the loop of views that close.
+async fn watch(
+    world: Arc<World>,
+    mut events: tokio::sync::mpsc::UnboundedReceiver<ViewEvent>,
+    server: String,
+) {
+    while let Some(event) = events.recv().await {
+        match event {
+            ViewEvent::ViewClosed(view) => {
+                let agent = lock(&world.backends.views).remove(&view);
+                if let Some(agent) = agent {
+                    world.engine().tell(Input::ViewClosed { agent, view: view.pane.to_string() });
+                }
+            }
+            ViewEvent::ServerGone { server_pid, .. } => {
+                let gone: Vec<(ViewId, AgentKey)> = {
+                    let mut views = lock(&world.backends.views);
+                    views.extract_if(|view, _| view.server_pid == server_pid).collect()
+                };
+                for (view, agent) in gone {
+                    world.engine().tell(Input::ViewClosed { agent, view: view.pane.to_string() });
+                }
+                world.backends.servers.lock().await.remove(&server);
+            }
+        }
+    }
+}
+
+fn request(world: &World, agent: &AgentKey) -> ViewRequest {
+    let mut argv: Vec<OsString> = vec![world.programs.orchflow.clone().into()];
+    argv.extend(["attach".into(), agent.to_string().into()]);
+    ViewRequest {
+        agent: agent.to_string(),
+        title: agent.name.clone(),
+        argv,
+        cwd: world.repository.worktree().to_path_buf(),
+    }
+}
+
+pub(super) async fn open(world: &Arc<World>, agents: &[AgentKey], place: &ViewPlace) -> Outcome {
+    Outcome::ViewsOpened(match place.backend.as_str() {
+        "tmux" => open_in_tmux(world, agents, place).await,
+        "nvim" => open_in_editor(world, agents, place).await,
+        other => agents.iter().map(|agent| (agent.clone(), Err(format!("no views in {other}")))).collect(),
+    })
+}
+
+async fn open_in_tmux(
+    world: &Arc<World>,
+    agents: &[AgentKey],
+    place: &ViewPlace,
+) -> Vec<PerAgent<(String, String)>> {
+    let tmux = match world.backends.tmux(world, place).await {
+        Ok(tmux) => tmux,
+        Err(why) => return agents.iter().map(|agent| (agent.clone(), Err(why.clone()))).collect(),
+    };
+    let requests: Vec<ViewRequest> = agents.iter().map(|agent| request(world, agent)).collect();
+    let opened = tmux.open_many(&requests).await;
+    let named = agents.iter().zip(opened).map(|(agent, opened)| {
+        let result = match opened {
+            Opened::View(view) => {
+                lock(&world.backends.views).insert(view, agent.clone());
+                Ok(("tmux".to_owned(), view.pane.to_string()))
+            }
+            Opened::Detached(reason) => Err(reason.to_string()),
+        };
+        (agent.clone(), result)
+    });
+    named.collect()
+}
+
+async fn open_in_editor(
+    world: &Arc<World>,
+    agents: &[AgentKey],
+    place: &ViewPlace,
+) -> Vec<PerAgent<(String, String)>> {
+    let mut results = Vec::new();
+    for agent in agents {
+        let result = match place.editor {
+            None => Err("the editor is gone".to_owned()),
+            Some(editor) => {
+                let argv: Vec<String> =
+                    request(world, agent).argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+                let params = json!({
+                    "agent": agent.name, "run": agent.run, "argv": argv, "name": agent.name,
+                });
+                world.editors.call(editor, "open_view", params).await.and_then(|answer| {
+                    // An editor without room for a window says so by giving none.
+                    let window = answer.get("window").and_then(serde_json::Value::as_i64);
+                    let reason = answer.get("reason").and_then(serde_json::Value::as_str);
+                    window
+                        .map(|window| ("nvim".to_owned(), window.to_string()))
+                        .ok_or_else(|| reason.unwrap_or("the editor opened no window").to_owned())
+                })
+            }
+        };
+        results.push((agent.clone(), result));
+    }
+    results
+}

@@ -1,0 +1,97 @@
+//! Worktrees made for a run's agents at once, and removed when nobody needs them.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use orchflow_core::effect::Outcome;
+use orchflow_core::event::payload::Bytes;
+use orchflow_core::{AgentKey, Refusal};
+use orchflow_git::worktrees::{self, trash};
+use orchflow_git::{GitError, ObjectId, checkpoint};
+
+use super::checkpoints::{kept_ref, refusal};
+use crate::world::{World, blocking};
+
+pub(super) async fn create(world: &Arc<World>, agents: &[AgentKey], commit: &str) -> Outcome {
+    let (shared, agents, commit) = (Arc::clone(world), agents.to_vec(), commit.to_owned());
+    blocking(move || create_now(&shared, &agents, &commit)).await
+}
+
+fn create_now(world: &World, agents: &[AgentKey], commit: &str) -> Outcome {
+    let commit: ObjectId = match commit.parse() {
+        Ok(commit) => commit,
+        Err(error) => return Outcome::Failed(refusal(&error)),
+    };
+    let requests: Vec<worktrees::WorktreeRequest> = agents
+        .iter()
+        .map(|agent| worktrees::WorktreeRequest {
+            path: world.folders.worktree(agent),
+            commit: commit.clone(),
+        })
+        .collect();
+    let options = worktrees::Options::in_folder(&world.folders.worktrees);
+    let results = worktrees::create(&world.repository, &requests, &options);
+    let named = agents.iter().cloned().zip(results).map(|(agent, result)| {
+        let made = result
+            .map(|made| {
+                for warning in &made.warnings {
+                    tracing::warn!(%agent, warning, "a worktree was made with a flaw");
+                }
+                let path = made.worktree.path().as_os_str().as_bytes().to_vec();
+                (Bytes(path), made.strategy.to_string())
+            })
+            .map_err(|error| explain(&refusal(&error)));
+        (agent, made)
+    });
+    Outcome::WorktreesCreated(named.collect())
+}
+
+fn explain(refusal: &Refusal) -> String {
+    match &refusal.hint {
+        Some(hint) => format!("{}; {hint}", refusal.message),
+        None => refusal.message.clone(),
+    }
+}
+
+pub(super) async fn clean(
+    world: &Arc<World>,
+    agent: &AgentKey,
+    worktree: &Bytes,
+    parent: Option<String>,
+) -> Outcome {
+    let (shared, key, path) = (Arc::clone(world), agent.clone(), worktree.clone());
+    let cleaned = blocking(move || clean_now(&shared, &key, &path, parent)).await;
+    world.backends.ports().release(agent);
+    cleaned.unwrap_or_else(|error| Outcome::Failed(refusal(&error)))
+}
+
+fn clean_now(
+    world: &Arc<World>,
+    agent: &AgentKey,
+    path: &Bytes,
+    parent: Option<String>,
+) -> Result<Outcome, GitError> {
+    let name = kept_ref(agent);
+    let folder = PathBuf::from(OsString::from_vec(path.0.clone()));
+    if path.0.is_empty() || !folder.exists() {
+        // It never stood, or an earlier try got this far.
+        let commit = parent.clone();
+        return Ok(Outcome::Cleaned { kept_ref: name, commit });
+    }
+    let worktree = super::checkpoints::open(world, path)?;
+    let before = parent.map(|parent| parent.parse::<ObjectId>()).transpose()?;
+    let message = format!("{agent}: before its worktree is removed");
+    let taken = checkpoint::take(&world.repository, &worktree, before.as_ref(), &name, &message)?;
+    let bin = world.folders.worktrees.join("trash");
+    worktrees::remove(&world.repository, std::slice::from_ref(&folder), &bin)
+        .into_iter()
+        .collect::<Result<Vec<_>, GitError>>()?;
+    std::thread::spawn(move || {
+        if let Err(error) = trash::empty(&bin) {
+            tracing::warn!(%error, "a removed worktree is not deleted yet; the next start goes on");
+        }
+    });
+    Ok(Outcome::Cleaned { kept_ref: name, commit: Some(taken.commit.to_string()) })
+}

@@ -1,0 +1,284 @@
+//! Reports as they arrive: checked, read, made durable, and answered where somebody waits.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use orchflow_agent::hooks::{Answer, HookOutput, answer, parse};
+use orchflow_core::decide::Input;
+use orchflow_core::report::{Report, ReportEnvelope};
+use orchflow_core::{AgentKey, Code, Refusal, Timestamp};
+use orchflow_hook::spool;
+use rmpv::Value;
+use tokio::sync::oneshot;
+
+use crate::world::{World, blocking, lock};
+
+/// Hooks that wait for an answer, by the id of their report.
+#[derive(Default)]
+pub struct Hooks {
+    waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+    tokens: Mutex<HashMap<AgentKey, String>>,
+    /// One reader a spool at a time.
+    draining: Mutex<HashMap<AgentKey, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Hooks {
+    /// Remembers that a hook waits.
+    fn wait(&self, request: &str) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.waiting).insert(request.to_owned(), sender);
+        receiver
+    }
+
+    /// Answers the hook that waits under this id. Tells whether one did.
+    pub fn answer(&self, request: &str, answer: Answer) -> bool {
+        let waiting = lock(&self.waiting).remove(request);
+        waiting.is_some_and(|sender| sender.send(answer).is_ok())
+    }
+
+    fn forget(&self, request: &str) -> bool {
+        lock(&self.waiting).remove(request).is_some()
+    }
+
+    /// Learns the token of an agent that is being started.
+    pub fn keep_token(&self, agent: &AgentKey, token: String) {
+        lock(&self.tokens).insert(agent.clone(), token);
+    }
+
+    fn draining(&self, agent: &AgentKey) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(lock(&self.draining).entry(agent.clone()).or_default())
+    }
+}
+
+/// A report as it stands on the wire and in the spool; see `orchflow_hook::Report`.
+#[derive(Debug)]
+pub struct Arrival {
+    id: String,
+    agent: AgentKey,
+    token: String,
+    at: Timestamp,
+    format: String,
+    name: String,
+    body: Vec<u8>,
+    decision: bool,
+}
+
+impl Arrival {
+    /// Reads the map; says which field is wrong.
+    ///
+    /// # Errors
+    /// A usage refusal that names the field.
+    pub fn from_value(value: &Value) -> Result<Arrival, Refusal> {
+        let field = |name: &str| -> Option<&Value> {
+            value.as_map()?.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
+        };
+        let wrong = |name: &str| Refusal::new(Code::Usage, format!("a report without a good {name:?}"));
+        let text = |name: &str| {
+            field(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| wrong(name))
+        };
+        let body = match field("body") {
+            Some(Value::Binary(bytes)) => bytes.clone(),
+            Some(Value::String(text)) => text.as_bytes().to_vec(),
+            _ => return Err(wrong("body")),
+        };
+        let id = text("id")?;
+        if id.is_empty() || id.len() > 64 {
+            return Err(wrong("id"));
+        }
+        Ok(Arrival {
+            id,
+            agent: text("agent")?.parse().map_err(|_| wrong("agent"))?,
+            token: text("token")?,
+            at: Timestamp(field("at").and_then(Value::as_i64).ok_or_else(|| wrong("at"))?),
+            format: text("format")?,
+            name: text("name")?,
+            body,
+            decision: field("decision").and_then(Value::as_bool).unwrap_or(false),
+        })
+    }
+
+    /// Tells whether its sender waits for the human.
+    pub fn waits(&self) -> bool {
+        self.decision
+    }
+
+    fn envelope(&self, answerable: bool) -> ReportEnvelope {
+        let mut parsed = parse(&self.format, &self.name, &self.body);
+        if let Some(note) = &parsed.note {
+            tracing::warn!(agent = %self.agent, name = self.name, note, "a hook's body is odd");
+        }
+        if !answerable {
+            parsed = parsed.unanswerable();
+        }
+        ReportEnvelope {
+            id: self.id.clone(),
+            agent: self.agent.clone(),
+            at: self.at,
+            channel: parsed.channel,
+            report: parsed.report,
+        }
+    }
+}
+
+impl World {
+    /// Gives the token an agent proves itself with; read back from its folder after a restart.
+    fn token(&self, agent: &AgentKey) -> Option<String> {
+        if let Some(token) = lock(&self.hooks.tokens).get(agent) {
+            return Some(token.clone());
+        }
+        let token = std::fs::read_to_string(self.folders.agent(agent).join("token")).ok()?;
+        self.hooks.keep_token(agent, token.clone());
+        Some(token)
+    }
+
+    /// Checks that a message comes from the agent it names.
+    ///
+    /// # Errors
+    /// [`Code::NotAllowed`] when the token is not that agent's.
+    pub fn check_token(&self, agent: &AgentKey, token: &str) -> Result<(), Refusal> {
+        let known = self.token(agent).is_some_and(|known| {
+            let (known, given) = (blake3::hash(known.as_bytes()), blake3::hash(token.as_bytes()));
+            known == given
+        });
+        if known {
+            Ok(())
+        } else {
+            Err(Refusal::new(Code::NotAllowed, format!("the token is not that of {agent}")))
+        }
+    }
+
+    /// Stores one report. Where its sender waits for the human, waits with it: `None` says that the
+    /// report is stored and nobody waits.
+    ///
+    /// # Errors
+    /// A refusal; the sender then keeps the report in its spool.
+    pub async fn take_report(self: &Arc<Self>, arrival: Arrival) -> Result<Option<HookOutput>, Refusal> {
+        self.check_token(&arrival.agent, &arrival.token)?;
+        let envelope = arrival.envelope(arrival.decision);
+        let asks = arrival.decision && matches!(envelope.report, Report::ApprovalRequested { .. });
+        if !asks {
+            self.engine().report(arrival.id, Input::Report(envelope)).await?;
+            return Ok(None);
+        }
+        let waiting = self.hooks.wait(&arrival.id);
+        let stored = self.engine().report(arrival.id.clone(), Input::Report(envelope)).await;
+        let guard = Withdraw { world: self, request: arrival.id.clone(), agent: arrival.agent.clone() };
+        stored?;
+        let opinion = waiting.await.unwrap_or(Answer::NoOpinion);
+        drop(guard);
+        Ok(Some(answer(&arrival.format, &arrival.name, &opinion)))
+    }
+
+    /// Reads what stands in an agent's spool and makes it durable here.
+    ///
+    /// # Errors
+    /// A refusal; the spool is then left as it is.
+    pub async fn drain_spool(self: &Arc<Self>, agent: &AgentKey) -> Result<(), Refusal> {
+        let one = self.hooks.draining(agent);
+        let _one = one.lock().await;
+        let path = self.folders.spool(agent);
+        let mut from = 0;
+        loop {
+            let read_path = path.clone();
+            let read = blocking(move || spool::read(&read_path, from)).await;
+            let records = read.map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
+            if records.torn {
+                tracing::warn!(%agent, "the spool has a torn record; the reports before and after it are taken");
+            }
+            if records.records.is_empty() && records.end <= from {
+                return Ok(());
+            }
+            let mut inputs = Vec::new();
+            for (_, payload) in &records.records {
+                match self.spooled(agent, payload) {
+                    Ok((id, input)) => inputs.push((id, input)),
+                    Err(why) => tracing::warn!(%agent, why, "a spooled report cannot be read"),
+                }
+            }
+            let mut fresh = Vec::with_capacity(inputs.len());
+            for (id, input) in inputs {
+                let look = id.clone();
+                let known = self.read(move |reader| reader.has_report(&look)).await;
+                if !known.map_err(|error| Refusal::new(Code::Internal, error.to_string()))? {
+                    fresh.push((id, input));
+                }
+            }
+            self.engine().spool(agent.to_string(), records.end, fresh).await?;
+            from = records.end;
+            let cut_path = path.clone();
+            let end = records.end;
+            let cut = blocking(move || spool::truncate_if_consumed(&cut_path, end)).await;
+            if records.complete && cut.map_err(|error| Refusal::new(Code::Internal, error.to_string()))? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn spooled(&self, agent: &AgentKey, payload: &[u8]) -> Result<(String, Input), String> {
+        let mut rest = payload;
+        let value = rmpv::decode::read_value(&mut rest).map_err(|error| error.to_string())?;
+        let arrival = Arrival::from_value(&value).map_err(|refusal| refusal.message)?;
+        if &arrival.agent != agent {
+            return Err(format!("it is about {}", arrival.agent));
+        }
+        self.check_token(agent, &arrival.token).map_err(|refusal| refusal.message)?;
+        // Nobody waits behind a spooled report.
+        Ok((arrival.id.clone(), Input::Report(arrival.envelope(false))))
+    }
+}
+
+/// Tells the loop when a hook's connection goes before its answer came.
+struct Withdraw<'a> {
+    world: &'a Arc<World>,
+    request: String,
+    agent: AgentKey,
+}
+
+impl Drop for Withdraw<'_> {
+    fn drop(&mut self) {
+        if !self.world.hooks.forget(&self.request) {
+            return;
+        }
+        let report = Report::ApprovalWithdrawn { request: self.request.clone() };
+        let envelope = ReportEnvelope {
+            id: format!("withdrawn-{}", self.request),
+            agent: self.agent.clone(),
+            at: crate::clock::now(),
+            channel: orchflow_core::report::Channel::Hook,
+            report,
+        };
+        self.world.engine().tell(Input::Report(envelope));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_with_a_wrong_field_is_refused_by_its_name() {
+        let report = orchflow_hook::Report {
+            id: "a1",
+            agent: "7/claude",
+            token: "t",
+            at: 5,
+            format: "claude",
+            name: "Stop",
+            body: b"{}",
+            pid: 1,
+            decision: false,
+            truncated: false,
+        };
+        let value = rmpv::decode::read_value(&mut report.encode().as_slice()).unwrap();
+        assert_eq!(Arrival::from_value(&value).unwrap().agent.name, "claude");
+        for name in ["id", "agent", "token", "at", "format", "name", "body"] {
+            let Value::Map(fields) = value.clone() else { panic!() };
+            let spoilt = fields
+                .into_iter()
+                .map(|(key, value)| if key.as_str() == Some(name) { (key, Value::Nil) } else { (key, value) })
+                .collect();
+            let error = Arrival::from_value(&Value::Map(spoilt)).unwrap_err();
+            assert!(error.message.contains(name), "{name}: {error}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The engine of a repository's host: the one loop, the effect runners, the bus and the config.
+//!
+//! Start reading in [`engine`]: everything enters there, is decided by `orchflow_core`, committed by
+//! `orchflow_store`, and only then answered, published and carried out.
+
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod clock;
+pub mod config;
+pub mod editors;
+pub mod effects;
+pub mod engine;
+pub mod hooks;
+pub mod host;
+pub mod paths;
+pub mod review;
+pub mod runners;
+pub mod world;
+
+pub use engine::Engine;
+pub use host::{Host, HostOptions, StartError};
+pub use world::World;
