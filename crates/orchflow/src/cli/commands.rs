@@ -1,0 +1,437 @@
+//! Each command: what it asks of the host, and what it makes of the answer.
+
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use orchflow_mux::attach::{AttachEnd, AttachOptions};
+use serde_json::{Map, Value, json};
+
+use super::arguments::{self, Words};
+use super::envelope::{Failure, HOST, NEEDS_HUMAN, NEGATIVE, Report, TIMED_OUT, USAGE};
+use super::link::{Link, connect_json};
+use super::show;
+
+type Outcome = Result<Report, Failure>;
+
+/// Runs a command that ends with a report.
+pub fn run(words: &Words) -> Report {
+    let result = match words.command.name {
+        "swarm" => swarm(words),
+        "spawn" => spawn(words),
+        "send" => send(words),
+        "status" => status(words),
+        "log" => log(words),
+        "review" => review(words),
+        "accept" | "reject" => decide(words),
+        "comment" => comment(words),
+        "undo" => undo(words),
+        "approvals" => simple(words, "approvals", show::approvals),
+        "approve" | "deny" => answer(words),
+        "stop" => stop(words),
+        "clean" => clean(words),
+        "agents" => simple(words, "agents", show::agents),
+        "wait" => wait(words),
+        "host" => host_stop(words),
+        "connect" => connect(words),
+        other => Err(Failure::new("usage", USAGE, format!("{other} is not a command of the shell"))),
+    };
+    result.unwrap_or_else(Report::failed)
+}
+
+fn open(words: &Words) -> Result<(Link, Vec<String>), Failure> {
+    let starts_agents = matches!(words.command.name, "swarm" | "spawn" | "agents");
+    let link = Link::open(&words.folder, starts_agents)?;
+    let warnings = link.warning().into_iter().collect();
+    Ok((link, warnings))
+}
+
+fn rows(result: &Value, name: &str) -> Value {
+    result.get(name).cloned().unwrap_or_else(|| json!([]))
+}
+
+fn list<'a>(result: &'a Value, name: &str) -> &'a [Value] {
+    result.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn warnings_of(result: &Value) -> impl Iterator<Item = String> + '_ {
+    list(result, "warnings").iter().filter_map(Value::as_str).map(str::to_owned)
+}
+
+/// A command whose only result is a list of its own name.
+fn simple(words: &Words, name: &str, shown: fn(&Value) -> String) -> Outcome {
+    let (mut link, mut warnings) = open(words)?;
+    let result = link.ask(name, Map::new())?;
+    warnings.extend(warnings_of(&result));
+    Ok(Report { warnings, ..Report::of(rows(&result, name), shown(&result)) })
+}
+
+/// Says where this front is, for views beside it.
+fn front() -> Value {
+    let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    json!({ "tmux": get("TMUX"), "tmux_pane": get("TMUX_PANE") })
+}
+
+fn swarm(words: &Words) -> Outcome {
+    let (mut link, mut warnings) = open(words)?;
+    let mut params = words.params(&["json", "wait", "timeout", "on_approval"]);
+    params.insert("front".to_owned(), front());
+    let begun = Instant::now();
+    let result = link.ask("swarm", params)?;
+    warnings.extend(warnings_of(&result));
+    let run = result.get("run").cloned().unwrap_or(Value::Null);
+    let names: Vec<&str> =
+        list(&result, "agents").iter().filter_map(|agent| agent.get("agent").and_then(Value::as_str)).collect();
+    let base = result.get("base").and_then(Value::as_str).unwrap_or_default();
+    let begin = format!("run {run}: {}\nbase: {base}\n", names.join(", "));
+    if !words.has("wait") {
+        let text = format!("{begin}orchflow status says how they are; orchflow log -f follows them\n");
+        return Ok(Report { run, warnings, ..Report::of(rows(&result, "agents"), text) });
+    }
+    let mut err = std::io::stderr();
+    let _ = err.write_all(begin.as_bytes());
+    let mut report = wait_for(&mut link, words, run, begun);
+    report.warnings.splice(0..0, warnings);
+    Ok(report)
+}
+
+fn wait(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let run = words.number("run").map_or(Value::Null, Value::from);
+    let mut report = wait_for(&mut link, words, run, Instant::now());
+    report.warnings.splice(0..0, warnings);
+    Ok(report)
+}
+
+fn wait_for(link: &mut Link, words: &Words, run: Value, begun: Instant) -> Report {
+    let mut params = Map::new();
+    if !run.is_null() {
+        params.insert("run".to_owned(), run.clone());
+    }
+    if let Some(policy) = words.text("on_approval") {
+        params.insert("on_approval".to_owned(), Value::from(policy));
+    }
+    let limit = words.number("timeout").map(Duration::from_secs);
+    let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1)));
+    let result = match link.ask_within("wait", params, left) {
+        Ok(result) => result,
+        Err(failure) if failure.exit == TIMED_OUT => {
+            let mut failure = Failure::new("timed_out", TIMED_OUT, "the time is over; the agents go on");
+            failure.hint = Some("orchflow wait waits on; orchflow status says how they are".to_owned());
+            return Report { run, ..Report::failed(failure) };
+        }
+        Err(failure) => return Report { run, ..Report::failed(failure) },
+    };
+    let failure = match result.get("outcome").and_then(Value::as_str) {
+        Some("done") => None,
+        Some("needs_human") => Some(
+            Failure::new("needs_human", NEEDS_HUMAN, "an agent waits for you; the agents go on")
+                .hint("orchflow approvals lists permissions; orchflow attach NAME shows an agent"),
+        ),
+        _ => Some(Failure::new("agent_failed", NEGATIVE, "an agent failed").hint("orchflow status says which")),
+    };
+    let run = result.get("run").cloned().unwrap_or(run);
+    let text = show::outcome(&result);
+    Report { run, failure, ..Report::of(rows(&result, "agents"), text) }
+}
+
+fn spawn(words: &Words) -> Outcome {
+    let (mut link, mut warnings) = open(words)?;
+    let mut params = words.params(&["json"]);
+    params.insert("front".to_owned(), front());
+    let result = link.ask("spawn", params)?;
+    warnings.extend(warnings_of(&result));
+    let run = result.get("run").cloned().unwrap_or(Value::Null);
+    let name = result.get("agent").and_then(Value::as_str).unwrap_or_default();
+    let text = format!("{name} joins run {run}\n");
+    Ok(Report { run: run.clone(), warnings, ..Report::of(json!([{ "agent": name, "run": run }]), text) })
+}
+
+fn send(words: &Words) -> Outcome {
+    let mut params = words.params(&["json"]);
+    if words.text("text").is_none() {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|error| Failure::new("usage", USAGE, format!("the prompt cannot be read: {error}")))?;
+        params.insert("text".to_owned(), Value::from(text.trim_end_matches('\n')));
+    }
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("send", params)?;
+    let names: Vec<&str> =
+        list(&result, "prompts").iter().filter_map(|prompt| prompt.get("agent").and_then(Value::as_str)).collect();
+    let text = format!("sent to {}\n", names.join(", "));
+    Ok(Report { warnings, ..Report::of(rows(&result, "prompts"), text) })
+}
+
+fn status(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("status", words.params(&["json"]))?;
+    let run = list(&result, "runs").last().and_then(|run| run.get("run")).cloned().unwrap_or(Value::Null);
+    let seq = result.get("seq").cloned().unwrap_or(Value::Null);
+    Ok(Report { run, seq, warnings, ..Report::of(rows(&result, "agents"), show::status(&result)) })
+}
+
+fn log(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let mut params = words.params(&["json", "jsonl", "follow"]);
+    if words.text("action").is_some() {
+        let result = link.ask_within("log", params, None)?;
+        return Ok(verified(&result));
+    }
+    let seq = |result: &Value| result.get("seq").cloned().unwrap_or(Value::Null);
+    let result = link.ask("log", params.clone())?;
+    let mut events = list(&result, "events").to_vec();
+    if words.number("after").is_none() {
+        events.reverse();
+    }
+    if !words.has("follow") {
+        let next = result.get("next").cloned().unwrap_or(Value::Null);
+        if words.has("jsonl") {
+            let text = events.iter().map(|event| format!("{event}\n")).collect();
+            return Ok(Report { warnings, ..Report::of(Value::Null, text) });
+        }
+        let text = show::events(&events);
+        return Ok(Report { seq: seq(&result), next, warnings, ..Report::of(Value::Array(events), text) });
+    }
+    let jsonl = words.has("jsonl") || words.has("json");
+    let mut cursor = seq(&result).as_u64().unwrap_or(0);
+    let mut out = std::io::stdout();
+    loop {
+        for event in &events {
+            let line = if jsonl { format!("{event}\n") } else { show::event(event) };
+            if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
+                // The reader of our pipe left; that is its way to stop us.
+                return Ok(Report::default());
+            }
+        }
+        params.insert("after".to_owned(), Value::from(cursor));
+        params.remove("before");
+        let mut wait = Map::new();
+        wait.insert("after".to_owned(), Value::from(cursor));
+        link.ask_within("await_events", wait, None)?;
+        let result = link.ask("log", params.clone())?;
+        events = list(&result, "events").to_vec();
+        let last = events.last().and_then(|event| event.get("seq")).and_then(Value::as_u64);
+        let more = result.get("next").is_some_and(|next| !next.is_null());
+        cursor = if more { last.unwrap_or(cursor) } else { seq(&result).as_u64().unwrap_or(cursor).max(last.unwrap_or(0)) };
+    }
+}
+
+fn verified(result: &Value) -> Report {
+    let checked = result.get("checked").and_then(Value::as_u64).unwrap_or(0);
+    let report = Report::of(json!([result]), format!("{checked} events, the chain holds\n"));
+    match result.get("broken").filter(|broken| !broken.is_null()) {
+        None => report,
+        Some(broken) => {
+            let seq = broken.get("seq").and_then(Value::as_u64).unwrap_or(0);
+            let why = broken.get("why").and_then(Value::as_str).unwrap_or_default();
+            let failure = Failure::new("chain_broken", NEGATIVE, format!("the log was changed: at event {seq} {why}"));
+            Report { text: String::new(), failure: Some(failure), ..report }
+        }
+    }
+}
+
+fn review(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("review", words.params(&["json"]))?;
+    let hunks = list(&result, "hunks");
+    let next = result.get("next").cloned().unwrap_or(Value::Null);
+    let seq = result.get("seq").cloned().unwrap_or(Value::Null);
+    let run = words.number("run").map_or(Value::Null, Value::from);
+    Ok(Report { run, next, seq, warnings, ..Report::of(rows(&result, "hunks"), show::hunks(hunks)) })
+}
+
+fn decide(words: &Words) -> Outcome {
+    let mut hunks = Vec::new();
+    for id in words.list("hunks") {
+        if id == "-" {
+            for line in std::io::stdin().lock().lines() {
+                let line = line.map_err(|error| Failure::new("usage", USAGE, format!("standard input: {error}")))?;
+                // An id alone, or an id with its hash behind it.
+                let mut parts = line.split_whitespace();
+                if let Some(id) = parts.next() {
+                    hunks.push(json!({ "id": id, "hash": parts.next() }));
+                }
+            }
+        } else {
+            hunks.push(json!({ "id": id }));
+        }
+    }
+    let (mut link, warnings) = open(words)?;
+    let mut params = words.params(&["json", "hunks"]);
+    params.insert("hunks".to_owned(), Value::Array(hunks));
+    let result = link.ask_within(words.command.name, params, None)?;
+    let results = list(&result, "results");
+    let refused: Vec<&Value> =
+        results.iter().filter(|result| result.get("state").and_then(Value::as_str) == Some("refused")).collect();
+    let failure = refused.first().map(|first| {
+        let mut failure = Failure::from_json(first);
+        failure.exit = NEGATIVE;
+        failure
+    });
+    let text = show::decisions(results);
+    Ok(Report { failure, warnings, ..Report::of(rows(&result, "results"), text) })
+}
+
+fn comment(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("comment", words.params(&["json"]))?;
+    let names: Vec<&str> =
+        list(&result, "prompts").iter().filter_map(|prompt| prompt.get("agent").and_then(Value::as_str)).collect();
+    let text = format!("told {}\n", names.join(", "));
+    Ok(Report { warnings, ..Report::of(rows(&result, "prompts"), text) })
+}
+
+fn undo(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("undo", Map::new())?;
+    let message = result.get("message").and_then(Value::as_str).unwrap_or("undone").to_owned();
+    Ok(Report { warnings, ..Report::of(json!([result]), format!("{message}\n")) })
+}
+
+fn answer(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask(words.command.name, words.params(&["json"]))?;
+    let part = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = format!("{} {}\n", part("id"), part("state"));
+    Ok(Report { warnings, ..Report::of(json!([result]), text) })
+}
+
+fn stop(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("stop", words.params(&["json"]))?;
+    let names: Vec<&str> = list(&result, "stopped").iter().filter_map(Value::as_str).collect();
+    let text = match names.as_slice() {
+        [] => "none of them ran\n".to_owned(),
+        names => format!("stopped {}\n", names.join(", ")),
+    };
+    Ok(Report { warnings, ..Report::of(rows(&result, "stopped"), text) })
+}
+
+fn clean(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask_within("clean", words.params(&["json"]), None)?;
+    let mut text = String::new();
+    let part = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let dry = words.has("dry_run");
+    for row in list(&result, "cleaned") {
+        if dry {
+            text.push_str(&format!("{} would be removed\n", part(row, "agent")));
+        } else {
+            text.push_str(&format!("{} removed; kept as {}\n", part(row, "agent"), part(row, "kept")));
+        }
+    }
+    let skipped = list(&result, "skipped");
+    for row in skipped {
+        text.push_str(&format!("{} left: {}\n", part(row, "agent"), part(row, "why")));
+    }
+    if text.is_empty() {
+        text.push_str("nothing to clean\n");
+    }
+    let failure = skipped.first().map(|row| {
+        let mut failure = Failure::new("skipped", NEGATIVE, format!("{}: {}", part(row, "agent"), part(row, "why")));
+        failure.hint = row.get("hint").and_then(Value::as_str).map(str::to_owned);
+        failure
+    });
+    Ok(Report { failure, warnings, ..Report::of(rows(&result, "cleaned"), text) })
+}
+
+fn host_stop(words: &Words) -> Outcome {
+    if words.text("action").as_deref() != Some("stop") {
+        return Err(Failure::new("usage", USAGE, "host takes no word but stop").hint("usage: orchflow host [stop]"));
+    }
+    let Some(mut link) = Link::running(&words.folder)? else {
+        return Ok(Report::of(json!([{ "stopped": false }]), "no host runs here\n".to_owned()));
+    };
+    link.ask("host_stop", Map::new())?;
+    // It is gone when its socket is.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Link::running(&words.folder).is_ok_and(|link| link.is_some()) {
+        if Instant::now() > deadline {
+            return Err(Failure::new("internal", HOST, "the host did not leave within 10 s"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(Report::of(json!([{ "stopped": true }]), "the host left; agents work on\n".to_owned()))
+}
+
+fn connect(words: &Words) -> Outcome {
+    let (link, warnings) = open(words)?;
+    let data = connect_json(&link);
+    let text = format!("{}\n", data.get("socket").and_then(Value::as_str).unwrap_or_default());
+    Ok(Report { warnings, ..Report::of(data, text) })
+}
+
+/// Shows an agent in this terminal.
+pub fn attach(words: &Words) -> ExitCode {
+    let shown = || -> Result<ExitCode, Failure> {
+        let name = words.text("agent").unwrap_or_default();
+        let mut link = Link::open(&words.folder, false)?;
+        let mut params = Map::new();
+        params.insert("agent".to_owned(), Value::from(name.clone()));
+        let result = link.ask("attach", params)?;
+        let socket = PathBuf::from(result.get("socket").and_then(Value::as_str).unwrap_or_default());
+        let short = result.get("agent").and_then(Value::as_str).unwrap_or(&name).to_owned();
+        drop(link);
+        wait_for_socket(&socket);
+        let mut options = AttachOptions::new(short.clone());
+        options.follow = words.has("follow");
+        let end = orchflow_mux::attach::attach(&socket, &options)
+            .map_err(|error| Failure::new("not_living", NEGATIVE, error.to_string()))?;
+        let _ = writeln!(std::io::stdout(), "{}", end.describe(&short));
+        Ok(match end {
+            AttachEnd::RunnerGone => ExitCode::from(NEGATIVE),
+            _ => ExitCode::SUCCESS,
+        })
+    };
+    shown().unwrap_or_else(|failure| super::finish("attach", false, Report::failed(failure)))
+}
+
+/// A view may be opened a moment before its agent's runner listens.
+fn wait_for_socket(socket: &std::path::Path) {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while !socket.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(15));
+    }
+}
+
+/// Plays the offline agent in this terminal.
+pub fn rehearsal(words: &Words) -> ExitCode {
+    use orchflow_agent::rehearsal::{Options, rehearse};
+    let name = words.text("name").unwrap_or_else(|| "rehearsal".to_owned());
+    let persona = u32::try_from(words.number("persona").unwrap_or(0)).unwrap_or(0);
+    match Options::from_surroundings(name, persona, words.text("script").map(PathBuf::from)) {
+        Ok(options) => rehearse(options),
+        Err(error) => {
+            let failure = Failure::new("internal", HOST, format!("the rehearsal cannot begin: {error}"));
+            super::finish("rehearsal", false, Report::failed(failure))
+        }
+    }
+}
+
+/// Prints a shell's completion script.
+pub fn completions(words: &Words) -> ExitCode {
+    let shell = words.text("shell").unwrap_or_default();
+    let Ok(shell) = shell.parse::<clap_complete::Shell>() else {
+        let failure = Failure::new("usage", USAGE, format!("there are no completions for {shell}"))
+            .hint("bash, zsh, fish and elvish are known");
+        return super::finish("completions", false, Report::failed(failure));
+    };
+    clap_complete::generate(shell, &mut arguments::build(), "orchflow", &mut std::io::stdout());
+    ExitCode::SUCCESS
+}
+
+/// Prints what is made from the command catalogue.
+pub fn catalogue(words: &Words) -> ExitCode {
+    let text = match words.text("format").as_deref() {
+        Some("lua") => orchflow_core::catalogue::to_lua(),
+        Some("help") => orchflow_core::catalogue::to_help(),
+        _ => {
+            let failure = Failure::new("usage", USAGE, "catalogue takes lua or help");
+            return super::finish("catalogue", false, Report::failed(failure));
+        }
+    };
+    super::finish("catalogue", false, Report::of(Value::Null, text))
+}

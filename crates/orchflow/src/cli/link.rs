@@ -1,0 +1,203 @@
+//! The way to a repository's host: found, or started.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use orchflow_host::host::locate;
+use orchflow_host::paths::{RepositoryFolders, UserFolders, quick_common_dir};
+use orchflow_wire::blocking::{Client, RequestError};
+use orchflow_wire::json::{from_json, to_json};
+use rmpv::Value;
+use serde_json::{Map, Value as Json, json};
+
+use super::envelope::{Failure, HOST, TIMED_OUT, USAGE};
+
+/// How long the host may take to answer an ordinary call.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// A connection to the host, greeted.
+pub struct Link {
+    client: Client,
+    /// What the host said about itself.
+    pub hello: Json,
+    /// Where it listens.
+    pub socket: PathBuf,
+}
+
+/// Finds the socket without git where possible.
+pub fn socket_of(folder: &Path) -> Result<PathBuf, Failure> {
+    if let (Some(common), Ok(user)) = (quick_common_dir(folder), UserFolders::from_environment()) {
+        return Ok(RepositoryFolders::new(user, &common, None).host_socket());
+    }
+    let (_, folders, _) = locate(folder).map_err(|error| start_failure(&error))?;
+    Ok(folders.host_socket())
+}
+
+fn start_failure(error: &orchflow_host::StartError) -> Failure {
+    use orchflow_host::StartError;
+    let (code, exit) = match error {
+        StartError::Repository(_) => ("repository", USAGE),
+        StartError::Config(_) => ("config", USAGE),
+        _ => ("internal", HOST),
+    };
+    Failure::new(code, exit, error.to_string())
+}
+
+impl Link {
+    /// Connects to the host of the repository `folder` is in, starting it if none runs.
+    pub fn open(folder: &Path, with_environment: bool) -> Result<Link, Failure> {
+        let socket = socket_of(folder)?;
+        let client = match Client::connect(&socket) {
+            Ok(client) => client,
+            Err(_) => start_host(folder, &socket)?,
+        };
+        Link::greet(client, socket, folder, with_environment)
+    }
+
+    /// Connects to the host if one runs.
+    pub fn running(folder: &Path) -> Result<Option<Link>, Failure> {
+        let socket = socket_of(folder)?;
+        match Client::connect(&socket) {
+            Ok(client) => Link::greet(client, socket, folder, false).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn greet(
+        mut client: Client,
+        socket: PathBuf,
+        folder: &Path,
+        with_environment: bool,
+    ) -> Result<Link, Failure> {
+        let text = |name: &str| std::env::var(name).ok();
+        let mut greeting = vec![
+            (Value::from("protocol"), Value::from(1)),
+            (Value::from("client"), Value::from("cli")),
+            (Value::from("version"), Value::from(env!("CARGO_PKG_VERSION"))),
+            (Value::from("pid"), Value::from(std::process::id())),
+            (Value::from("cwd"), Value::Binary(folder.as_os_str().as_bytes().to_vec())),
+            (Value::from("interactive"), Value::from(is_interactive())),
+        ];
+        for (name, variable) in
+            [("user", "USER"), ("agent", "ORCHFLOW_AGENT"), ("token", "ORCHFLOW_TOKEN")]
+        {
+            if let Some(value) = text(variable) {
+                greeting.push((Value::from(name), Value::from(value)));
+            }
+        }
+        if with_environment {
+            let pairs = std::env::vars_os().map(|(name, value)| {
+                (Value::Binary(name.as_bytes().to_vec()), Value::Binary(value.as_bytes().to_vec()))
+            });
+            greeting.push((Value::from("env"), Value::Map(pairs.collect())));
+        }
+        let hello = client
+            .request("hello", vec![Value::Map(greeting)], Some(ANSWER))
+            .map_err(|error| request_failure("hello", error))?;
+        Ok(Link { client, hello: to_json(&hello), socket })
+    }
+
+    /// Asks for a method.
+    pub fn ask(&mut self, method: &str, params: Map<String, Json>) -> Result<Json, Failure> {
+        self.ask_within(method, params, Some(ANSWER))
+    }
+
+    /// Asks for a method that may take longer, or for ever.
+    pub fn ask_within(
+        &mut self,
+        method: &str,
+        params: Map<String, Json>,
+        timeout: Option<Duration>,
+    ) -> Result<Json, Failure> {
+        let params = vec![from_json(&Json::Object(params))];
+        let answer = self.client.request(method, params, timeout);
+        answer.map(|value| to_json(&value)).map_err(|error| request_failure(method, error))
+    }
+
+    /// Gives what the host warns about.
+    pub fn warning(&self) -> Option<String> {
+        self.hello.get("warning").and_then(Json::as_str).map(str::to_owned)
+    }
+}
+
+/// Tells whether a person sits at this front.
+fn is_interactive() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdin().is_terminal() || std::io::stderr().is_terminal()
+}
+
+fn request_failure(method: &str, error: RequestError) -> Failure {
+    match error {
+        RequestError::Refused(value) => Failure::from_json(&to_json(&value)),
+        RequestError::TimedOut => Failure::new("timed_out", TIMED_OUT, format!("the host did not answer {method} in time"))
+            .hint("agents go on; orchflow status says how they are"),
+        RequestError::Closed | RequestError::Io(_) => {
+            Failure::new("host_gone", HOST, format!("the host went away during {method}"))
+                .hint("agents go on; run the command again, it starts a new host")
+        }
+        RequestError::Message(error) => Failure::new("protocol", HOST, error.to_string()),
+    }
+}
+
+/// Starts the host and waits until it listens.
+fn start_host(folder: &Path, socket: &Path) -> Result<Client, Failure> {
+    let (_, folders, _) = locate(folder).map_err(|error| start_failure(&error))?;
+    folders.create().map_err(|error| Failure::new("internal", HOST, error.to_string()))?;
+    let fail = |why: String| Failure::new("internal", HOST, format!("the host cannot be started: {why}"));
+    let log = folders.host_log();
+    if std::fs::metadata(&log).is_ok_and(|meta| meta.len() > 1 << 20) {
+        let _ = std::fs::rename(&log, log.with_extension("log.old"));
+    }
+    let log_file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&log)
+        .map_err(|error| fail(format!("{} cannot be written: {error}", log.display())))?;
+    let program = std::env::current_exe().map_err(|error| fail(error.to_string()))?;
+    let mut child = Command::new(program)
+        .arg("-C")
+        .arg(folder)
+        .arg("host")
+        .env(crate::process::host::DETACHED, "1")
+        .env_remove("ORCHFLOW_AGENT")
+        .env_remove("ORCHFLOW_TOKEN")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log_file)
+        .spawn()
+        .map_err(|error| fail(error.to_string()))?;
+    let mut line = String::new();
+    if let Some(output) = child.stdout.take() {
+        let _ = BufReader::new(output).read_line(&mut line);
+    }
+    let said: Json = serde_json::from_str(&line).unwrap_or(Json::Null);
+    if let Some(error) = said.get("error")
+        && error.get("code").and_then(Json::as_str) != Some("running")
+    {
+        return Err(Failure::from_json(error));
+    }
+    // Another front may have started it first; that one's socket may need a moment.
+    let mut last = None;
+    for wait in [0u64, 5, 20, 50, 100, 200, 500, 1000, 2000] {
+        std::thread::sleep(Duration::from_millis(wait));
+        match Client::connect(socket) {
+            Ok(client) => return Ok(client),
+            Err(error) => last = Some(error),
+        }
+    }
+    let why = last.map_or_else(|| "it does not listen".to_owned(), |error| error.to_string());
+    Err(fail(format!("{why}; see {}", log.display())))
+}
+
+/// Says where the host listens, for fronts that connect by themselves.
+pub fn connect_json(link: &Link) -> Json {
+    json!({
+        "socket": link.socket.to_string_lossy(),
+        "version": link.hello.get("version"),
+        "repository": link.hello.get("repository"),
+        "host_pid": link.hello.get("host_pid"),
+    })
+}

@@ -1,0 +1,242 @@
+//! An editor's connection: what it is told goes out through nvim-rs, a batch at a time.
+//!
+//! The editor never waits for us and we never wait inside something it waits for: its calls are
+//! notifications, our answers, events and questions are one `nvim_exec_lua` call with a list, the next one
+//! only after the editor took the last, and never more often than once a frame.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nvim_rs::{Handler, Neovim};
+use orchflow_core::Refusal;
+use orchflow_host::World;
+use orchflow_host::api::{event_json, refusal_json, status_json};
+use orchflow_host::editors::Editor;
+use orchflow_store::{EventFilter, Page};
+use orchflow_wire::FrameReader;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _, TokioAsyncWriteCompatExt as _};
+
+/// The time between two messages to one editor.
+const FRAME: Duration = Duration::from_millis(16);
+/// The time between two looks at what happened, for a subscriber.
+const NEWS: Duration = Duration::from_millis(80);
+/// Events sent at once.
+const EVENTS: usize = 200;
+/// What the editor runs with each batch.
+const RECEIVE: &str = "require('orchflow.client').receive(...)";
+/// Bytes between nvim-rs and the socket.
+const PIPE: usize = 1 << 20;
+
+#[derive(Clone)]
+struct Silent;
+
+impl Handler for Silent {
+    type Writer = Compat<DuplexStream>;
+}
+
+/// What waits to be sent, and who waits for the editor's answers.
+#[derive(Default)]
+struct Mailbox {
+    waiting: Mutex<Vec<Value>>,
+    filled: Notify,
+    calls: Mutex<HashMap<u64, oneshot::Sender<Result<Value, String>>>>,
+    next_call: Mutex<u64>,
+}
+
+impl Mailbox {
+    fn put(&self, message: Value) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        self.filled.notify_one();
+    }
+}
+
+/// A way to answer an editor's calls.
+#[derive(Clone)]
+pub(super) struct Answers(Arc<Mailbox>);
+
+impl Answers {
+    /// Answers a call.
+    pub(super) fn answer(&self, id: u64, result: Result<Value, Refusal>) {
+        self.0.put(match result {
+            Ok(result) => json!({ "kind": "answer", "id": id, "ok": true, "result": result }),
+            Err(refusal) => {
+                json!({ "kind": "answer", "id": id, "ok": false, "error": refusal_json(&refusal) })
+            }
+        });
+    }
+}
+
+/// One connected editor.
+pub(super) struct EditorLink {
+    world: Arc<World>,
+    mailbox: Arc<Mailbox>,
+    responses: DuplexStream,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+struct Caller(Arc<Mailbox>);
+
+#[async_trait]
+impl Editor for Caller {
+    async fn call(&self, method: &str, params: Value) -> Result<Value, String> {
+        let (sender, answer) = oneshot::channel();
+        let id = {
+            let mut next = self.0.next_call.lock().unwrap_or_else(PoisonError::into_inner);
+            *next += 1;
+            *next
+        };
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+        self.0.put(json!({ "kind": "call", "id": id, "method": method, "params": params }));
+        answer.await.unwrap_or_else(|_| Err("the editor is gone".to_owned()))
+    }
+}
+
+impl EditorLink {
+    /// Begins to talk to an editor over the frames of its connection.
+    pub(super) fn open(world: Arc<World>, out: mpsc::UnboundedSender<Vec<u8>>) -> EditorLink {
+        let (responses, to_nvim_rs) = duplex(PIPE);
+        let (from_nvim_rs, writer) = duplex(PIPE);
+        let (neovim, io) = Neovim::new(to_nvim_rs.compat(), writer.compat_write(), Silent);
+        let mailbox = Arc::new(Mailbox::default());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            if let Err(error) = io.await {
+                tracing::debug!(%error, "an editor's connection ended");
+            }
+        });
+        tasks.spawn(forward(from_nvim_rs, out));
+        tasks.spawn(push(Arc::clone(&mailbox), neovim));
+        EditorLink { world, mailbox, responses, tasks: Mutex::new(tasks) }
+    }
+
+    /// Gives the host a way to ask this editor.
+    pub(super) fn caller(&self) -> Arc<dyn Editor> {
+        Arc::new(Caller(Arc::clone(&self.mailbox)))
+    }
+
+    /// Gives a way to answer its calls later.
+    pub(super) fn answers(&self) -> Answers {
+        Answers(Arc::clone(&self.mailbox))
+    }
+
+    /// Answers a call.
+    pub(super) fn answer(&self, id: u64, result: Result<Value, Refusal>) {
+        self.answers().answer(id, result);
+    }
+
+    /// Hands a whole, checked response frame to nvim-rs.
+    pub(super) async fn feed(&mut self, frame: &[u8]) {
+        if let Err(error) = self.responses.write_all(frame).await {
+            tracing::debug!(%error, "a response came after its connection ended");
+        }
+    }
+
+    /// Takes the editor's answer to one of our calls.
+    pub(super) fn answered(&self, answer: &Value) {
+        let Some(id) = answer.get("id").and_then(Value::as_u64) else { return };
+        let waiting = self.mailbox.calls.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let Some(waiting) = waiting else { return };
+        let result = if answer.get("ok").and_then(Value::as_bool).unwrap_or(false) {
+            Ok(answer.get("result").cloned().unwrap_or(Value::Null))
+        } else {
+            let why = answer.get("error").and_then(Value::as_str).unwrap_or("the editor refused");
+            Err(why.to_owned())
+        };
+        let _ = waiting.send(result);
+    }
+
+    /// Tells the editor what happens from now on, or from a place in the log.
+    pub(super) fn subscribe(&self, id: u64, cursor: Option<u64>) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.spawn(news(Arc::clone(&self.world), self.answers(), id, cursor));
+    }
+}
+
+/// Copies whole frames from nvim-rs to the socket.
+async fn forward(mut from: DuplexStream, out: mpsc::UnboundedSender<Vec<u8>>) {
+    let mut reader = FrameReader::default();
+    let mut chunk = vec![0u8; 64 * 1024];
+    loop {
+        match from.read(&mut chunk).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => reader.push(chunk.get(..count).unwrap_or_default()),
+        }
+        while let Ok(Some(frame)) = reader.next_frame() {
+            if out.send(frame).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Sends what waits, a batch at a time.
+async fn push(mailbox: Arc<Mailbox>, neovim: Neovim<Compat<DuplexStream>>) {
+    loop {
+        mailbox.filled.notified().await;
+        let batch = std::mem::take(&mut *mailbox.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        if batch.is_empty() {
+            continue;
+        }
+        let list = rmpv::Value::Array(batch.iter().map(without_null).collect());
+        if let Err(error) = neovim.exec_lua(RECEIVE, vec![list]).await {
+            if error.is_channel_closed() {
+                return;
+            }
+            tracing::warn!(%error, "an editor did not take a message");
+        }
+        tokio::time::sleep(FRAME).await;
+    }
+}
+
+/// Writes JSON for Lua, where an absent key is the only nil.
+fn without_null(value: &Value) -> rmpv::Value {
+    match value {
+        Value::Object(entries) => rmpv::Value::Map(
+            entries
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| (rmpv::Value::from(key.as_str()), without_null(value)))
+                .collect(),
+        ),
+        Value::Array(items) => rmpv::Value::Array(items.iter().map(without_null).collect()),
+        other => orchflow_wire::json::from_json(other),
+    }
+}
+
+/// Follows the log for one editor: events from its cursor, and the status when it changed.
+async fn news(world: Arc<World>, answers: Answers, id: u64, cursor: Option<u64>) {
+    let mut pulse = world.engine().pulse();
+    let mut cursor = cursor.unwrap_or_else(|| pulse.borrow().seq.0);
+    answers.answer(id, Ok(json!({ "cursor": cursor })));
+    let mut shown = Value::Null;
+    loop {
+        pulse.borrow_and_update();
+        let after = cursor;
+        let rows = world
+            .read(move |reader| reader.page(&EventFilter::default(), Page::After(after), EVENTS))
+            .await
+            .unwrap_or_default();
+        let more = rows.len() == EVENTS;
+        if let Some(last) = rows.last() {
+            cursor = last.seq;
+            let events: Vec<Value> = rows.iter().map(event_json).collect();
+            answers.0.put(json!({ "kind": "events", "events": events, "cursor": cursor }));
+        }
+        let status = world.engine().ask(|state| status_json(state, None, false)).await;
+        let Some(status) = status else { return };
+        if status != shown {
+            answers.0.put(json!({ "kind": "status", "status": status.clone() }));
+            shown = status;
+        }
+        tokio::time::sleep(NEWS).await;
+        if !more && pulse.changed().await.is_err() {
+            return;
+        }
+    }
+}

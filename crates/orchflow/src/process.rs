@@ -1,0 +1,4 @@
+//! The long-running processes: host, runner, rehearsal.
+
+pub mod host;
+pub mod runner;
