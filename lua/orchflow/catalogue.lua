@@ -1,0 +1,256 @@
+-- Generated from the command catalogue by `orchflow catalogue lua`. Do not edit.
+return {
+  {
+    name = "swarm",
+    summary = "start a run: several agents on one objective, each in a worktree of its own",
+    usage = "swarm [--agents LIST] [--[no-]include-changes] [--view auto|tmux|nvim|none] [--wait] [--timeout TIME] [--on-approval stop|wait|deny] [--json] OBJECTIVE...",
+    example = "swarm --agents claude,rehearsal,rehearsal Make the greeting configurable and cover it with a test",
+    arguments = {
+      { name = "objective", arity = "text", required = true, summary = "what should be done, in your words" },
+    },
+    flags = {
+      { name = "agents", kind = "list", value = "LIST", summary = "kinds of agents, with commas (config, else what is installed)" },
+      { name = "include-changes", kind = "onoff", value = "", summary = "let uncommitted work go along, as a snapshot, or leave it" },
+      { name = "view", kind = "text", value = "auto|tmux|nvim|none", summary = "where the agents are shown (auto)" },
+      { name = "wait", kind = "switch", value = "", summary = "wait until the run has nothing left to do" },
+      { name = "timeout", kind = "duration", value = "TIME", summary = "with --wait: give up after this (90s, 10m); agents go on" },
+      { name = "on-approval", kind = "text", value = "stop|wait|deny", summary = "with --wait: what to do when an agent needs a permission (stop)" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "spawn",
+    summary = "add an agent to a run",
+    usage = "spawn [--run N] [--name NAME] [--[no-]include-changes] [--view auto|tmux|nvim|none] [--json] AGENT [PROMPT...]",
+    example = "spawn claude Review the other agents' tests",
+    arguments = {
+      { name = "agent", arity = "one", required = true, summary = "the kind of agent" },
+      { name = "prompt", arity = "text", required = false, summary = "its first prompt; the run's objective when absent" },
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "name", kind = "text", value = "NAME", summary = "what to call it" },
+      { name = "include-changes", kind = "onoff", value = "", summary = "let uncommitted work go along, as a snapshot, or leave it" },
+      { name = "view", kind = "text", value = "auto|tmux|nvim|none", summary = "where the agents are shown (auto)" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "send",
+    summary = "send a prompt to one agent, to several (with commas), or to all",
+    usage = "send [--run N] [--json] TO [TEXT...]",
+    example = "send claude Also handle an empty name",
+    arguments = {
+      { name = "to", arity = "one", required = true, summary = "agents with commas, or all" },
+      { name = "text", arity = "text", required = false, summary = "the prompt; read from standard input when absent" },
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "attach",
+    summary = "show an agent in this terminal, or in a window of the editor",
+    usage = "attach [--follow] AGENT",
+    example = "attach claude",
+    arguments = {
+      { name = "agent", arity = "one", required = true, summary = "the agent" },
+    },
+    flags = {
+      { name = "follow", kind = "switch", value = "", summary = "look on: send no keys and leave the agent's size alone" },
+    },
+  },
+  {
+    name = "status",
+    summary = "say who works, who waits and who is done",
+    usage = "status [--run N] [--all] [--json]",
+    example = "status",
+    arguments = {
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "all", kind = "switch", value = "", summary = "agents of earlier runs too" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "log",
+    summary = "show what happened; with `verify`, check the whole log for changes",
+    usage = "log [--follow] [--agent NAME] [--run N] [--type LIST] [--file PATH] [--text WORDS] [--since TIME] [--limit N] [--before SEQ] [--after SEQ] [--json] [--jsonl] [ACTION]",
+    example = "log -f --agent claude",
+    arguments = {
+      { name = "action", arity = "optional", required = false, summary = "verify" },
+    },
+    flags = {
+      { name = "follow", kind = "switch", value = "", summary = "go on as things happen" },
+      { name = "agent", kind = "text", value = "NAME", summary = "only this agent" },
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "type", kind = "list", value = "LIST", summary = "only these event types" },
+      { name = "file", kind = "text", value = "PATH", summary = "only what touches this file" },
+      { name = "text", kind = "text", value = "WORDS", summary = "only what contains these words" },
+      { name = "since", kind = "duration", value = "TIME", summary = "only the last 90s, 10m, 2h, 3d" },
+      { name = "limit", kind = "number", value = "N", summary = "at most so many (100)" },
+      { name = "before", kind = "number", value = "SEQ", summary = "only events before this one" },
+      { name = "after", kind = "number", value = "SEQ", summary = "only events after this one" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+      { name = "jsonl", kind = "switch", value = "", summary = "print one JSON object per line and event" },
+    },
+  },
+  {
+    name = "timeline",
+    summary = "open the timeline: what happened, live at its end",
+    usage = "timeline [FILTER...]",
+    example = "timeline agent:claude",
+    arguments = {
+      { name = "filter", arity = "text", required = false, summary = "agent:NAME type:TYPE file:PATH and words" },
+    },
+    flags = {
+    },
+  },
+  {
+    name = "review",
+    summary = "list the hunks that wait for a decision",
+    usage = "review [--run N] [--agent NAME] [--file PATH] [--all] [--limit N] [--after CURSOR] [--json]",
+    example = "review --agent claude",
+    arguments = {
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "agent", kind = "text", value = "NAME", summary = "only this agent" },
+      { name = "file", kind = "text", value = "PATH", summary = "only this file" },
+      { name = "all", kind = "switch", value = "", summary = "decided hunks too" },
+      { name = "limit", kind = "number", value = "N", summary = "at most so many" },
+      { name = "after", kind = "text", value = "CURSOR", summary = "go on where `next` of an earlier page says" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "accept",
+    summary = "take hunks into your own tree",
+    usage = "accept [--hash HEX] [--dry-run] [--json] [HUNKS...]",
+    example = "accept h_9f2c",
+    arguments = {
+      { name = "hunks", arity = "many", required = false, summary = "hunk ids or their beginnings; - reads them from standard input" },
+    },
+    flags = {
+      { name = "hash", kind = "text", value = "HEX", summary = "refuse unless the one hunk has this content hash" },
+      { name = "dry-run", kind = "switch", value = "", summary = "say what would happen and change nothing" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "reject",
+    summary = "take hunks out of their agent's worktree, and tell it why",
+    usage = "reject [--hash HEX] [--reason TEXT] [--dry-run] [--json] [HUNKS...]",
+    example = "reject h_9f2c --reason 'keep the old name'",
+    arguments = {
+      { name = "hunks", arity = "many", required = false, summary = "hunk ids or their beginnings; - reads them from standard input" },
+    },
+    flags = {
+      { name = "hash", kind = "text", value = "HEX", summary = "refuse unless the one hunk has this content hash" },
+      { name = "reason", kind = "text", value = "TEXT", summary = "why; the agent is told" },
+      { name = "dry-run", kind = "switch", value = "", summary = "say what would happen and change nothing" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "comment",
+    summary = "say something about a hunk to its agent",
+    usage = "comment [--hash HEX] [--json] HUNK TEXT...",
+    example = "comment h_9f2c use the existing helper",
+    arguments = {
+      { name = "hunk", arity = "one", required = true, summary = "the hunk" },
+      { name = "text", arity = "text", required = true, summary = "the comment" },
+    },
+    flags = {
+      { name = "hash", kind = "text", value = "HEX", summary = "refuse unless the one hunk has this content hash" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "undo",
+    summary = "take the last decision back",
+    usage = "undo [--json]",
+    example = "undo",
+    arguments = {
+    },
+    flags = {
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "approvals",
+    summary = "list the permissions agents wait for",
+    usage = "approvals [--json]",
+    example = "approvals",
+    arguments = {
+    },
+    flags = {
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "approve",
+    summary = "allow what an agent asks for, once",
+    usage = "approve [--json] ID",
+    example = "approve a_41",
+    arguments = {
+      { name = "id", arity = "one", required = true, summary = "the approval, such as a_41" },
+    },
+    flags = {
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "deny",
+    summary = "deny what an agent asks for, and tell it why",
+    usage = "deny [--json] ID [REASON...]",
+    example = "deny a_41 no new dependencies",
+    arguments = {
+      { name = "id", arity = "one", required = true, summary = "the approval, such as a_41" },
+      { name = "reason", arity = "text", required = false, summary = "why" },
+    },
+    flags = {
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "stop",
+    summary = "end agents; their work stays for review",
+    usage = "stop [--run N] [--json] AGENTS...",
+    example = "stop all",
+    arguments = {
+      { name = "agents", arity = "many", required = true, summary = "agents by name, or all" },
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "clean",
+    summary = "remove the worktrees of ended agents; their last state is kept under a ref",
+    usage = "clean [--run N] [--dry-run] [--json] [AGENTS...]",
+    example = "clean",
+    arguments = {
+      { name = "agents", arity = "many", required = false, summary = "agents by name; every ended one when absent" },
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "dry-run", kind = "switch", value = "", summary = "say what would happen and change nothing" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "agents",
+    summary = "list the kinds of agents, where they are installed and how to get them",
+    usage = "agents [--json]",
+    example = "agents",
+    arguments = {
+    },
+    flags = {
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+}

@@ -1,0 +1,200 @@
+--- `:Orchflow VERB …`: finds the verb, reads its line by the catalogue, and runs it.
+---
+--- Before a screen nothing waits. In a script a verb waits for its result, so that `nvim --headless -c` works.
+
+local mode = require("orchflow.mode")
+local output = require("orchflow.command.output")
+local parse = require("orchflow.command.parse")
+
+local M = {}
+
+--- How long a script waits for an answer, unless the command waits by nature.
+local SCRIPT_PATIENCE_MS = 60000
+
+---@class orchflow.Invocation
+---@field verb string
+---@field flags table<string, any>
+---@field arguments table<string, any>
+---@field ids string[]
+---@field bang boolean
+---@field range? { first: integer, last: integer }
+---@field is_script boolean
+
+---@alias orchflow.Respond fun(failure?: orchflow.Failure, outcome?: orchflow.Outcome)
+
+---@class orchflow.Verb
+---@field request fun(invocation: orchflow.Invocation, respond: orchflow.Respond)
+---@field show? fun(outcome: orchflow.Outcome, invocation: orchflow.Invocation) shows the outcome to a human
+---@field open? fun(invocation: orchflow.Invocation) what a human gets in place of request and show
+---@field lines? fun(outcome: orchflow.Outcome, invocation: orchflow.Invocation): string[] text for a script
+---@field fail? fun(failure: orchflow.Failure, invocation: orchflow.Invocation): boolean takes a failure over
+---@field range? boolean whether a range of lines means something
+---@field bang? string what the bang means
+---@field takes_ids? boolean
+---@field optional? table<string, boolean>
+---@field complete? table<string, fun(lead: string): string[]> by argument
+---@field patience_ms? integer how long a script waits
+
+--- Gives the catalogue's entry of a verb.
+---@param name string
+---@return orchflow.CatalogueEntry?
+function M.entry(name)
+  for _, entry in ipairs(require("orchflow.catalogue")) do
+    if entry.name == name then
+      return entry
+    end
+  end
+  return nil
+end
+
+--- Gives the names of all verbs, in the catalogue's order.
+---@return string[]
+function M.names()
+  return vim.tbl_map(function(entry)
+    return entry.name
+  end, require("orchflow.catalogue"))
+end
+
+---@param invocation orchflow.Invocation
+---@param verb orchflow.Verb
+local function run_as_script(invocation, verb)
+  local answered, failure, outcome = false, nil, nil
+  verb.request(invocation, function(problem, given)
+    answered, failure, outcome = true, problem, given
+  end)
+  local patience = verb.patience_ms or SCRIPT_PATIENCE_MS
+  local _, why = vim.wait(patience, function()
+    return answered
+  end, 20)
+  if not answered and why == -2 then
+    failure = { code = "interrupted", message = "interrupted; agents go on" }
+  elseif not answered then
+    failure = {
+      code = "timeout",
+      message = ("the host did not answer within %d s; agents go on"):format(patience / 1000),
+      hint = "see :checkhealth orchflow",
+    }
+  end
+  local lines = not failure
+      and verb.lines
+      and verb.lines(outcome --[[@as orchflow.Outcome]], invocation)
+    or {}
+  output.finish(invocation, failure, outcome, lines)
+end
+
+---@param invocation orchflow.Invocation
+---@param verb orchflow.Verb
+local function run_for_human(invocation, verb)
+  if verb.open then
+    verb.open(invocation)
+    return
+  end
+  verb.request(invocation, function(failure, outcome)
+    if not failure then
+      if verb.show then
+        verb.show(outcome --[[@as orchflow.Outcome]], invocation)
+      end
+    elseif not (verb.fail and verb.fail(failure, invocation)) then
+      require("orchflow.ui.message").failure(failure, output.prefix(invocation.verb))
+    end
+  end)
+end
+
+--- Tells of a wrong call, to whoever made it.
+---@param invocation { verb: string, flags: table<string, any> }
+---@param failure orchflow.Failure
+local function refuse(invocation, failure)
+  if mode.is_script() then
+    output.finish(invocation --[[@as orchflow.Invocation]], failure, nil, {})
+  else
+    require("orchflow.ui.message").failure(failure, output.prefix(invocation.verb))
+  end
+end
+
+---@param name string
+---@return orchflow.Failure
+local function unknown_verb(name)
+  local nearest = require("orchflow.config.validate").nearest(name, M.names())
+  return {
+    code = "usage",
+    message = ("there is no command %s"):format(name),
+    hint = nearest and ("did you mean :Orchflow %s?"):format(nearest)
+      or "see :help orchflow-commands",
+  }
+end
+
+---@param line string what stands after `:Orchflow`
+---@param bang boolean
+---@param range? { first: integer, last: integer }
+local function dispatch(line, bang, range)
+  local name, rest = line:match("^%s*(%S+)%s?(.*)$")
+  name = name or "status"
+  if name:sub(-1) == "!" then
+    name, bang = name:sub(1, -2), true
+  end
+  -- Flags that could not be read are taken for granted where they tell how to report that.
+  local as_given = {
+    json = (" " .. line .. " "):find(" --json ", 1, true) ~= nil,
+    keep_going = (" " .. line .. " "):find(" --keep-going ", 1, true) ~= nil,
+  }
+  local entry, verb = M.entry(name), require("orchflow.command.verbs")[name]
+  if not entry or not verb then
+    refuse({ verb = "orchflow", flags = as_given }, unknown_verb(name))
+    return
+  end
+  local parsed, problem =
+    parse.parse(entry, rest or "", { takes_ids = verb.takes_ids, optional = verb.optional })
+  if parsed and range and not verb.range then
+    parsed, problem = nil, "it takes no range of lines"
+  end
+  if not parsed then
+    refuse({ verb = name, flags = as_given }, {
+      code = "usage",
+      message = problem or "it cannot be read",
+      hint = ":Orchflow " .. entry.usage,
+    })
+    return
+  end
+  ---@type orchflow.Invocation
+  local invocation = {
+    verb = name,
+    flags = parsed.flags,
+    arguments = parsed.arguments,
+    ids = parsed.ids,
+    bang = bang,
+    range = range,
+    is_script = mode.is_script(),
+  }
+  if invocation.is_script then
+    run_as_script(invocation, verb)
+  else
+    run_for_human(invocation, verb)
+  end
+end
+
+--- Runs `:Orchflow` as Neovim calls it.
+---@param options table of nvim_create_user_command()
+function M.run(options)
+  require("orchflow.ui.highlight").setup()
+  local range = options.range > 0 and { first = options.line1, last = options.line2 } or nil
+  dispatch(options.args, options.bang, range)
+end
+
+--- Runs a line as `:Orchflow` would.
+---@param line string
+---@param bang? boolean
+function M.execute(line, bang)
+  require("orchflow.ui.highlight").setup()
+  dispatch(line, bang == true, nil)
+end
+
+--- Completes `:Orchflow`; nothing is asked of the host for it.
+---@param lead string
+---@param line string
+---@param position integer
+---@return string[]
+function M.complete(lead, line, position)
+  return require("orchflow.command.complete").complete(lead, line, position)
+end
+
+return M

@@ -1,0 +1,295 @@
+--- Verbs of review: review, accept, reject, comment, undo.
+
+local client = require("orchflow.client")
+local decide = require("orchflow.review.decide")
+local list = require("orchflow.review.list")
+local message = require("orchflow.ui.message")
+local output = require("orchflow.command.output")
+local target = require("orchflow.review.target")
+local text = require("orchflow.view.text")
+local view = require("orchflow.view.hunk")
+
+local M = {}
+
+---@param invocation orchflow.Invocation
+---@return table query parameters of the host's `review`
+local function query_of(invocation)
+  local flags = invocation.flags
+  return {
+    run = flags.run,
+    agent = flags.agent,
+    path = flags.file,
+    state = flags.all and "all" or nil,
+  }
+end
+
+M.review = {
+  request = function(invocation, respond)
+    local query = query_of(invocation)
+    local params = vim.tbl_extend(
+      "force",
+      query,
+      { limit = invocation.flags.limit, after = invocation.flags.after }
+    )
+    client.request("review", params, function(failure, result, raw)
+      if failure then
+        respond(failure)
+        return
+      end
+      -- The list is filled as well, so that a script can go on with :Orchflow accept.
+      list.take(query, result.hunks or {})
+      respond(nil, {
+        data = (raw or result).hunks or {},
+        result = result,
+        run = invocation.flags.run,
+        seq = result.seq,
+        next = result.next,
+      })
+    end)
+  end,
+  lines = function(outcome)
+    return vim.tbl_map(view.plain, outcome.result.hunks or {})
+  end,
+  open = function(invocation)
+    require("orchflow.review").open(query_of(invocation))
+  end,
+}
+
+---@param invocation orchflow.Invocation
+---@return orchflow.Hunk[]?
+---@return orchflow.Failure?
+local function targets(invocation)
+  return target.resolve({
+    ids = invocation.ids,
+    hash = invocation.flags.hash,
+    range = invocation.range,
+  })
+end
+
+---@param results table[]
+---@return string[]
+local function result_lines(results)
+  return vim.tbl_map(function(result)
+    local where = ("%s  %s %s"):format(
+      text.clean(result.id),
+      text.clean(result.agent),
+      text.clean(result.path)
+    )
+    if result.state ~= "refused" then
+      return ("%s  %s%s"):format(
+        where,
+        text.clean(result.state),
+        result.already and " already" or ""
+      )
+    end
+    return ("%s  refused: %s"):format(where, text.clean(result.message or result.code))
+  end, results)
+end
+
+---@param method "accept"|"reject"
+---@return orchflow.Verb
+local function decision(method)
+  ---@param invocation orchflow.Invocation
+  ---@param hunks orchflow.Hunk[]
+  ---@param reason? string
+  ---@param respond fun(failure?: orchflow.Failure, outcome?: orchflow.Outcome)
+  local function ask(invocation, hunks, reason, respond)
+    local extra = { reason = reason, dry_run = invocation.flags.dry_run }
+    decide.decide(method, hunks, extra, function(failure, result, raw)
+      if failure then
+        respond(failure)
+        return
+      end
+      local refused = vim.tbl_filter(function(each)
+        return each.state == "refused"
+      end, result.results or {})
+      respond(nil, {
+        data = (raw or result).results or {},
+        result = result,
+        code = #refused > 0 and output.codes.negative or nil,
+      })
+    end)
+  end
+
+  --- Gives the reason that stands in the command, if any does.
+  ---@param invocation orchflow.Invocation
+  ---@return string?
+  ---@return orchflow.Failure?
+  local function reason_of(invocation)
+    local typed = invocation.arguments.text
+    if
+      typed and (method == "accept" or #invocation.ids == 0 and target.is_id(typed:match("^%S+")))
+    then
+      return nil,
+        {
+          code = "usage",
+          message = ("%s is not the id of a hunk"):format(typed:match("^%S+")),
+          hint = "ids look like h_9f2c41d0; :Orchflow review lists them",
+        }
+    end
+    return invocation.flags.reason or typed, nil
+  end
+
+  ---@param outcome orchflow.Outcome
+  ---@param invocation orchflow.Invocation
+  local function show(outcome, invocation)
+    decide.show(method, outcome.result.results or {}, invocation.flags.dry_run)
+  end
+
+  return {
+    takes_ids = true,
+    range = true,
+    bang = method == "reject" and "without asking for a reason" or nil,
+    request = function(invocation, respond)
+      local reason, problem = reason_of(invocation)
+      if invocation.is_script and invocation.arguments.text == "-" then
+        -- Ids come on standard input, one or more a line.
+        invocation.ids, reason, problem =
+          vim.split(vim.trim(io.stdin:read("*a")), "%s+"), invocation.flags.reason, nil
+      end
+      local hunks, failure = targets(invocation)
+      failure = problem or failure
+      if failure then
+        respond(failure)
+      else
+        ask(invocation, hunks --[[@as orchflow.Hunk[] ]], reason, respond)
+      end
+    end,
+    lines = function(outcome)
+      return result_lines(outcome.result.results or {})
+    end,
+    open = function(invocation)
+      local reason, problem = reason_of(invocation)
+      local hunks, failure = targets(invocation)
+      failure = problem or failure
+      if failure then
+        message.failure(failure, "orchflow: " .. method)
+        return
+      end
+      local function go(why)
+        ask(invocation, hunks --[[@as orchflow.Hunk[] ]], why, function(trouble, outcome)
+          if trouble then
+            message.failure(trouble, "orchflow: " .. method)
+          else
+            show(outcome --[[@as orchflow.Outcome]], invocation)
+          end
+        end)
+      end
+      if method == "accept" or reason or invocation.bang or invocation.flags.dry_run then
+        go(reason)
+        return
+      end
+      local what = #hunks == 1 and text.clean(hunks[1].agent or hunks[1].id)
+        or text.count(#hunks, "hunk")
+      vim.ui.input(
+        { prompt = ("Reject %s because (empty: no reason): "):format(what) },
+        function(typed)
+          if typed then
+            go(vim.trim(typed) ~= "" and typed or nil)
+          end
+        end
+      )
+    end,
+  }
+end
+
+M.accept = decision("accept")
+M.reject = decision("reject")
+
+--- Sends a comment about hunks.
+---@param hunks orchflow.Hunk[]
+---@param comment string
+---@param respond fun(failure?: orchflow.Failure, outcome?: orchflow.Outcome)
+local function send_comment(hunks, comment, respond)
+  local params = { hunks = decide.references(hunks), text = comment }
+  client.request("comment", params, function(failure, result, raw)
+    if not failure then
+      list.refresh_soon()
+    end
+    respond(failure, result and { data = raw or result, result = result })
+  end)
+end
+
+M.comment = {
+  takes_ids = true,
+  range = true,
+  request = function(invocation, respond)
+    local hunks, failure = targets(invocation)
+    if not failure and not invocation.arguments.text then
+      failure = {
+        code = "usage",
+        message = "a comment wants a text",
+        hint = ":Orchflow comment h_9f2c41d0 TEXT",
+      }
+    end
+    if failure then
+      respond(failure)
+    else
+      send_comment(hunks --[[@as orchflow.Hunk[] ]], invocation.arguments.text, respond)
+    end
+  end,
+  lines = function(outcome)
+    return vim.tbl_map(function(prompt)
+      return ("comment sent to %s"):format(text.clean(prompt.agent))
+    end, outcome.result.prompts or {})
+  end,
+  open = function(invocation)
+    local hunks, failure = targets(invocation)
+    if failure then
+      message.failure(failure, "orchflow: comment")
+      return
+    end
+    local function go(comment)
+      send_comment(hunks --[[@as orchflow.Hunk[] ]], comment, function(trouble, outcome)
+        if trouble then
+          message.failure(trouble, "orchflow: comment")
+          return
+        end
+        message.info(
+          table.concat(M.comment.lines(outcome --[[@as orchflow.Outcome]], invocation), ", ")
+        )
+      end)
+    end
+    if invocation.arguments.text then
+      go(invocation.arguments.text)
+      return
+    end
+    local what = #hunks == 1 and text.clean(hunks[1].agent or hunks[1].id)
+      or text.count(#hunks, "hunk")
+    vim.ui.input({ prompt = ("Comment for %s: "):format(what) }, function(typed)
+      if typed and vim.trim(typed) ~= "" then
+        go(typed)
+      end
+    end)
+  end,
+}
+
+M.undo = {
+  request = function(_, respond)
+    client.request("undo", {}, function(failure, result, raw)
+      if not failure then
+        decide.take_undo(result)
+      end
+      respond(failure, result and { data = raw or result, result = result })
+    end)
+  end,
+  lines = function(outcome)
+    local result = outcome.result
+    local said = text.clean(result.message)
+    if said ~= "" then
+      return { said }
+    end
+    return {
+      ("undone: %s of %s %s"):format(
+        text.clean(result.undone),
+        text.clean(result.agent),
+        text.clean(result.path)
+      ),
+    }
+  end,
+  show = function(outcome, invocation)
+    message.info(M.undo.lines(outcome, invocation)[1])
+  end,
+}
+
+return M

@@ -1,0 +1,248 @@
+--- Verbs that look: status, timeline, log, agents; and approvals with their answers.
+
+local client = require("orchflow.client")
+local event_words = require("orchflow.event")
+local message = require("orchflow.ui.message")
+local output = require("orchflow.command.output")
+local text = require("orchflow.view.text")
+
+local M = {}
+
+---@return integer microseconds since 1970
+local function now()
+  return require("orchflow.ui.status").now()
+end
+
+M.status = {
+  request = function(invocation, respond)
+    local params = { run = invocation.flags.run, all = invocation.flags.all }
+    client.request("status", params, function(failure, status, raw)
+      respond(failure, status and {
+        data = raw or status,
+        result = status,
+        run = invocation.flags.run,
+        seq = status.seq,
+      })
+    end)
+  end,
+  lines = function(outcome)
+    local icons = require("orchflow.config").get().icons
+    return require("orchflow.view.status").page(outcome.result, now(), icons).lines
+  end,
+  open = function(invocation)
+    require("orchflow.ui.status").open({ run = invocation.flags.run, all = invocation.flags.all })
+  end,
+}
+
+M.timeline = {
+  request = function(invocation, respond)
+    local filter, problem = event_words.parse_filter(invocation.arguments.filter or "")
+    if not filter then
+      respond({
+        code = "usage",
+        message = problem --[[@as string]],
+        hint = ":Orchflow timeline agent:claude",
+      })
+      return
+    end
+    client.request("log", event_words.filter_params(filter), function(failure, result, raw)
+      respond(failure, result and {
+        data = (raw or result).events,
+        result = result,
+        seq = result.seq,
+        next = result.next,
+      })
+    end)
+  end,
+  lines = function(outcome)
+    return M.log.lines(outcome)
+  end,
+  open = function(invocation)
+    local filter, problem = event_words.parse_filter(invocation.arguments.filter or "")
+    if filter then
+      require("orchflow.ui.timeline").open(filter)
+    else
+      message.error("orchflow: timeline: " .. problem)
+    end
+  end,
+}
+
+---@param invocation orchflow.Invocation
+---@return table
+local function log_params(invocation)
+  local flags = invocation.flags
+  return {
+    action = invocation.arguments.action,
+    agent = flags.agent,
+    run = flags.run,
+    type = flags.type,
+    file = flags.file,
+    text = flags.text,
+    since = flags.since,
+    limit = flags.limit,
+    before = flags.before,
+    after = flags.after,
+  }
+end
+
+--- Gives events oldest first, as a log is read.
+---@param result table
+---@return orchflow.Event[]
+local function in_order(result)
+  local events = vim.list_slice(result.events or {}, 1)
+  table.sort(events, function(left, right)
+    return left.seq < right.seq
+  end)
+  return events
+end
+
+---@param result table of `log verify`
+---@return string
+local function verdict(result)
+  if result.intact then
+    return ("%s checked, the chain is whole"):format(text.count(result.checked or 0, "event"))
+  end
+  local broken = result.broken or {}
+  return ("event %s does not fit the chain: %s"):format(
+    text.clean(broken.seq),
+    text.clean(broken.why)
+  )
+end
+
+---@param events orchflow.Event[]
+---@param jsonl boolean?
+local function print_events(events, jsonl)
+  local lines = {}
+  if jsonl then
+    lines = vim.tbl_map(require("orchflow.json").encode, events)
+  elseif #events > 0 then
+    lines = require("orchflow.view.timeline").page(events).lines
+  end
+  output.print(lines)
+end
+
+M.log = {
+  patience_ms = 2 ^ 31 - 1,
+  request = function(invocation, respond)
+    local params = log_params(invocation)
+    client.request("log", params, function(failure, result, raw)
+      if failure then
+        respond(failure)
+        return
+      end
+      if invocation.is_script and invocation.flags.follow then
+        print_events(in_order(result), invocation.flags.jsonl)
+        local filter =
+          { agent = params.agent, run = params.run, file = params.file, text = params.text }
+        client.on("events", function(events)
+          local passing = vim.tbl_filter(function(event)
+            local type_fits = not params.type or vim.list_contains(params.type, event.type)
+            return type_fits and event_words.passes(filter, event)
+          end, events)
+          print_events(passing, invocation.flags.jsonl)
+        end)
+        return
+      end
+      local is_broken = params.action == "verify" and not result.intact
+      respond(nil, {
+        data = params.action and (raw or result) or (raw or result).events,
+        result = result,
+        run = invocation.flags.run,
+        seq = result.seq,
+        next = result.next,
+        code = is_broken and output.codes.host or nil,
+      })
+    end)
+  end,
+  lines = function(outcome, invocation)
+    if invocation and invocation.arguments.action then
+      return { verdict(outcome.result) }
+    end
+    local events = in_order(outcome.result)
+    if invocation and invocation.flags.jsonl then
+      return vim.tbl_map(require("orchflow.json").encode, events)
+    end
+    return #events > 0 and require("orchflow.view.timeline").page(events).lines or {}
+  end,
+  show = function(outcome, invocation)
+    if invocation.arguments.action then
+      message.info("orchflow: log: " .. verdict(outcome.result))
+      return
+    end
+    local page = require("orchflow.view.timeline").page(in_order(outcome.result))
+    local buffer = require("orchflow.ui.scratch").open("log", page)
+    local window = vim.fn.win_findbuf(buffer)[1]
+    vim.api.nvim_win_set_cursor(window, { #page.lines, 0 })
+  end,
+}
+
+M.agents = {
+  request = function(_, respond)
+    client.request("agents", {}, function(failure, result, raw)
+      if not failure then
+        require("orchflow.command.complete").remember_kinds(result.agents or {})
+      end
+      respond(failure, result and {
+        data = (raw or result).agents,
+        result = result,
+        warnings = result.warnings,
+      })
+    end)
+  end,
+  lines = function(outcome)
+    return require("orchflow.view.list").agents(outcome.result.agents or {}).lines
+  end,
+  show = function(outcome)
+    local page = require("orchflow.view.list").agents(outcome.result.agents or {})
+    require("orchflow.ui.float").open({ name = "agents", title = "Agents" }):show(page)
+    for _, warning in ipairs(outcome.warnings or {}) do
+      message.warn("orchflow: " .. text.clean(warning))
+    end
+  end,
+}
+
+M.approvals = {
+  request = function(_, respond)
+    client.request("approvals", {}, function(failure, result, raw)
+      respond(failure, result and { data = (raw or result).approvals, result = result })
+    end)
+  end,
+  lines = function(outcome)
+    return vim.tbl_map(function(approval)
+      return ("%s  %s  %s"):format(
+        text.clean(approval.id),
+        text.clean(approval.agent),
+        text.clean(approval.summary or approval.tool)
+      )
+    end, outcome.result.approvals or {})
+  end,
+  open = function()
+    require("orchflow.ui.approvals").open()
+  end,
+}
+
+---@param method "approve"|"deny"
+---@return orchflow.Verb
+local function answer(method)
+  local verb
+  verb = {
+    request = function(invocation, respond)
+      local params = { id = invocation.arguments.id, reason = invocation.arguments.reason }
+      client.request(method, params, function(failure, result, raw)
+        respond(failure, result and { data = raw or result, result = result })
+      end)
+    end,
+    lines = function(outcome)
+      return { ("%s %s"):format(text.clean(outcome.result.id), text.clean(outcome.result.state)) }
+    end,
+    show = function(outcome, invocation)
+      message.info("orchflow: " .. verb.lines(outcome, invocation)[1])
+    end,
+  }
+  return verb
+end
+
+M.approve = answer("approve")
+M.deny = answer("deny")
+
+return M

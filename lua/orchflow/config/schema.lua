@@ -1,0 +1,170 @@
+--- The options, as data: defaults, validation and the documentation all come from this table.
+
+---@class orchflow.Option
+---@field kind "string"|"boolean"|"integer"|"number"|"strings"|"choice"|"key"|"group"
+---@field default? any
+---@field description? string
+---@field values? string[] what a choice may be
+---@field least? number
+---@field most? number
+---@field fields? table<string, orchflow.Option> the options of a group
+---@field order? string[] the order of a group's options in the documentation
+
+--- Makes an option that is a key of a buffer-local mapping; `false` leaves the key alone.
+---@param default string
+---@param description string
+---@return orchflow.Option
+local function key(default, description)
+  return { kind = "key", default = default, description = description }
+end
+
+---@param description string
+---@param order string[]
+---@param fields table<string, orchflow.Option>
+---@return orchflow.Option
+local function group(description, order, fields)
+  return { kind = "group", description = description, order = order, fields = fields }
+end
+
+---@type orchflow.Option
+return group("", {
+  "binary",
+  "agents",
+  "include_changes",
+  "view",
+  "review",
+  "timeline",
+  "float",
+  "attach",
+  "icons",
+  "keys",
+}, {
+  binary = {
+    kind = "string",
+    default = "",
+    description = "Path of the orchflow binary. Empty: looked for on PATH, in the plugin's target/release and "
+      .. "target/debug, then in stdpath('data')/orchflow/bin.",
+  },
+  agents = {
+    kind = "strings",
+    default = {},
+    description = "Agents that `:Orchflow swarm` starts when `--agents` is not given; a kind may stand more than once.",
+  },
+  include_changes = {
+    kind = "choice",
+    values = { "ask", "yes", "no" },
+    default = "ask",
+    description = "Whether uncommitted changes go along into the worktrees of a swarm.",
+  },
+  view = {
+    kind = "choice",
+    values = { "auto", "tmux", "nvim", "none" },
+    default = "auto",
+    description = "Where agents are shown: auto takes tmux panes inside tmux, else windows of Neovim.",
+  },
+  review = group("The list of hunks.", { "height", "page" }, {
+    height = {
+      kind = "integer",
+      least = 1,
+      most = 200,
+      default = 12,
+      description = "Most lines of the quickfix window that `:Orchflow review` opens.",
+    },
+    page = {
+      kind = "integer",
+      least = 10,
+      most = 10000,
+      default = 1000,
+      description = "Hunks asked for at a time; the first page is shown while the next ones come.",
+    },
+  }),
+  timeline = group("The timeline.", { "page", "keep" }, {
+    page = {
+      kind = "integer",
+      least = 10,
+      most = 10000,
+      default = 200,
+      description = "Events asked for at a time.",
+    },
+    keep = {
+      kind = "integer",
+      least = 100,
+      most = 100000,
+      default = 5000,
+      description = "Events kept in an open timeline; the oldest leave it first.",
+    },
+  }),
+  float = group("Floating windows.", { "width", "height", "border" }, {
+    width = {
+      kind = "number",
+      least = 0.2,
+      most = 1,
+      default = 0.9,
+      description = "Most width of a float, as a share of the editor's.",
+    },
+    height = {
+      kind = "number",
+      least = 0.2,
+      most = 1,
+      default = 0.8,
+      description = "Most height of a float, as a share of the editor's.",
+    },
+    border = {
+      kind = "choice",
+      values = { "none", "single", "double", "rounded", "solid", "shadow" },
+      default = "single",
+      description = "Border of a float, as |nvim_open_win()| names it.",
+    },
+  }),
+  attach = group("Windows that show an agent.", { "split", "size" }, {
+    split = {
+      kind = "choice",
+      values = { "right", "left", "below", "above" },
+      default = "right",
+      description = "Side of the editor that such a window takes.",
+    },
+    size = {
+      kind = "number",
+      least = 0.1,
+      most = 0.9,
+      default = 0.45,
+      description = "Size of the window, as a share of the editor's width or height.",
+    },
+  }),
+  icons = group(
+    "What marks an agent's state; any short text.",
+    { "waiting", "unknown", "working", "starting", "idle", "done", "failed", "stopped", "exited" },
+    {
+      waiting = { kind = "string", default = "!", description = "It waits for the human." },
+      unknown = { kind = "string", default = "?", description = "Nobody can say." },
+      working = { kind = "string", default = ">", description = "It works." },
+      starting = { kind = "string", default = ".", description = "It starts." },
+      idle = { kind = "string", default = "-", description = "It has nothing to do." },
+      done = { kind = "string", default = "+", description = "Its turn is done." },
+      failed = { kind = "string", default = "x", description = "Its turn failed." },
+      stopped = { kind = "string", default = "#", description = "It was stopped." },
+      exited = { kind = "string", default = "#", description = "Its program ended." },
+    }
+  ),
+  keys = group("Buffer-local keys; `false` leaves a key alone. There are no global ones.", {
+    "accept",
+    "reject",
+    "reject_silently",
+    "comment",
+    "undo",
+    "show",
+    "next",
+    "previous",
+    "help",
+  }, {
+    accept = key("a", "Accept the hunk (quickfix window, review buffer)."),
+    reject = key("x", "Reject the hunk with a reason (quickfix window, review buffer)."),
+    reject_silently = key("X", "Reject the hunk without a reason (review buffer)."),
+    comment = key("c", "Comment on the hunk (quickfix window, review buffer)."),
+    undo = key("u", "Undo the last decision (quickfix window, review buffer)."),
+    show = key("=", "Show the entry's hunk in a review buffer (quickfix window)."),
+    next = key("]h", "Go to the next undecided hunk (review buffer)."),
+    previous = key("[h", "Go to the undecided hunk before (review buffer)."),
+    help = key("g?", "Show the keys of the buffer."),
+  }),
+})

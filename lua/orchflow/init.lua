@@ -1,0 +1,23 @@
+--- orchflow: see, steer, review and undo the work of several coding agents from inside Neovim.
+---
+--- Nothing here needs `setup()`: `:Orchflow` works with the defaults, and `vim.g.orchflow` may hold options.
+--- What stands behind the plugin is the host, one process per repository; see `:help orchflow`.
+
+local M = {}
+
+--- Names the plugin's version; the host's is compared with it when the two meet.
+M.version = "0.1.0"
+
+--- Takes the user's options. Problems are named with their dotted path and shown; the rest still counts.
+---@param options? table see `:help orchflow-config`
+---@return boolean ok whether every option was understood
+---@return string[] problems
+function M.setup(options)
+  local problems = require("orchflow.config").set(options)
+  for _, problem in ipairs(problems) do
+    vim.notify("orchflow: " .. problem, vim.log.levels.ERROR)
+  end
+  return #problems == 0, problems
+end
+
+return M

@@ -1,0 +1,147 @@
+--- Review: the list of hunks in quickfix, and moving through it.
+
+local list = require("orchflow.review.list")
+local message = require("orchflow.ui.message")
+
+local M = {}
+
+local KEYS = {
+  { name = "accept", command = "accept", description = "accept the hunk" },
+  { name = "reject", command = "reject", description = "reject the hunk, with a reason" },
+  { name = "comment", command = "comment", description = "comment on the hunk" },
+  { name = "undo", command = "undo", description = "undo the last decision" },
+}
+
+--- Runs a key's command where the list is ours, else the key as it was.
+---@param key string
+---@param action fun()
+---@return fun()
+local function only_ours(key, action)
+  return function()
+    if list.is_shown_in(vim.api.nvim_get_current_win()) then
+      action()
+    else
+      vim.api.nvim_feedkeys(vim.api.nvim_replace_termcodes(key, true, false, true), "n", false)
+    end
+  end
+end
+
+---@param buffer integer
+local function map_keys(buffer)
+  local keys = require("orchflow.config").get().keys
+  local function map(mode, key, action, description)
+    vim.keymap.set(mode, key, action, {
+      buffer = buffer,
+      nowait = true,
+      silent = true,
+      desc = "orchflow: " .. description,
+    })
+  end
+  for _, entry in ipairs(KEYS) do
+    local key = keys[entry.name]
+    if key then
+      local run = only_ours(key, function()
+        require("orchflow.command").execute(entry.command)
+      end)
+      map("n", key, run, entry.description)
+    end
+  end
+  if keys.show then
+    local show = only_ours(keys.show, function()
+      local hunk = list.hunks()[vim.fn.line(".")]
+      if hunk then
+        require("orchflow.review.buffer").preview(hunk)
+      end
+    end)
+    map("n", keys.show, show, "show the hunk")
+  end
+end
+
+---@param buffer integer
+local function unmap_keys(buffer)
+  local keys = require("orchflow.config").get().keys
+  for _, mapping in ipairs(vim.api.nvim_buf_get_keymap(buffer, "n")) do
+    if (mapping.desc or ""):find("^orchflow: ") then
+      pcall(vim.keymap.del, "n", mapping.lhs, { buffer = buffer })
+    end
+  end
+  return keys
+end
+
+--- Gives a quickfix window our keys while the list in it is ours, and takes them back when it is not.
+local function dress_windows()
+  for _, window in ipairs(vim.api.nvim_list_wins()) do
+    local info = vim.fn.getwininfo(window)[1]
+    if info and info.quickfix == 1 and info.loclist == 0 then
+      local buffer = vim.api.nvim_win_get_buf(window)
+      if list.is_shown_in(window) then
+        map_keys(buffer)
+      else
+        unmap_keys(buffer)
+      end
+    end
+  end
+end
+
+local watching = false
+
+local function watch()
+  if watching then
+    return
+  end
+  watching = true
+  local group = vim.api.nvim_create_augroup("orchflow_quickfix", { clear = true })
+  -- Neovim fills the quickfix buffer anew, with this event, whenever another list comes into it.
+  vim.api.nvim_create_autocmd({ "FileType" }, {
+    group = group,
+    pattern = "qf",
+    desc = "Keys of orchflow while the list is its own",
+    callback = function()
+      vim.schedule(dress_windows)
+    end,
+  })
+  vim.api.nvim_create_autocmd({ "WinEnter", "QuickFixCmdPost" }, {
+    group = group,
+    desc = "Keys of orchflow while the list is its own",
+    callback = function()
+      if vim.bo.buftype == "quickfix" then
+        dress_windows()
+      end
+    end,
+  })
+end
+
+--- Fills the quickfix list with hunks and opens its window.
+---@param query table parameters of `review`
+function M.open(query)
+  watch()
+  list.fill(query, function(failure, hunks)
+    if failure then
+      message.failure(failure, "orchflow: review")
+      return
+    elseif #hunks == 0 then
+      message.info("orchflow: no undecided hunks; :Orchflow status says who still works")
+      return
+    end
+    local most = require("orchflow.config").get().review.height
+    vim.cmd(("botright copen %d"):format(math.min(#hunks, most)))
+    vim.wo.wrap = false
+    dress_windows()
+  end)
+end
+
+--- Goes to the next undecided hunk, or the one before: within a review buffer first, else through the list.
+---@param step 1|-1
+function M.move(step)
+  if require("orchflow.review.buffer").move(vim.api.nvim_get_current_buf(), step) then
+    return
+  end
+  local following = list.next_undecided(math.max(list.index(), 1), step)
+  if following then
+    list.go(following)
+  else
+    message.info("orchflow: no undecided hunk is listed; :Orchflow review lists them anew")
+  end
+end
+
+return M

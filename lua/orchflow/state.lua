@@ -1,0 +1,128 @@
+--- What the editor knows of the host: its last status and the newest events. Pure; the client feeds it.
+
+local M = {}
+
+local KEPT_EVENTS = 2000
+
+---@class orchflow.Agent
+---@field agent string name within its run, such as `rehearsal-2`
+---@field run integer
+---@field key string `RUN/NAME`
+---@field kind string
+---@field rehearsal boolean
+---@field status string
+---@field detail? string
+---@field waiting_for? string
+---@field source string
+---@field confidence string
+---@field since integer microseconds since 1970
+---@field turn integer
+---@field undecided integer
+---@field insertions integer
+---@field deletions integer
+---@field queued integer
+---@field undelivered integer
+---@field living boolean
+---@field approvals? integer
+
+---@class orchflow.Run
+---@field run integer
+---@field objective string
+---@field base string
+---@field state string
+---@field agents string[]
+
+---@class orchflow.Status
+---@field agents orchflow.Agent[]
+---@field runs orchflow.Run[]
+---@field host table
+---@field seq integer
+---@field read_only? string
+
+---@class orchflow.Event
+---@field seq integer
+---@field timestamp integer microseconds since 1970
+---@field type string
+---@field agent? string
+---@field run? integer
+---@field user? string
+---@field summary string
+---@field data table
+---@field cause? integer
+---@field paths? any[]
+
+---@class orchflow.Store
+---@field status? orchflow.Status
+---@field events orchflow.Event[] oldest first
+---@field cursor? integer the newest event seen
+
+--- Makes an empty store.
+---@return orchflow.Store
+function M.new()
+  return { status = nil, events = {}, cursor = nil }
+end
+
+--- Takes a status as it came from the host.
+---@param store orchflow.Store
+---@param status orchflow.Status
+function M.take_status(store, status)
+  store.status = status
+end
+
+--- Takes pushed events; those already seen are left out.
+---@param store orchflow.Store
+---@param events orchflow.Event[]
+---@param cursor? integer
+---@return orchflow.Event[] fresh
+function M.take_events(store, events, cursor)
+  local fresh = {}
+  for _, event in ipairs(events) do
+    if not store.cursor or event.seq > store.cursor then
+      fresh[#fresh + 1] = event
+      store.cursor = event.seq
+    end
+  end
+  store.cursor = math.max(store.cursor or 0, cursor or 0)
+  vim.list_extend(store.events, fresh)
+  if #store.events > 2 * KEPT_EVENTS then
+    store.events = vim.list_slice(store.events, #store.events - KEPT_EVENTS + 1)
+  end
+  return fresh
+end
+
+--- Gives the agents known, none before the first status.
+---@param store orchflow.Store
+---@return orchflow.Agent[]
+function M.agents(store)
+  return store.status and store.status.agents or {}
+end
+
+--- Finds an agent by `NAME` (in the newest run that has it) or `RUN/NAME`.
+---@param store orchflow.Store
+---@param name string
+---@return orchflow.Agent?
+function M.agent(store, name)
+  local found
+  for _, agent in ipairs(M.agents(store)) do
+    if agent.key == name then
+      return agent
+    elseif agent.agent == name and (not found or agent.run > found.run) then
+      found = agent
+    end
+  end
+  return found
+end
+
+--- Says whether any agent lives, as far as is known.
+---@param store orchflow.Store
+---@return boolean
+function M.any_living(store)
+  for _, agent in ipairs(M.agents(store)) do
+    if agent.living then
+      return true
+    end
+  end
+  return false
+end
+
+return M

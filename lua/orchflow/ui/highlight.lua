@@ -1,0 +1,63 @@
+--- The highlight groups: each linked to a group every colour scheme has, and free to be set by the user.
+
+local M = {}
+
+---@class orchflow.Group
+---@field name string
+---@field link string
+---@field description string
+
+---@type orchflow.Group[]
+M.groups = {
+  { name = "OrchflowTitle", link = "Title", description = "Titles, run numbers, approval ids." },
+  { name = "OrchflowAgent", link = "Identifier", description = "Names of agents." },
+  { name = "OrchflowWorking", link = "DiagnosticInfo", description = "An agent that works." },
+  { name = "OrchflowWaiting", link = "DiagnosticWarn", description = "What waits for the human." },
+  {
+    name = "OrchflowDone",
+    link = "DiagnosticOk",
+    description = "What is done, and hunks accepted.",
+  },
+  {
+    name = "OrchflowFailed",
+    link = "DiagnosticError",
+    description = "What failed or was refused.",
+  },
+  { name = "OrchflowMuted", link = "Comment", description = "What is there for completeness." },
+  {
+    name = "OrchflowGuess",
+    link = "DiagnosticHint",
+    description = "A source that is only a guess.",
+  },
+  { name = "OrchflowAdded", link = "Added", description = "Lines an agent adds." },
+  { name = "OrchflowRemoved", link = "Removed", description = "Lines an agent removes." },
+  {
+    name = "OrchflowHunk",
+    link = "Folded",
+    description = "The head of a hunk in a review buffer.",
+  },
+}
+
+local ready = false
+
+local function set()
+  for _, group in ipairs(M.groups) do
+    vim.api.nvim_set_hl(0, group.name, { link = group.link, default = true })
+  end
+end
+
+--- Sets the groups, once, and again after each change of the colour scheme.
+function M.setup()
+  if ready then
+    return
+  end
+  ready = true
+  set()
+  vim.api.nvim_create_autocmd("ColorScheme", {
+    group = vim.api.nvim_create_augroup("orchflow_highlight", { clear = true }),
+    desc = "Set the highlight groups of orchflow again",
+    callback = set,
+  })
+end
+
+return M

@@ -1,0 +1,120 @@
+--- Tables of things that are looked at now and then: kinds of agents, approvals, what was cleaned. Pure.
+
+local text = require("orchflow.view.text")
+
+local M = {}
+
+---@param rows orchflow.Piece[][] cells
+---@param page orchflow.Page
+---@param values? any[] what each row stands for
+local function add_rows(rows, page, values)
+  local widths = {}
+  for _, row in ipairs(rows) do
+    for column, cell in ipairs(row) do
+      widths[column] = math.max(widths[column] or 0, text.width(cell[1]))
+    end
+  end
+  for index, row in ipairs(rows) do
+    local pieces = {}
+    for column, cell in ipairs(row) do
+      pieces[#pieces + 1] = { text.pad(cell[1], widths[column]), cell[2] }
+      pieces[#pieces + 1] = "  "
+    end
+    page:add(pieces, values and values[index])
+  end
+end
+
+--- Draws the kinds of agents: what is installed, and how to get the rest.
+---@param agents table[]
+---@return orchflow.Page page its rows are kinds
+function M.agents(agents)
+  local page, rows = text.page(), {}
+  for _, agent in ipairs(agents) do
+    local found = agent.installed and text.clean(agent.version) or "not installed"
+    local where = agent.installed and text.clean(agent.path) or text.clean(agent.hint)
+    rows[#rows + 1] = {
+      { agent.installed and "+" or "-", agent.installed and "OrchflowDone" or "OrchflowMuted" },
+      { text.clean(agent.name), "OrchflowAgent" },
+      { text.clean(agent.title) },
+      { found, not agent.installed and "OrchflowMuted" or nil },
+      { where, "OrchflowMuted" },
+      { agent.source ~= "built in" and text.clean(agent.source) or "", "OrchflowMuted" },
+    }
+  end
+  add_rows(rows, page, agents)
+  if #rows == 0 then
+    page:add({ { "the host knows no agents", "OrchflowMuted" } })
+  end
+  return page
+end
+
+--- Draws the approvals that wait.
+---@param approvals table[]
+---@param now integer microseconds since 1970
+---@return orchflow.Page page its rows are approvals
+function M.approvals(approvals, now)
+  local page = text.page()
+  for index, approval in ipairs(approvals) do
+    if index > 1 then
+      page:add({ "" })
+    end
+    local waited = approval.requested_at and text.duration((now - approval.requested_at) / 1e6)
+      or "?"
+    page:add({
+      { ("%s  "):format(text.clean(approval.id)), "OrchflowTitle" },
+      { text.clean(approval.agent), "OrchflowAgent" },
+      { ("  run %s  waiting %s"):format(text.clean(approval.run), waited), "OrchflowMuted" },
+      {
+        approval.state ~= "waiting" and approval.state and "  " .. text.clean(approval.state) or "",
+        "OrchflowMuted",
+      },
+    }, approval)
+    page:add(
+      { { "  wants  ", "OrchflowMuted" }, text.clean(approval.summary or approval.tool) },
+      approval
+    )
+    for _, name in
+      ipairs(vim.fn.sort(vim.tbl_keys(type(approval.input) == "table" and approval.input or {})))
+    do
+      local value = approval.input[name]
+      local said = type(value) == "table" and require("orchflow.json").encode(value) or value
+      page:add(
+        { { ("  %-5s  "):format(text.clean(name)), "OrchflowMuted" }, text.clean(said) },
+        approval
+      )
+    end
+  end
+  if #approvals == 0 then
+    page:add({ { "nobody asks for anything", "OrchflowMuted" } })
+  end
+  return page
+end
+
+--- Draws what was cleaned, and what was left and why.
+---@param result { cleaned: table[], skipped: table[] }
+---@return orchflow.Page
+function M.cleaned(result)
+  local page, rows = text.page(), {}
+  for _, item in ipairs(result.cleaned or {}) do
+    rows[#rows + 1] = {
+      { "cleaned", "OrchflowDone" },
+      { ("%s/%s"):format(text.clean(item.run), text.clean(item.agent)), "OrchflowAgent" },
+      { "kept as " .. text.clean(item.kept) },
+      { text.clean(item.commit):sub(1, 10), "OrchflowMuted" },
+    }
+  end
+  for _, item in ipairs(result.skipped or {}) do
+    rows[#rows + 1] = {
+      { "skipped", "OrchflowWaiting" },
+      { text.clean(item.agent), "OrchflowAgent" },
+      { text.clean(item.why) },
+    }
+  end
+  add_rows(rows, page)
+  if #rows == 0 then
+    page:add({ { "there was nothing to clean", "OrchflowMuted" } })
+  end
+  return page
+end
+
+return M

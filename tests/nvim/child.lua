@@ -1,0 +1,120 @@
+-- A Neovim of its own for one test: without a screen, or in a terminal of its own.
+
+local Child = {}
+Child.__index = Child
+
+local DEADLINE_MS = 10000
+local count = 0
+
+local function wait_for(what, condition, deadline_ms)
+  local met = vim.wait(deadline_ms or DEADLINE_MS, condition, 5)
+  if not met then
+    error("waited in vain until " .. what, 0)
+  end
+end
+
+--- Starts a Neovim with the plugin in its runtime path.
+---@param nvim string
+---@param root string of the plugin
+---@param options { tui?: boolean, cwd?: string, env?: table<string, string>, columns?: integer }
+function Child.new(nvim, root, options)
+  local child = setmetatable({ root = root, exited = false, said = {} }, Child)
+  local argv = { nvim, "--clean", "-u", "NONE", "-n", "-i", "NONE", "--cmd", "set noswapfile shortmess+=I" }
+  vim.list_extend(argv, { "--cmd", "set runtimepath^=" .. vim.fn.fnameescape(root):gsub(",", "\\\\,") })
+  local environment = vim.tbl_extend("force", { TERM = "xterm-256color" }, options.env or {})
+  local job = { cwd = options.cwd or vim.fn.getcwd(), env = environment }
+  job.on_exit = function(_, code)
+    child.exited = true
+    child.exit_code = code
+  end
+  if options.tui then
+    count = count + 1
+    local socket = ("%s/n%d.%d"):format(vim.env.XDG_RUNTIME_DIR or "/tmp", vim.uv.os_getpid(), count)
+    vim.list_extend(argv, { "--listen", socket })
+    job.pty, job.width, job.height = true, options.columns or 100, 30
+    child.job = vim.fn.jobstart(argv, job)
+    wait_for("the editor listens", function()
+      return vim.uv.fs_stat(socket) ~= nil
+    end)
+    child.channel = vim.fn.sockconnect("pipe", socket, { rpc = true })
+    wait_for("a screen is attached", function()
+      return #child:api("nvim_list_uis") > 0
+    end)
+  else
+    vim.list_extend(argv, { "--embed", "--headless" })
+    job.rpc = true
+    child.job = vim.fn.jobstart(argv, job)
+    child.channel = child.job
+  end
+  child:lua([[vim.o.lines = 30; vim.cmd.source(... .. "/plugin/orchflow.lua")]], root)
+  return child
+end
+
+--- Calls a function of the child's API.
+function Child:api(name, ...)
+  return vim.rpcrequest(self.channel, name, ...)
+end
+
+--- Runs Lua in the child; its arguments are `...`.
+function Child:lua(code, ...)
+  return vim.rpcrequest(self.channel, "nvim_exec_lua", code, { ... })
+end
+
+--- Runs a command and gives what it printed.
+function Child:cmd(command)
+  return self:api("nvim_exec2", command, { output = true }).output
+end
+
+--- Types keys; what they set off may be still under way.
+function Child:keys(keys)
+  self:api("nvim_input", keys)
+end
+
+--- Waits until Lua code in the child gives something true.
+function Child:wait(what, code, ...)
+  local arguments = { ... }
+  local value
+  wait_for(what, function()
+    value = self:lua(code, unpack(arguments))
+    return value ~= nil and value ~= vim.NIL and value ~= false
+  end)
+  return value
+end
+
+--- Gives the lines of the current buffer.
+function Child:lines()
+  return self:api("nvim_buf_get_lines", 0, 0, -1, false)
+end
+
+--- Gives the history of messages.
+function Child:messages()
+  return self:cmd("messages")
+end
+
+--- Waits until a text is among the messages.
+function Child:wait_message(part)
+  return self:wait(("a message says %q"):format(part), [[
+    local said = vim.api.nvim_exec2("messages", { output = true }).output
+    return said:find(..., 1, true) and said
+  ]], part)
+end
+
+--- Gives the child's end, for a test that failed.
+function Child:last_words()
+  local ok, said = pcall(function()
+    return self:messages()
+  end)
+  return ok and said ~= "" and ("\n  messages:\n  " .. said:gsub("\n", "\n  ")) or ""
+end
+
+--- Ends the child.
+function Child:stop()
+  if not self.exited then
+    vim.fn.jobstop(self.job)
+    vim.wait(2000, function()
+      return self.exited
+    end, 5)
+  end
+end
+
+return Child

@@ -1,0 +1,216 @@
+return function(it, tests)
+  --- Makes the child answer by tests/nvim/stub.lua.
+  local function stub(child)
+    child:lua([[
+      package.path = ... .. "/tests/nvim/?.lua;" .. package.path
+      stub = require("stub")
+    ]], tests.root)
+  end
+
+  it("has an implementation for each entry of the catalogue, and the reverse", function(child)
+    local listed, written = unpack(child:lua([[
+      local written = vim.tbl_keys(require("orchflow.command.verbs"))
+      local listed = require("orchflow.command").names()
+      table.sort(written)
+      table.sort(listed)
+      return { listed, written }
+    ]]))
+    tests.equal(written, listed)
+  end)
+
+  it("has a text for scripts wherever it has an answer", function(child)
+    local lacking = child:lua([[
+      local lacking = {}
+      for name, verb in pairs(require("orchflow.command.verbs")) do
+        if not verb.request or not (verb.open or verb.show) or (name ~= "attach" and not verb.lines) then
+          lacking[#lacking + 1] = name
+        end
+      end
+      return lacking
+    ]])
+    tests.equal(lacking, {})
+  end)
+
+  it("documents every verb", function(child)
+    local help = table.concat(vim.fn.readfile(tests.root .. "/doc/orchflow.txt"), "\n")
+    for _, name in ipairs(child:lua([[return require("orchflow.command").names()]])) do
+      tests.contains(help, ("*:Orchflow-%s*"):format(name))
+    end
+  end)
+
+  local WRONG = {
+    { "swam", "orchflow: there is no command swam (did you mean :Orchflow swarm?)" },
+    { "xyzzyxyzzy", "orchflow: there is no command xyzzyxyzzy (see :help orchflow-commands)" },
+    { "swarm", "orchflow: swarm: OBJECTIVE is missing" },
+    { "swarm --agent x y", "orchflow: swarm: unknown flag --agent; did you mean --agents?" },
+    { "spawn", "orchflow: spawn: AGENT is missing" },
+    { "send --to claude hello", "orchflow: send: unknown flag --to" },
+    { "attach", "orchflow: attach: AGENT is missing" },
+    { "attach a b", "orchflow: attach: b is one word too many" },
+    { "status now", "orchflow: status: now is one word too many" },
+    { "status --run x", "orchflow: status: --run wants a whole number, got x" },
+    { "timeline agnt:claude", "orchflow: timeline: no filter agnt:; did you mean agent:?" },
+    { "timeline run:x", "orchflow: timeline: run: wants a number, got x" },
+    { "timeline agent:", "orchflow: timeline: agent: wants a value" },
+    { "review claude", "orchflow: review: claude is one word too many" },
+    { "accept", "orchflow: accept: no hunks are listed" },
+    { "accept nonsense", "orchflow: accept: nonsense is not the id of a hunk" },
+    { "accept h_zz", "orchflow: accept: h_zz is not the id of a hunk" },
+    { "accept --hash ab h_01 h_02", "orchflow: accept: --hash wants exactly one hunk" },
+    { "reject", "orchflow: reject: no hunks are listed" },
+    { "comment", "orchflow: comment: no hunks are listed" },
+    { "undo it", "orchflow: undo: it is one word too many" },
+    { "stop", "orchflow: stop: AGENTS is missing" },
+    { "log --since soon", "orchflow: log: --since wants a time such as 90s, 10m, 2h, got soon" },
+    { "agents claude", "orchflow: agents: claude is one word too many" },
+    { "clean --run", "orchflow: clean: --run wants a value: N" },
+    { "approvals all", "orchflow: approvals: all is one word too many" },
+    { "approve", "orchflow: approve: ID is missing" },
+    { "deny", "orchflow: deny: ID is missing" },
+  }
+
+  it("answers wrong input of every command with a message", function(child)
+    stub(child)
+    local seen = {}
+    for _, case in ipairs(WRONG) do
+      child:cmd("messages clear")
+      child:cmd("Orchflow " .. case[1])
+      local said = child:wait_message(case[2])
+      tests.lacks(said, "stack traceback")
+      tests.lacks(said, "Error executing")
+      seen[case[1]:match("^%S+")] = true
+    end
+    for _, name in ipairs(child:lua([[return require("orchflow.command").names()]])) do
+      assert(seen[name], name .. " has no case of wrong input")
+    end
+  end)
+
+  it("shows what the host refuses, for every command that asks it", function(child)
+    stub(child)
+    child:lua([[
+      vim.ui.input = function(_, done) done("because") end
+      vim.ui.select = function(_, _, done) done(nil, nil) end
+    ]])
+    local lines = {
+      swarm = "swarm do it",
+      spawn = "spawn claude",
+      send = "send claude hello",
+      attach = "attach claude",
+      status = "status",
+      timeline = "timeline",
+      review = "review",
+      accept = "accept h_01",
+      reject = "reject h_01",
+      comment = "comment h_01 why",
+      undo = "undo",
+      stop = "stop all",
+      log = "log",
+      agents = "agents",
+      clean = "clean",
+      approvals = "approvals",
+      approve = "approve a_1",
+      deny = "deny a_1 no",
+    }
+    for _, name in ipairs(child:lua([[return require("orchflow.command").names()]])) do
+      child:cmd("messages clear")
+      child:cmd("Orchflow " .. assert(lines[name], name))
+      tests.lacks(child:wait_message("the stub has no " .. name:gsub("timeline", "log")), "traceback")
+    end
+  end)
+
+  it("sends text to the host as it was typed", function(child)
+    stub(child)
+    child:cmd([[Orchflow send claude fix 100% of #1 | "now" \o/]])
+    child:wait("it is asked", [[return #stub.asked > 0]])
+    tests.equal(child:lua([[return stub.asked[1].params]]), { to = { "claude" }, text = [[fix 100% of #1 | "now" \o/]] })
+  end)
+
+  it("takes no range where a range means nothing", function(child)
+    child:cmd("1Orchflow status")
+    tests.contains(child:messages(), "orchflow: status: it takes no range of lines")
+  end)
+
+  it("asks what to do with uncommitted changes", function(child)
+    stub(child)
+    child:lua([[
+      stub.answers.swarm = function(params)
+        if params.include_changes == nil then
+          return nil, { code = "dirty_tree", message = "there are 3 uncommitted changes; shall the agents see them?" }
+        end
+        return { run = 8, base = "main@abc", agents = { { agent = "claude", run = 8 } } }
+      end
+      vim.ui.select = function(_, options, done)
+        asked = options.prompt
+        done("start from the last commit", 2)
+      end
+    ]])
+    child:cmd("Orchflow swarm Do it")
+    child:wait_message("run 8 started: claude  base: main@abc")
+    tests.contains(child:lua("return asked"), "3 uncommitted changes")
+    tests.equal(child:lua([[return stub.asked[2].params.include_changes]]), false)
+  end)
+
+  it("takes the answer about uncommitted changes from the options", function(child)
+    stub(child)
+    child:lua([[require("orchflow").setup({ include_changes = "yes", agents = { "rehearsal" }, view = "none" })]])
+    child:cmd("Orchflow swarm Do it")
+    child:wait("it is asked", [[return #stub.asked > 0]])
+    local params = child:lua([[return stub.asked[1].params]])
+    tests.equal(params.include_changes, true)
+    tests.equal(params.agents, { "rehearsal" })
+    tests.equal(params.view, "none")
+  end)
+
+  it("completes verbs, flags, values and names, and asks the host for none of it", function(child)
+    stub(child)
+    child:lua([[
+      require("orchflow.state").take_status(require("orchflow.client").store(), {
+        agents = { { agent = "claude", run = 7, key = "7/claude" }, { agent = "codex", run = 7, key = "7/codex" } },
+      })
+    ]])
+    local function complete(line)
+      return child:api("nvim_call_function", "getcompletion", { line, "cmdline" })
+    end
+    tests.equal(complete("Orchflow sw"), { "swarm" })
+    tests.equal(complete("Orchflow! rej"), { "reject" })
+    tests.equal(complete("Orchflow swarm --inc"), { "--include-changes" })
+    tests.equal(complete("Orchflow swarm --no"), { "--no-include-changes" })
+    tests.equal(complete("Orchflow swarm --view t"), { "tmux" })
+    tests.equal(complete("Orchflow swarm --view=n"), { "--view=nvim", "--view=none" })
+    tests.equal(complete("Orchflow swarm --agents claude,re"), { "claude,rehearsal" })
+    tests.equal(complete("Orchflow attach c"), { "claude", "codex" })
+    tests.equal(complete("Orchflow send claude,co"), { "claude,codex" })
+    tests.equal(complete("Orchflow timeline agent:co"), { "agent:codex" })
+    tests.equal(complete("Orchflow nonsense x"), {})
+    tests.equal(child:lua("return #stub.asked"), 0)
+  end)
+
+  it("says how to build the binary where there is none", { env = { PATH = "/usr/bin:/bin" } }, function(child)
+    child:lua([[
+      require("orchflow.client.binary").places = function() return {} end
+    ]])
+    child:cmd("Orchflow undo")
+    local said = child:wait_message("the orchflow binary is not built")
+    tests.contains(said, "cargo build --release --manifest-path")
+  end)
+
+  it("says what a binary that does not work said", function(child)
+    local path = vim.fn.tempname()
+    vim.fn.writefile({ "#!/bin/sh", "echo 'no such luck' >&2", "exit 9" }, path)
+    vim.uv.fs_chmod(path, 448)
+    child:lua([[require("orchflow").setup({ binary = ... })]], path)
+    child:cmd("Orchflow undo")
+    child:wait_message("orchflow connect ended with code 9: no such luck")
+    vim.fn.writefile({
+      "#!/bin/sh",
+      [[echo '{"schema":"orchflow.connect/1","ok":false,"error":{"code":"repository","message":"not a git repository","hint":"git init"}}']],
+      "exit 2",
+    }, path)
+    child:cmd("Orchflow undo")
+    child:wait_message("orchflow: undo: not a git repository (git init)")
+    vim.fn.writefile({ "#!/bin/sh", [[echo '{"ok":true,"data":{"socket":"/nowhere.sock"}}']] }, path)
+    child:cmd("Orchflow undo")
+    child:wait_message("the host's socket /nowhere.sock cannot be joined")
+    vim.fn.delete(path)
+  end)
+end

@@ -1,0 +1,111 @@
+-- Answers the plugin's requests inside the child, so that what stands on top of the client is tested without a host.
+
+local client = require("orchflow.client")
+
+local M = { asked = {}, answers = {} }
+
+local function hunk(fields)
+  return vim.tbl_extend("force", {
+    hash = ("0"):rep(64),
+    run = 7,
+    key = "7/" .. fields.agent,
+    turn = 2,
+    user_path = vim.fs.joinpath(client.root(), fields.path),
+    agent_path = "/worktrees/" .. fields.agent .. "/" .. fields.path,
+    line = 1,
+    old_start = 1,
+    old_lines = 1,
+    new_start = 1,
+    new_lines = 1,
+    insertions = 1,
+    deletions = 1,
+    change = "modify",
+    heading = "",
+    removed = { "old" },
+    added = { "new" },
+    before = {},
+    after = {},
+    state = "undecided",
+    comments = 0,
+  }, fields)
+end
+
+M.hunk = hunk
+
+--- Hunks of two agents in two files, one of which the human does not have.
+function M.hunks()
+  return {
+    hunk({ id = "h_aa01", agent = "claude", path = "one.txt", line = 2, old_start = 2, heading = "fn load" }),
+    hunk({ id = "h_bb02", agent = "codex", path = "one.txt", line = 2, old_start = 2, heading = "fn load" }),
+    hunk({ id = "h_aa03", agent = "claude", path = "one.txt", line = 5, old_start = 5 }),
+    hunk({
+      id = "h_aa04",
+      agent = "claude",
+      path = "new.txt",
+      change = "add",
+      old_start = 0,
+      old_lines = 0,
+      removed = {},
+      added = { "a", "b" },
+      insertions = 2,
+      deletions = 0,
+    }),
+  }
+end
+
+--- Makes all hunks answers to `review`, and decisions on them answers to `accept`, `reject`, `undo`.
+function M.serve(hunks)
+  M.all = hunks
+  local last
+  M.answers.review = function(params)
+    local found = vim.tbl_filter(function(each)
+      local state_fits = params.state == "all" or each.state == "undecided"
+      return state_fits and (not params.path or params.path == each.path)
+    end, M.all)
+    return { hunks = vim.deepcopy(found), seq = 1 }
+  end
+  local function decide(state)
+    return function(params)
+      local results = {}
+      for _, named in ipairs(params.hunks) do
+        local result = { id = named.id, state = "refused", code = "unknown_hunk", message = "there is no hunk " .. named.id }
+        for _, each in ipairs(M.all) do
+          if vim.startswith(each.id, named.id) then
+            each.state = state
+            last = each
+            result = { id = each.id, agent = each.agent, path = each.path, state = state, applied_to = "file" }
+          end
+        end
+        results[#results + 1] = result
+      end
+      return { results = results }
+    end
+  end
+  M.answers.accept = decide("accepted")
+  M.answers.reject = decide("rejected")
+  M.answers.comment = function()
+    return { prompts = { { id = 1, agent = "claude" } } }
+  end
+  M.answers.undo = function()
+    if not last then
+      return nil, { code = "nothing_to_undo", message = "there is nothing to undo" }
+    end
+    last.state = "undecided"
+    return { undone = "accept", id = last.id, path = last.path, agent = last.agent, message = "accept undone" }
+  end
+end
+
+function client.request(method, params, callback)
+  M.asked[#M.asked + 1] = { method = method, params = params }
+  vim.schedule(function()
+    local answer = M.answers[method]
+    if not answer then
+      callback({ code = "usage", message = "the stub has no " .. method })
+      return
+    end
+    local result, failure = answer(params or {})
+    callback(failure, result, result)
+  end)
+end
+
+return M
