@@ -20,7 +20,7 @@ fi
 demo_fresh
 demo_environment
 demo_agents
-trap demo_stop EXIT
+trap demo_end EXIT
 trap 'exit 130' INT TERM HUP
 cd "$demo/greet"
 
@@ -79,6 +79,9 @@ set -g mouse on
 set -g history-limit 5000
 set -g pane-border-status top
 set -g pane-border-format " #{pane_title} "
+set -g status-style "bg=#262a33,fg=#aab2c0"
+set -g pane-border-style "fg=#4a5162"
+set -g pane-active-border-style "fg=#9ec07c"
 set -g status-right ""
 set -g status-left " orchflow demo   C-b arrow: to another pane   :Orchflow review   :qa ends "
 set -g status-left-length 90
@@ -87,7 +90,7 @@ set -g window-status-current-format ""
 CONF
   # A server of its own: when Neovim ends, so does all of it.
   tmux -S "$XDG_RUNTIME_DIR/tmux" -f "$demo/tmux.conf" new-session -s orchflow -n demo \
-    bash -c '"$@"; tmux kill-session' _ "${editor[@]}" || true
+    bash -c '"$@"; tmux kill-session' _ "${editor[@]}" \; select-pane -T Neovim || true
 else
   say "no tmux here: the agents' terminals open as windows of Neovim"
   "${editor[@]}"

@@ -70,7 +70,7 @@ local function run_as_script(invocation, verb)
     failure = { code = "interrupted", message = "interrupted; agents go on" }
   elseif not answered then
     failure = {
-      code = "timeout",
+      code = "timed_out",
       message = ("the host did not answer within %d s; agents go on"):format(patience / 1000),
       hint = "see :checkhealth orchflow",
     }
@@ -90,11 +90,11 @@ local function run_for_human(invocation, verb)
     return
   end
   verb.request(invocation, function(failure, outcome)
-    if not failure then
+    if outcome then
       if verb.show then
-        verb.show(outcome --[[@as orchflow.Outcome]], invocation)
+        verb.show(outcome, invocation)
       end
-    elseif not (verb.fail and verb.fail(failure, invocation)) then
+    elseif failure and not (verb.fail and verb.fail(failure, invocation)) then
       require("orchflow.ui.message").failure(failure, output.prefix(invocation.verb))
     end
   end)

@@ -38,6 +38,13 @@ demo_stop() {
   return 0
 }
 
+# The end of a demo: its sockets go, its repository stays to be looked at.
+demo_end() {
+  demo_stop
+  if [[ -s $demo/runtime ]]; then rm -rf -- "$(<"$demo/runtime")"; fi
+  rm -f -- "$demo/runtime" "$demo/pid"
+}
+
 # Clears what an earlier demo left and makes a fresh world.
 demo_fresh() {
   local other
@@ -45,9 +52,8 @@ demo_fresh() {
     [[ $(tr '\0' ' ' <"/proc/$other/cmdline" 2>/dev/null) == *"${0##*/}"* ]]; then
     die "another demo runs already (process $other)"
   fi
-  demo_stop
+  demo_end
   # The worktrees' folders are removed with the rest; nothing outside the demo knows them.
-  if [[ -s $demo/runtime ]]; then rm -rf -- "$(<"$demo/runtime")"; fi
   rm -rf -- "$demo"
   mkdir -p "$demo"/{config/nvim,data,state,cache}
   printf '%s\n' $$ >"$demo/pid"

@@ -19,8 +19,12 @@ end
 ---@param options { tui?: boolean, cwd?: string, env?: table<string, string>, columns?: integer }
 function Child.new(nvim, root, options)
   local child = setmetatable({ root = root, exited = false, said = {} }, Child)
-  local argv = { nvim, "--clean", "-u", "NONE", "-n", "-i", "NONE", "--cmd", "set noswapfile shortmess+=I" }
-  vim.list_extend(argv, { "--cmd", "set runtimepath^=" .. vim.fn.fnameescape(root):gsub(",", "\\\\,") })
+  local argv =
+    { nvim, "--clean", "-u", "NONE", "-n", "-i", "NONE", "--cmd", "set noswapfile shortmess+=I" }
+  vim.list_extend(
+    argv,
+    { "--cmd", "set runtimepath^=" .. vim.fn.fnameescape(root):gsub(",", "\\\\,") }
+  )
   local environment = vim.tbl_extend("force", { TERM = "xterm-256color" }, options.env or {})
   local job = { cwd = options.cwd or vim.fn.getcwd(), env = environment }
   job.on_exit = function(_, code)
@@ -29,7 +33,11 @@ function Child.new(nvim, root, options)
   end
   if options.tui then
     count = count + 1
-    local socket = ("%s/n%d.%d"):format(vim.env.XDG_RUNTIME_DIR or "/tmp", vim.uv.os_getpid(), count)
+    local socket = ("%s/n%d.%d"):format(
+      vim.env.XDG_RUNTIME_DIR or "/tmp",
+      vim.uv.os_getpid(),
+      count
+    )
     vim.list_extend(argv, { "--listen", socket })
     job.pty, job.width, job.height = true, options.columns or 100, 30
     child.job = vim.fn.jobstart(argv, job)
@@ -60,9 +68,9 @@ function Child:lua(code, ...)
   return vim.rpcrequest(self.channel, "nvim_exec_lua", code, { ... })
 end
 
---- Runs a command and gives what it printed.
+--- Runs a command.
 function Child:cmd(command)
-  return self:api("nvim_exec2", command, { output = true }).output
+  self:api("nvim_command", command)
 end
 
 --- Types keys; what they set off may be still under way.
@@ -88,15 +96,19 @@ end
 
 --- Gives the history of messages.
 function Child:messages()
-  return self:cmd("messages")
+  return self:api("nvim_exec2", "messages", { output = true }).output
 end
 
 --- Waits until a text is among the messages.
 function Child:wait_message(part)
-  return self:wait(("a message says %q"):format(part), [[
+  return self:wait(
+    ("a message says %q"):format(part),
+    [[
     local said = vim.api.nvim_exec2("messages", { output = true }).output
     return said:find(..., 1, true) and said
-  ]], part)
+  ]],
+    part
+  )
 end
 
 --- Gives the child's end, for a test that failed.

@@ -42,7 +42,9 @@ local function run_one(file, name, options, body)
     say(("SKIP %s: %s: %s"):format(file, name, problem.why))
   else
     counts.failed = counts.failed + 1
-    say(("FAIL %s: %s\n  %s%s"):format(file, name, tostring(problem):gsub("\n", "\n  "), last_words))
+    say(
+      ("FAIL %s: %s\n  %s%s"):format(file, name, tostring(problem):gsub("\n", "\n  "), last_words)
+    )
   end
 end
 
@@ -58,7 +60,11 @@ end
 function tests.equal(actual, expected, what)
   if not vim.deep_equal(actual, expected) then
     error(
-      ("%s\n  expected %s\n  got      %s"):format(what or "not equal", vim.inspect(expected), vim.inspect(actual)),
+      ("%s\n  expected %s\n  got      %s"):format(
+        what or "not equal",
+        vim.inspect(expected),
+        vim.inspect(actual)
+      ),
       2
     )
   end
@@ -102,6 +108,14 @@ for _, path in ipairs(files) do
 end
 local version = vim.version()
 local seconds = (vim.uv.hrtime() - began) / 1e9
-say(("Neovim %d.%d.%d, %.1f s, %d skipped"):format(version.major, version.minor, version.patch, seconds, counts.skipped))
+say(
+  ("Neovim %d.%d.%d, %.1f s, %d skipped"):format(
+    version.major,
+    version.minor,
+    version.patch,
+    seconds,
+    counts.skipped
+  )
+)
 say(("%d passed, %d failed"):format(counts.passed, counts.failed))
 os.exit((counts.failed == 0 and counts.passed > 0) and 0 or 1)

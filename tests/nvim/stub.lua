@@ -35,8 +35,22 @@ M.hunk = hunk
 --- Hunks of two agents in two files, one of which the human does not have.
 function M.hunks()
   return {
-    hunk({ id = "h_aa01", agent = "claude", path = "one.txt", line = 2, old_start = 2, heading = "fn load" }),
-    hunk({ id = "h_bb02", agent = "codex", path = "one.txt", line = 2, old_start = 2, heading = "fn load" }),
+    hunk({
+      id = "h_aa01",
+      agent = "claude",
+      path = "one.txt",
+      line = 2,
+      old_start = 2,
+      heading = "fn load",
+    }),
+    hunk({
+      id = "h_bb02",
+      agent = "codex",
+      path = "one.txt",
+      line = 2,
+      old_start = 2,
+      heading = "fn load",
+    }),
     hunk({ id = "h_aa03", agent = "claude", path = "one.txt", line = 5, old_start = 5 }),
     hunk({
       id = "h_aa04",
@@ -68,12 +82,23 @@ function M.serve(hunks)
     return function(params)
       local results = {}
       for _, named in ipairs(params.hunks) do
-        local result = { id = named.id, state = "refused", code = "unknown_hunk", message = "there is no hunk " .. named.id }
+        local result = {
+          id = named.id,
+          state = "refused",
+          code = "unknown_hunk",
+          message = "there is no hunk " .. named.id,
+        }
         for _, each in ipairs(M.all) do
           if vim.startswith(each.id, named.id) then
             each.state = state
             last = each
-            result = { id = each.id, agent = each.agent, path = each.path, state = state, applied_to = "file" }
+            result = {
+              id = each.id,
+              agent = each.agent,
+              path = each.path,
+              state = state,
+              applied_to = "file",
+            }
           end
         end
         results[#results + 1] = result
@@ -91,7 +116,13 @@ function M.serve(hunks)
       return nil, { code = "nothing_to_undo", message = "there is nothing to undo" }
     end
     last.state = "undecided"
-    return { undone = "accept", id = last.id, path = last.path, agent = last.agent, message = "accept undone" }
+    return {
+      undone = "accept",
+      id = last.id,
+      path = last.path,
+      agent = last.agent,
+      message = "accept undone",
+    }
   end
 end
 

@@ -24,6 +24,7 @@ end
 ---@field code string stable word for scripts
 ---@field message string what happened
 ---@field hint? string what to do next
+---@field exit? integer exit code for scripts, where the code alone does not tell
 
 --- Finds the binary: the option `binary`, then PATH, then the plugin's own build, then the data directory.
 ---@return string? path

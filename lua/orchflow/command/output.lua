@@ -8,30 +8,19 @@ local M = {}
 --- Exit codes, the same as the command line's.
 M.codes = { done = 0, negative = 1, usage = 2, human = 3, timeout = 4, host = 5, interrupted = 130 }
 
---- Codes of failures that are neither a wrong call nor a negative result.
-local CODE_OF = {
-  usage = M.codes.usage,
-  unknown_agent = M.codes.usage,
-  unknown_kind = M.codes.usage,
-  unknown_hunk = M.codes.usage,
-  ambiguous_hunk = M.codes.usage,
-  unknown_approval = M.codes.usage,
-  unknown_run = M.codes.usage,
-  agent_missing = M.codes.usage,
-  dirty_tree = M.codes.usage,
-  repository = M.codes.usage,
-  config = M.codes.usage,
-  no_binary = M.codes.usage,
-  conflict = M.codes.negative,
-  hash_mismatch = M.codes.negative,
-  not_living = M.codes.negative,
-  still_living = M.codes.negative,
-  superseded = M.codes.negative,
-  nothing_to_undo = M.codes.negative,
-  not_allowed = M.codes.negative,
-  timeout = M.codes.timeout,
-  interrupted = M.codes.interrupted,
-}
+--- Codes of failures, as the command line sorts them; any other is a negative result.
+local CODE_OF = {}
+for exit, codes in pairs({
+  [M.codes.usage] = "usage unknown_agent unknown_kind unknown_run unknown_approval agent_missing config repository",
+  [M.codes.human] = "dirty_tree needs_human",
+  [M.codes.timeout] = "timed_out",
+  [M.codes.host] = "internal read_only protocol running unknown no_binary connect host_lost closed plugin",
+  [M.codes.interrupted] = "interrupted",
+}) do
+  for code in codes:gmatch("%S+") do
+    CODE_OF[code] = exit
+  end
+end
 
 --- Gives what stands before a message of a verb.
 ---@param verb string
@@ -44,19 +33,18 @@ end
 ---@param failure orchflow.Failure
 ---@return integer
 function M.code_of(failure)
-  return CODE_OF[failure.code] or M.codes.host
+  return failure.exit or CODE_OF[failure.code] or M.codes.negative
 end
 
 local ORDER = { "schema", "ok", "code", "run", "seq", "data", "next", "warnings", "error" }
 
 ---@class orchflow.Outcome
----@field data any as the host gave it
+---@field data any[] rows, as the host gave them
 ---@field run? integer
 ---@field seq? integer
 ---@field next? any
 ---@field warnings? string[]
----@field code? integer exit code, 0 when absent
----@field result? table the data without nils, for the screen
+---@field result table the host's whole answer without nils, for the screen
 
 ---@param value any
 ---@return any
@@ -73,8 +61,8 @@ end
 ---@param outcome? orchflow.Outcome
 ---@return string
 function M.envelope(verb, failure, outcome)
-  outcome = outcome or {}
-  local code = failure and M.code_of(failure) or outcome.code or 0
+  outcome = outcome or { data = {}, result = {} }
+  local code = failure and M.code_of(failure) or M.codes.done
   local problem = vim.NIL
   if failure then
     problem = { code = failure.code, message = failure.message, hint = or_null(failure.hint) }
@@ -85,7 +73,7 @@ function M.envelope(verb, failure, outcome)
     code = code,
     run = or_null(outcome.run),
     seq = or_null(outcome.seq),
-    data = or_null(outcome.data),
+    data = outcome.data or {},
     next = or_null(outcome.next),
     warnings = outcome.warnings or {},
     error = problem,
@@ -109,12 +97,13 @@ function M.progress(line)
 end
 
 --- Prints a command's end and leaves Neovim when it was not a good one: a failing `-c` alone would exit with 0.
+--- A negative result has both, a failure and its data.
 ---@param invocation orchflow.Invocation
 ---@param failure? orchflow.Failure
 ---@param outcome? orchflow.Outcome
 ---@param lines string[]
 function M.finish(invocation, failure, outcome, lines)
-  local code = failure and M.code_of(failure) or outcome and outcome.code or 0
+  local code = failure and M.code_of(failure) or M.codes.done
   if invocation.flags.json then
     M.print({ M.envelope(invocation.verb, failure, outcome) })
   else

@@ -86,6 +86,20 @@ local function result_lines(results)
   end, results)
 end
 
+--- Reads hunks from lines with an id, or an id and its hash.
+---@param lines string
+---@return table[]
+local function hunks_from(lines)
+  local hunks = {}
+  for line in lines:gmatch("[^\n]+") do
+    local id, hash = line:match("^%s*(%S+)%s*(%S*)")
+    if id then
+      hunks[#hunks + 1] = { id = id, hash = hash ~= "" and hash or nil }
+    end
+  end
+  return hunks
+end
+
 ---@param method "accept"|"reject"
 ---@return orchflow.Verb
 local function decision(method)
@@ -103,10 +117,19 @@ local function decision(method)
       local refused = vim.tbl_filter(function(each)
         return each.state == "refused"
       end, result.results or {})
-      respond(nil, {
+      local first = refused[1]
+      if first then
+        local why = text.clean(first.message or first.code)
+        failure = {
+          code = first.code or "refused",
+          message = why,
+          hint = first.hint,
+          exit = output.codes.negative,
+        }
+      end
+      respond(failure, {
         data = (raw or result).results or {},
         result = result,
-        code = #refused > 0 and output.codes.negative or nil,
       })
     end)
   end
@@ -143,9 +166,8 @@ local function decision(method)
     request = function(invocation, respond)
       local reason, problem = reason_of(invocation)
       if invocation.is_script and invocation.arguments.text == "-" then
-        -- Ids come on standard input, one or more a line.
-        invocation.ids, reason, problem =
-          vim.split(vim.trim(io.stdin:read("*a")), "%s+"), invocation.flags.reason, nil
+        ask(invocation, hunks_from(io.stdin:read("*a")), invocation.flags.reason, respond)
+        return
       end
       local hunks, failure = targets(invocation)
       failure = problem or failure
@@ -168,10 +190,10 @@ local function decision(method)
       end
       local function go(why)
         ask(invocation, hunks --[[@as orchflow.Hunk[] ]], why, function(trouble, outcome)
-          if trouble then
-            message.failure(trouble, "orchflow: " .. method)
+          if outcome then
+            show(outcome, invocation)
           else
-            show(outcome --[[@as orchflow.Outcome]], invocation)
+            message.failure(trouble --[[@as orchflow.Failure]], "orchflow: " .. method)
           end
         end)
       end
@@ -206,7 +228,7 @@ local function send_comment(hunks, comment, respond)
     if not failure then
       list.refresh_soon()
     end
-    respond(failure, result and { data = raw or result, result = result })
+    respond(failure, result and { data = (raw or result).prompts, result = result })
   end)
 end
 
@@ -270,7 +292,7 @@ M.undo = {
       if not failure then
         decide.take_undo(result)
       end
-      respond(failure, result and { data = raw or result, result = result })
+      respond(failure, result and { data = { raw or result }, result = result })
     end)
   end,
   lines = function(outcome)

@@ -97,19 +97,19 @@ local function wait_for_run(invocation, outcome, respond)
       return
     end
     outcome.result = vim.tbl_extend("force", outcome.result, result)
-    outcome.data = vim.tbl_extend("force", outcome.data, raw or result)
-    outcome.code = CODES[result.outcome] or output.codes.host
-    finish(nil)
+    outcome.data = (raw or result).agents
+    finish(result.outcome ~= "done" and (FAILURES[result.outcome] or FAILURES.failed) or nil)
   end)
   if invocation.flags.timeout then
     vim.defer_fn(function()
+      outcome.data = {}
       finish({
-        code = "timeout",
+        code = "timed_out",
         message = ("run %d is not done after %d s; its agents go on"):format(
           outcome.run,
           invocation.flags.timeout
         ),
-        hint = ":Orchflow status says how it stands",
+        hint = ":Orchflow status says how they are",
       })
     end, invocation.flags.timeout * 1000)
   end
@@ -132,7 +132,7 @@ M.swarm = {
         return
       end
       local outcome = {
-        data = raw or result,
+        data = (raw or result).agents,
         result = result,
         run = result.run,
         warnings = result.warnings or {},
@@ -209,9 +209,9 @@ M.spawn = {
       include_changes = invocation.flags.include_changes,
       view = view_of(invocation),
       front = front(),
-    }, function(failure, result, raw)
+    }, function(failure, result)
       respond(failure, result and {
-        data = raw or result,
+        data = { { agent = result.agent, run = result.run } },
         result = result,
         run = result.run,
         warnings = result.warnings,
@@ -233,10 +233,7 @@ local function send(invocation, respond)
   local to = vim.split(invocation.arguments.to, ",", { plain = true, trimempty = true })
   local params = { to = to, text = invocation.arguments.text, run = invocation.flags.run }
   client.request("send", params, function(failure, result, raw)
-    respond(
-      failure,
-      result and { data = raw or result, result = result, run = invocation.flags.run }
-    )
+    respond(failure, result and { data = (raw or result).prompts, result = result })
   end)
 end
 
@@ -356,11 +353,8 @@ M.stop = {
   patience_ms = 2 * MINUTE_MS,
   request = function(invocation, respond)
     local params = { agents = invocation.arguments.agents, run = invocation.flags.run }
-    client.request("stop", params, function(failure, result, raw)
-      respond(
-        failure,
-        result and { data = raw or result, result = result, run = invocation.flags.run }
-      )
+    client.request("stop", params, function(failure, result)
+      respond(failure, result and { data = result.stopped, result = result })
     end)
   end,
   lines = function(outcome)
@@ -380,10 +374,15 @@ M.clean = {
       run = invocation.flags.run,
       dry_run = invocation.flags.dry_run,
     }, function(failure, result, raw)
-      respond(
-        failure,
-        result and { data = raw or result, result = result, run = invocation.flags.run }
-      )
+      local skipped = not failure and (result.skipped or {})[1] or nil
+      if skipped then
+        failure = {
+          code = "skipped",
+          message = ("%s: %s"):format(text.clean(skipped.agent), text.clean(skipped.why)),
+          hint = skipped.hint,
+        }
+      end
+      respond(failure, result and { data = (raw or result).cleaned, result = result })
     end)
   end,
   lines = function(outcome)

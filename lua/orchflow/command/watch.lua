@@ -13,14 +13,26 @@ local function now()
   return require("orchflow.ui.status").now()
 end
 
+--- Gives events oldest first, as a log is read.
+---@param events? orchflow.Event[]
+---@return orchflow.Event[]
+local function in_order(events)
+  local ordered = vim.list_slice(events or {}, 1)
+  table.sort(ordered, function(left, right)
+    return left.seq < right.seq
+  end)
+  return ordered
+end
+
 M.status = {
   request = function(invocation, respond)
     local params = { run = invocation.flags.run, all = invocation.flags.all }
     client.request("status", params, function(failure, status, raw)
+      local runs = status and status.runs or {}
       respond(failure, status and {
-        data = raw or status,
+        data = (raw or status).agents,
         result = status,
-        run = invocation.flags.run,
+        run = runs[#runs] and runs[#runs].run,
         seq = status.seq,
       })
     end)
@@ -47,7 +59,7 @@ M.timeline = {
     end
     client.request("log", event_words.filter_params(filter), function(failure, result, raw)
       respond(failure, result and {
-        data = (raw or result).events,
+        data = in_order((raw or result).events),
         result = result,
         seq = result.seq,
         next = result.next,
@@ -85,17 +97,6 @@ local function log_params(invocation)
   }
 end
 
---- Gives events oldest first, as a log is read.
----@param result table
----@return orchflow.Event[]
-local function in_order(result)
-  local events = vim.list_slice(result.events or {}, 1)
-  table.sort(events, function(left, right)
-    return left.seq < right.seq
-  end)
-  return events
-end
-
 ---@param result table of `log verify`
 ---@return string
 local function verdict(result)
@@ -131,7 +132,7 @@ M.log = {
         return
       end
       if invocation.is_script and invocation.flags.follow then
-        print_events(in_order(result), invocation.flags.jsonl)
+        print_events(in_order(result.events), invocation.flags.jsonl)
         local filter =
           { agent = params.agent, run = params.run, file = params.file, text = params.text }
         client.on("events", function(events)
@@ -143,14 +144,18 @@ M.log = {
         end)
         return
       end
-      local is_broken = params.action == "verify" and not result.intact
+      local whole = raw or result
+      if params.action then
+        local broken = not result.intact and { code = "chain_broken", message = verdict(result) }
+          or nil
+        respond(broken, { data = { whole }, result = result })
+        return
+      end
       respond(nil, {
-        data = params.action and (raw or result) or (raw or result).events,
+        data = in_order(whole.events),
         result = result,
-        run = invocation.flags.run,
         seq = result.seq,
         next = result.next,
-        code = is_broken and output.codes.host or nil,
       })
     end)
   end,
@@ -158,7 +163,7 @@ M.log = {
     if invocation and invocation.arguments.action then
       return { verdict(outcome.result) }
     end
-    local events = in_order(outcome.result)
+    local events = in_order(outcome.result.events)
     if invocation and invocation.flags.jsonl then
       return vim.tbl_map(require("orchflow.json").encode, events)
     end
@@ -169,7 +174,7 @@ M.log = {
       message.info("orchflow: log: " .. verdict(outcome.result))
       return
     end
-    local page = require("orchflow.view.timeline").page(in_order(outcome.result))
+    local page = require("orchflow.view.timeline").page(in_order(outcome.result.events))
     local buffer = require("orchflow.ui.scratch").open("log", page)
     local window = vim.fn.win_findbuf(buffer)[1]
     vim.api.nvim_win_set_cursor(window, { #page.lines, 0 })
@@ -229,7 +234,7 @@ local function answer(method)
     request = function(invocation, respond)
       local params = { id = invocation.arguments.id, reason = invocation.arguments.reason }
       client.request(method, params, function(failure, result, raw)
-        respond(failure, result and { data = raw or result, result = result })
+        respond(failure, result and { data = { raw or result }, result = result })
       end)
     end,
     lines = function(outcome)

@@ -69,6 +69,16 @@ local function in_a_window(line, group)
   end, SHOWN_MS)
 end
 
+--- Puts a line that is too long into the history as it is, and its beginning and end above the command line.
+---@param line string
+---@param group? string
+local function echo_shortened(line, group)
+  local before = vim.o.shortmess
+  vim.opt.shortmess:append("T")
+  vim.cmd(("echohl %s | echomsg %s | echohl None"):format(group or "None", vim.fn.string(line)))
+  vim.o.shortmess = before
+end
+
 ---@param line string
 ---@param group? string
 local function show(line, group)
@@ -83,11 +93,8 @@ local function show(line, group)
     vim.api.nvim_echo({ { line, group } }, true, {})
     return
   end
-  -- Into the history of messages without being shown there.
-  vim.cmd(("silent echomsg %s"):format(vim.fn.string(line)))
-  if not pcall(in_a_window, line, group or "Normal") then
-    vim.api.nvim_echo({ { text.cut(line, vim.v.echospace), group } }, false, {})
-  end
+  echo_shortened(line, group)
+  pcall(in_a_window, line, group or "Normal")
 end
 
 --- Says something.

@@ -81,7 +81,7 @@ local function cells(agent, now)
   local since = agent.since and text.duration((now - agent.since) / 1e6) or "?"
   local name = text.clean(agent.agent)
   return {
-    agent.rehearsal and agent.kind ~= agent.agent and name .. " (rehearsal)" or name,
+    agent.rehearsal and not name:find("rehearsal", 1, true) and name .. " (rehearsal)" or name,
     M.state_words(agent),
     since,
     M.source_words(agent),

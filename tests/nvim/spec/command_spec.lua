@@ -1,10 +1,13 @@
 return function(it, tests)
   --- Makes the child answer by tests/nvim/stub.lua.
   local function stub(child)
-    child:lua([[
+    child:lua(
+      [[
       package.path = ... .. "/tests/nvim/?.lua;" .. package.path
       stub = require("stub")
-    ]], tests.root)
+    ]],
+      tests.root
+    )
   end
 
   it("has an implementation for each entry of the catalogue, and the reverse", function(child)
@@ -114,7 +117,10 @@ return function(it, tests)
     for _, name in ipairs(child:lua([[return require("orchflow.command").names()]])) do
       child:cmd("messages clear")
       child:cmd("Orchflow " .. assert(lines[name], name))
-      tests.lacks(child:wait_message("the stub has no " .. name:gsub("timeline", "log")), "traceback")
+      tests.lacks(
+        child:wait_message("the stub has no " .. name:gsub("timeline", "log")),
+        "traceback"
+      )
     end
   end)
 
@@ -122,7 +128,10 @@ return function(it, tests)
     stub(child)
     child:cmd([[Orchflow send claude fix 100% of #1 | "now" \o/]])
     child:wait("it is asked", [[return #stub.asked > 0]])
-    tests.equal(child:lua([[return stub.asked[1].params]]), { to = { "claude" }, text = [[fix 100% of #1 | "now" \o/]] })
+    tests.equal(
+      child:lua([[return stub.asked[1].params]]),
+      { to = { "claude" }, text = [[fix 100% of #1 | "now" \o/]] }
+    )
   end)
 
   it("takes no range where a range means nothing", function(child)
@@ -152,7 +161,9 @@ return function(it, tests)
 
   it("takes the answer about uncommitted changes from the options", function(child)
     stub(child)
-    child:lua([[require("orchflow").setup({ include_changes = "yes", agents = { "rehearsal" }, view = "none" })]])
+    child:lua(
+      [[require("orchflow").setup({ include_changes = "yes", agents = { "rehearsal" }, view = "none" })]]
+    )
     child:cmd("Orchflow swarm Do it")
     child:wait("it is asked", [[return #stub.asked > 0]])
     local params = child:lua([[return stub.asked[1].params]])
@@ -185,14 +196,18 @@ return function(it, tests)
     tests.equal(child:lua("return #stub.asked"), 0)
   end)
 
-  it("says how to build the binary where there is none", { env = { PATH = "/usr/bin:/bin" } }, function(child)
-    child:lua([[
+  it(
+    "says how to build the binary where there is none",
+    { env = { PATH = "/usr/bin:/bin" } },
+    function(child)
+      child:lua([[
       require("orchflow.client.binary").places = function() return {} end
     ]])
-    child:cmd("Orchflow undo")
-    local said = child:wait_message("the orchflow binary is not built")
-    tests.contains(said, "cargo build --release --manifest-path")
-  end)
+      child:cmd("Orchflow undo")
+      local said = child:wait_message("the orchflow binary is not built")
+      tests.contains(said, "cargo build --release --manifest-path")
+    end
+  )
 
   it("says what a binary that does not work said", function(child)
     local path = vim.fn.tempname()
@@ -208,7 +223,10 @@ return function(it, tests)
     }, path)
     child:cmd("Orchflow undo")
     child:wait_message("orchflow: undo: not a git repository (git init)")
-    vim.fn.writefile({ "#!/bin/sh", [[echo '{"ok":true,"data":{"socket":"/nowhere.sock"}}']] }, path)
+    vim.fn.writefile(
+      { "#!/bin/sh", [[echo '{"ok":true,"data":{"socket":"/nowhere.sock"}}']] },
+      path
+    )
     child:cmd("Orchflow undo")
     child:wait_message("the host's socket /nowhere.sock cannot be joined")
     vim.fn.delete(path)

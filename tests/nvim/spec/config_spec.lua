@@ -28,14 +28,26 @@ return function(it, tests)
       return child:lua([[return require("orchflow.config").set(...)[1] ]], options)
     end
     tests.equal(problem({ binary = 3 }), "option binary wants a string, got 3")
-    tests.equal(problem({ agents = { "claude", 3 } }), 'option agents wants a list of strings, got { "claude", 3 }')
-    tests.equal(problem({ view = "screen" }), 'option view wants one of auto, tmux, nvim, none, got "screen"')
-    tests.equal(problem({ float = { width = 7 } }), "option float.width wants a number from 0.2 to 1, got 7")
+    tests.equal(
+      problem({ agents = { "claude", 3 } }),
+      'option agents wants a list of strings, got { "claude", 3 }'
+    )
+    tests.equal(
+      problem({ view = "screen" }),
+      'option view wants one of auto, tmux, nvim, none, got "screen"'
+    )
+    tests.equal(
+      problem({ float = { width = 7 } }),
+      "option float.width wants a number from 0.2 to 1, got 7"
+    )
     tests.equal(
       problem({ review = { page = 1.5 } }),
       "option review.page wants a whole number from 10 to 10000, got 1.5"
     )
-    tests.equal(problem({ keys = { accept = true } }), 'option keys.accept wants a key such as "a", or false, got true')
+    tests.equal(
+      problem({ keys = { accept = true } }),
+      'option keys.accept wants a key such as "a", or false, got true'
+    )
     tests.equal(problem({ keys = "none" }), 'option keys wants a table, got "none"')
   end)
 
@@ -77,12 +89,15 @@ return function(it, tests)
   end)
 
   it("is documented as it is", function(child)
-    local drift = child:lua([[
+    local drift = child:lua(
+      [[
       local file = assert(io.open(... .. "/doc/orchflow.txt"))
       local text = file:read("*a")
       file:close()
       return require("orchflow.config.doc").renew(text) ~= text
-    ]], tests.root)
+    ]],
+      tests.root
+    )
     tests.equal(drift, false, "run: nvim -l lua/orchflow/config/doc.lua")
   end)
 end

@@ -4,8 +4,10 @@ return function(it, tests)
   end
 
   it("writes what JSON has", function(child)
-    tests.equal(encode(child, [[{ a = { 1, 2.5, true, vim.NIL }, b = {}, c = vim.empty_dict() }]]),
-      '{"a":[1,2.5,true,null],"b":[],"c":{}}')
+    tests.equal(
+      encode(child, [[{ a = { 1, 2.5, true, vim.NIL }, b = {}, c = vim.empty_dict() }]]),
+      '{"a":[1,2.5,true,null],"b":[],"c":{}}'
+    )
   end)
 
   it("keeps every digit of a time in microseconds", function(child)
@@ -19,7 +21,10 @@ return function(it, tests)
 
   it("escapes control characters and replaces what is not UTF-8", function(child)
     tests.equal(encode(child, [["a\n\27\"\\\127"]]), [["a\n\u001b\"\\\u007f"]])
-    tests.equal(encode(child, [["x\255y\195\188\237\160\128"]]), '"x\239\191\189yü\239\191\189\239\191\189\239\191\189"')
+    tests.equal(
+      encode(child, [["x\255y\195\188\237\160\128"]]),
+      '"x\239\191\189yü\239\191\189\239\191\189\239\191\189"'
+    )
   end)
 
   it("has no word for what is not a number", function(child)

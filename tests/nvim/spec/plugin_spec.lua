@@ -44,12 +44,15 @@ return function(it, tests)
   end)
 
   it("says one thing to a Neovim that is too old", function(child)
-    child:lua([[
+    child:lua(
+      [[
       vim.g.loaded_orchflow = nil
       vim.api.nvim_del_user_command("Orchflow")
       vim.fn.has = function() return 0 end
       vim.cmd.source(... .. "/plugin/orchflow.lua")
-    ]], tests.root)
+    ]],
+      tests.root
+    )
     tests.contains(child:messages(), "orchflow needs Neovim 0.10 or newer")
     tests.equal(child:api("nvim_get_commands", { builtin = false }).Orchflow, nil)
   end)
@@ -75,7 +78,10 @@ return function(it, tests)
   it("has a help without double tags or missing targets", function(child)
     local directory = vim.fn.tempname()
     vim.fn.mkdir(directory, "p")
-    vim.fn.writefile(vim.fn.readfile(tests.root .. "/doc/orchflow.txt"), directory .. "/orchflow.txt")
+    vim.fn.writefile(
+      vim.fn.readfile(tests.root .. "/doc/orchflow.txt"),
+      directory .. "/orchflow.txt"
+    )
     child:cmd("helptags " .. directory)
     local tags, missing = {}, {}
     for _, line in ipairs(vim.fn.readfile(directory .. "/tags")) do

@@ -125,6 +125,7 @@ fn worktrees(
 fn fail_start(step: &mut Step<'_>, key: &AgentKey, message: &str) {
     step.emit_for(key, AgentFailedToStart { message: message.to_owned() });
     step.see(key, Seen::new(StatusState::Failed, Channel::Process).detail(Some(message.to_owned())));
+    reports::supersede(step, key, None, "the agent did not start");
     step.give_up_prompts(key, "the agent did not start");
     step.settle(key.run);
 }

@@ -131,11 +131,10 @@ fn stated(
         StatedState::Blocked => {
             let asked = step.state.approvals.values().any(|approval| &approval.agent == key);
             let Some(agent) = step.state.agents.get(key) else { return };
-            let what = if asked || agent.in_turn {
-                if category == Some("permission") { "approval" } else { "answer" }.to_owned()
-            } else {
-                dialog_name(detail.as_deref())
-            };
+            // Dialogs of the program itself come before it is ready; what it asks then belongs to its work,
+            // though the hook that opens the turn may be late.
+            let dialog = if asked || agent.ready { None } else { dialog_name(detail.as_deref()) };
+            let what = dialog.unwrap_or(if category == Some("permission") { "approval" } else { "answer" });
             step.see(key, Seen::new(StatusState::Waiting, source).detail(detail).waiting_for(what));
         }
         StatedState::Idle => {
@@ -182,15 +181,10 @@ pub(super) fn awaits_closing_hook(agent: &Agent) -> bool {
     agent.in_turn && agent.stated && agent.signals.hooks && agent.status.state == StatusState::Done
 }
 
-/// Names the dialog a program waits in before its first turn, by the words it states.
-fn dialog_name(detail: Option<&str>) -> String {
+/// Names the dialog a program waits in before it is ready, by the words it states.
+fn dialog_name(detail: Option<&str>) -> Option<&'static str> {
     let words = detail.unwrap_or_default().to_lowercase();
-    for name in ["trust", "api key", "mcp"] {
-        if words.contains(name) {
-            return name.to_owned();
-        }
-    }
-    "answer".to_owned()
+    ["trust", "api key", "mcp"].into_iter().find(|name| words.contains(name))
 }
 
 fn output(step: &mut Step<'_>, key: &AgentKey, report: &Report) {
@@ -368,7 +362,7 @@ fn paths_of(step: &Step<'_>, key: &AgentKey, input: &Value) -> Vec<Vec<u8>> {
 
 /// One use of a tool, as far as a report names it.
 #[derive(Clone, Copy)]
-struct Call<'a> {
+pub(super) struct Call<'a> {
     tool: &'a str,
     id: Option<&'a str>,
     input: &'a Value,
@@ -390,7 +384,7 @@ impl<'a> Call<'a> {
 }
 
 /// Settles approvals that were settled elsewhere; `call` narrows it to those of one call.
-fn supersede(step: &mut Step<'_>, key: &AgentKey, call: Option<Call<'_>>, why: &str) {
+pub(super) fn supersede(step: &mut Step<'_>, key: &AgentKey, call: Option<Call<'_>>, why: &str) {
     let settled: Vec<(EventSeq, String, bool)> = step
         .state
         .approvals

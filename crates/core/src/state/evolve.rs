@@ -205,6 +205,7 @@ impl State {
             EventBody::HunkRejected(body) => {
                 set(self, &body.hunk, DecisionState::Rejected, body.reason.clone());
                 self.add_operation(event.seq, &body.hunk, "reject", body.kept_ref.clone());
+                self.await_checkpoint(&body.hunk.agent);
             }
             EventBody::DecisionRefused(body) => {
                 self.forget_decision(&body.hunk.id);
@@ -234,6 +235,15 @@ impl State {
             None => self.decisions.remove(hunk),
         };
         self.touch(AggregateKey::Decision(hunk.to_owned()));
+    }
+
+    /// A worktree that was changed from outside is kept before its agent goes on.
+    fn await_checkpoint(&mut self, agent: &crate::AgentKey) {
+        if let Some(agent) = self.agents.get_mut(agent) {
+            agent.checkpointing = agent.worktree.is_some();
+            let key = agent.key.clone();
+            self.touch(AggregateKey::Agent(key));
+        }
     }
 
     fn add_operation(
@@ -332,7 +342,12 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.pid = Some(body.pid);
             agent.ports = body.ports.clone();
         }
-        EventBody::AgentFailedToStart(_) => agent.phase = Phase::FailedToStart,
+        EventBody::AgentFailedToStart(_) => {
+            agent.phase = Phase::FailedToStart;
+            agent.ready = false;
+            agent.in_turn = false;
+            agent.checkpointing = false;
+        }
         EventBody::AgentStatusChanged(body) => {
             agent.stated |= body.source == Channel::Osc7501;
             agent.ready |= agent.signals.is_ready_after(body.status, body.source);

@@ -433,7 +433,7 @@ fn a_program_that_shows_nothing_known_asks_for_a_look() {
     let mut scene = Scene::new();
     let agent = scene.running(CLAUDE);
     let launched = scene.now;
-    let mut look = |scene: &mut Scene, after: i64| {
+    let look = |scene: &mut Scene, after: i64| {
         scene.pass(launched + after);
         while scene.wants(|body| matches!(body, EffectBody::ReadScreen { .. })) {
             let read = scene.take(|body| matches!(body, EffectBody::ReadScreen { .. }));

@@ -1,9 +1,10 @@
 //! What happened: pages of events, filtered and searched.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use orchflow_core::describe::{one_line, summary};
-use orchflow_core::event::{Actor, Event};
+use orchflow_core::event::{Actor, Event, EventBody};
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal, RunId, Timestamp};
 use orchflow_store::{EventFilter, EventRow, Page};
 use serde::Deserialize;
@@ -66,7 +67,7 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
     rows.truncate(limit);
     let next = more.then(|| rows.last().map(|row| row.seq)).flatten();
     let seq = world.engine().pulse().borrow().seq;
-    let events: Vec<Value> = rows.iter().map(event_json).collect();
+    let events: Vec<Value> = rows.iter().map(|row| event_json(row, &world.folders.worktrees)).collect();
     Ok(json!({ "events": events, "next": next, "seq": seq }))
 }
 
@@ -145,10 +146,18 @@ async fn verify(world: &Arc<World>) -> Result<Value, Refusal> {
     Ok(json!({ "checked": verdict.checked, "intact": verdict.broken.is_none(), "broken": broken }))
 }
 
-/// Writes one event as fronts get it.
-pub fn event_json(row: &EventRow) -> Value {
+/// Writes one event as fronts get it. Its line names files as they are called in the agent's worktree,
+/// one of those below `worktrees`.
+pub fn event_json(row: &EventRow, worktrees: &Path) -> Value {
     let data: Value = serde_json::from_str(&row.data).unwrap_or(Value::Null);
-    let line = match row.body() {
+    let told = match (&row.agent, row.run) {
+        (Some(agent), Some(run)) => {
+            let root = format!("{}/{run}-{agent}/", worktrees.display());
+            EventBody::from_text(&row.event_type, &row.data.replace(&root, ""))
+        }
+        _ => row.body(),
+    };
+    let line = match told {
         Ok(body) => {
             let run = row.run.map(RunId);
             let agent = row.agent.as_ref().zip(run).map(|(name, run)| AgentKey::new(run, name.as_str()));

@@ -2,7 +2,6 @@
 
 use orchflow_core::state::State;
 use orchflow_core::{AgentKey, Code, Refusal, RunId};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -30,14 +29,6 @@ fn usage(method: &str) -> String {
         Some(command) => format!("usage: {}", command.usage()),
         None => "orchflow help lists what there is".to_owned(),
     }
-}
-
-/// A run, when given; else the newest.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RunOnly {
-    /// The run.
-    pub run: Option<u64>,
 }
 
 /// Finds a run by number, or the newest.

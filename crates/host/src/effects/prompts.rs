@@ -22,14 +22,17 @@ pub(super) async fn paste(world: &Arc<World>, agent: &AgentKey, text: &str) -> O
             );
         }
     };
+    let name = agent.clone();
+    let kind = world
+        .engine()
+        .ask(move |state| state.agents.get(&name).map(|agent| (agent.kind.clone(), agent.signals.hooks)))
+        .await
+        .flatten();
     // Programs whose hooks tell of prompts are known to take pastes in brackets; without them every line
     // of the prompt would be sent by itself.
-    let name = agent.clone();
-    let bracketed = world
-        .engine()
-        .ask(move |state| state.agents.get(&name).is_some_and(|agent| agent.signals.hooks))
-        .await
-        .unwrap_or(false);
+    let bracketed = kind.as_ref().is_some_and(|(_, hooks)| *hooks);
+    let entry = kind.and_then(|(kind, _)| world.catalogue.get(&kind));
+    let text = entry.map_or_else(|| text.to_owned(), |entry| entry.prompt.give.shape(text));
     match client.paste(text.as_bytes(), true, bracketed, PASTE).await {
         Ok(pasted) => Outcome::Pasted {
             bytes: pasted.bytes as u64,

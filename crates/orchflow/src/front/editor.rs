@@ -225,7 +225,7 @@ async fn news(world: Arc<World>, answers: Answers, id: u64, cursor: Option<u64>)
         let more = rows.len() == EVENTS;
         if let Some(last) = rows.last() {
             cursor = last.seq;
-            let events: Vec<Value> = rows.iter().map(event_json).collect();
+            let events: Vec<Value> = rows.iter().map(|row| event_json(row, &world.folders.worktrees)).collect();
             answers.0.put(json!({ "kind": "events", "events": events, "cursor": cursor }));
         }
         let status = world.engine().ask(|state| status_json(state, None, false)).await;
