@@ -75,10 +75,7 @@ local function run_as_script(invocation, verb)
       hint = "see :checkhealth orchflow",
     }
   end
-  local lines = not failure
-      and verb.lines
-      and verb.lines(outcome --[[@as orchflow.Outcome]], invocation)
-    or {}
+  local lines = outcome and verb.lines and verb.lines(outcome, invocation) or {}
   output.finish(invocation, failure, outcome, lines)
 end
 

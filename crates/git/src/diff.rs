@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 use crate::blob::{Blob, BlobReader};
+use crate::files::File;
 use crate::hunk::{self, Hunk, Sides};
 use crate::{FileMode, GitError, ObjectId, Repository};
 
@@ -93,6 +94,14 @@ pub fn changes(
     let mut changes = files(repository, old, new)?;
     fill(repository, scope, &mut changes)?;
     Ok(changes)
+}
+
+/// Compares two contents of one file, without a repository: a buffer with what is on disk, for instance.
+pub fn file_hunks(scope: &str, path: &[u8], old: Option<&File>, new: Option<&File>) -> Vec<Hunk> {
+    let entry = |file: Option<&File>| file.map(|file| Entry { mode: file.mode, id: ObjectId::null() });
+    let content = |file: Option<&File>| file.map(|file| file.content.clone()).unwrap_or_default();
+    let change = FileChange { path: path.to_vec(), old: entry(old), new: entry(new), hunks: Vec::new() };
+    hunk::of_file(scope, &change, &Sides { old: content(old), new: content(new), too_large: false })
 }
 
 /// Compares the contents of listed files and puts in their hunks. Useful to show the first files of a long list

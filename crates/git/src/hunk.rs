@@ -137,12 +137,8 @@ impl Hunk {
 
     /// Gives the old lines' range, from 0, end excluded.
     pub(crate) fn old_range(&self) -> std::ops::Range<usize> {
-        range(self.old_start, self.old_lines)
-    }
-
-    /// Gives the new lines' range, from 0, end excluded.
-    pub(crate) fn new_range(&self) -> std::ops::Range<usize> {
-        range(self.new_start, self.new_lines)
+        let first = if self.old_lines == 0 { self.old_start } else { self.old_start.saturating_sub(1) };
+        first as usize..first as usize + self.old_lines as usize
     }
 
     /// Gives the change that undoes this one. Its id and hash stay those of this hunk.
@@ -160,11 +156,6 @@ impl Hunk {
         };
         inverse
     }
-}
-
-fn range(start: u32, lines: u32) -> std::ops::Range<usize> {
-    let first = if lines == 0 { start } else { start.saturating_sub(1) };
-    first as usize..first as usize + lines as usize
 }
 
 /// The contents of a changed file.

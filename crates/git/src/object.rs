@@ -26,6 +26,11 @@ impl ObjectId {
         Err(GitError::NotAnObjectId { text: String::from_utf8_lossy(bytes).chars().take(80).collect() })
     }
 
+    /// Gives git's "no object".
+    pub(crate) fn null() -> Self {
+        ObjectId("0".repeat(40))
+    }
+
     /// Gives the full id in hexadecimal.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -53,8 +53,6 @@ pub struct Worktrees {
     pub first_port: u16,
     /// Ports each agent gets.
     pub ports: u16,
-    /// Whether overlay mounts may be used where the system permits them.
-    pub allow_overlay: bool,
 }
 
 impl Default for Worktrees {
@@ -65,7 +63,6 @@ impl Default for Worktrees {
             setup_timeout_s: 600,
             first_port: 41_000,
             ports: 10,
-            allow_overlay: false,
         }
     }
 }
@@ -151,21 +148,20 @@ impl Config {
     fn parse(text: &str) -> Result<Config, String> {
         let table: toml::Table = toml::from_str(text).map_err(|error| error.to_string().trim().to_owned())?;
         if let Some(unknown) = first_unknown(&table) {
-            return Err(format!("there is no key {unknown}; the keys are listed in :help orchflow-config"));
+            return Err(format!("there is no key {unknown}; the keys are listed in :help orchflow-config-file"));
         }
         toml::from_str(text).map_err(|error| error.to_string().trim().to_owned())
     }
 }
 
-/// The keys there are, by dotted path.
-const KEYS: &[&str] = &[
+/// The keys there are, by dotted path; `:help orchflow-config-file` lists them.
+pub const KEYS: &[&str] = &[
     "agents",
     "worktrees.folder",
     "worktrees.setup",
     "worktrees.setup_timeout_s",
     "worktrees.first_port",
     "worktrees.ports",
-    "worktrees.allow_overlay",
     "host.idle_exit_s",
     "tmux.server",
     "tmux.layout",
@@ -205,7 +201,7 @@ mod tests {
     fn every_key_can_be_set() {
         let config = Config::parse(
             "agents = ['claude']\n[worktrees]\nfolder = '/w'\nsetup = 'make deps'\nsetup_timeout_s = 5\n\
-             first_port = 5000\nports = 2\nallow_overlay = true\n[host]\nidle_exit_s = 1\n[tmux]\n\
+             first_port = 5000\nports = 2\n[host]\nidle_exit_s = 1\n[tmux]\n\
              server = 'private'\nlayout = 'stacked'",
         )
         .unwrap();

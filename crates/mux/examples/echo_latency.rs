@@ -62,7 +62,8 @@ fn fill() -> Result<(), Failure> {
     let mut output = std::io::stdout().lock();
     for number in 0..2100 {
         let colour = number % 6 + 31;
-        let text: String = (0..100u8).map(|column| char::from(b'!' + (column + (number % 90) as u8) % 90)).collect();
+        let text: String =
+            (0..100u8).map(|column| char::from(b'!' + (column + (number % 90) as u8) % 90)).collect();
         let (left, right) = text.split_at(40);
         output.write_all(format!("\x1b[{colour}m{left}\x1b[0m{right}").as_bytes())?;
     }
@@ -130,9 +131,12 @@ impl Ages {
         self.rest.push_str(&String::from_utf8_lossy(bytes));
         while let Some(end) = self.rest.find('E') {
             let line: String = self.rest.drain(..=end).collect();
-            let stamp = line.rsplit('T').next().and_then(|stamp| stamp.trim_end_matches('E').parse::<u64>().ok());
+            let stamp =
+                line.rsplit('T').next().and_then(|stamp| stamp.trim_end_matches('E').parse::<u64>().ok());
             // A repaint shows old lines again.
-            if let Some(age) = stamp.map(|stamp| seen.saturating_sub(stamp)).filter(|age| *age < 1_000_000_000) {
+            if let Some(age) =
+                stamp.map(|stamp| seen.saturating_sub(stamp)).filter(|age| *age < 1_000_000_000)
+            {
                 self.nanoseconds.push(age);
             }
         }
@@ -140,7 +144,8 @@ impl Ages {
 }
 
 fn through_pty() -> Result<Vec<u64>, Failure> {
-    let pair = native_pty_system().openpty(PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 })?;
+    let pair =
+        native_pty_system().openpty(PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 })?;
     let mut command = CommandBuilder::new(std::env::current_exe()?);
     command.arg("print");
     let mut child = pair.slave.spawn_command(command)?;
@@ -252,7 +257,11 @@ fn measure(json: bool) -> Result<(), Failure> {
     } else {
         writeln!(output, "line to a bare pty        {direct:8.1} us")?;
         writeln!(output, "socket round trip         {trip:8.1} us")?;
-        writeln!(output, "line to a runner's view   {viewed:8.1} us   {:.2} x (pty + 1.5 round trips)", viewed / allowed)?;
+        writeln!(
+            output,
+            "line to a runner's view   {viewed:8.1} us   {:.2} x (pty + 1.5 round trips)",
+            viewed / allowed
+        )?;
         writeln!(output, "runner, 2,000 full lines  {pss:8} kB PSS")?;
     }
     Ok(())

@@ -44,7 +44,10 @@ impl AsyncRunnerClient {
     ///
     /// # Errors
     /// [`ClientError::Gone`] when nobody listens, [`ClientError::Foreign`] when the protocols do not meet.
-    pub async fn connect(socket: &Path, timeout: Duration) -> Result<(AsyncRunnerClient, Hello), ClientError> {
+    pub async fn connect(
+        socket: &Path,
+        timeout: Duration,
+    ) -> Result<(AsyncRunnerClient, Hello), ClientError> {
         let (client, hello, _) = AsyncRunnerClient::connect_as("host", socket, timeout).await?;
         Ok((client, hello))
     }

@@ -70,10 +70,16 @@ impl AttachEnd {
         match self {
             AttachEnd::Detached => format!("detached from {name}; it works on (orchflow attach {name})"),
             AttachEnd::Exited(Exit { code: Some(code), .. }) => format!("{name} exited {code}"),
-            AttachEnd::Exited(Exit { signal: Some(signal), .. }) => format!("{name} was ended by signal {signal}"),
+            AttachEnd::Exited(Exit { signal: Some(signal), .. }) => {
+                format!("{name} was ended by signal {signal}")
+            }
             AttachEnd::Exited(_) => format!("{name} ended"),
-            AttachEnd::RunnerGone => format!("the runner of {name} is gone; orchflow status says what became of it"),
-            AttachEnd::Signal(signal) => format!("the view of {name} was ended by signal {signal}; {name} works on"),
+            AttachEnd::RunnerGone => {
+                format!("the runner of {name} is gone; orchflow status says what became of it")
+            }
+            AttachEnd::Signal(signal) => {
+                format!("the view of {name} was ended by signal {signal}; {name} works on")
+            }
         }
     }
 }
@@ -170,7 +176,8 @@ fn show(terminal: &mut Terminal, event: ViewEvent) -> io::Result<()> {
 
 async fn hold(terminal: &mut Terminal, keys: &mut Keys, ends: &mut Ends, line: &str) -> io::Result<()> {
     let row = terminal.size()?.rows;
-    terminal.write(format!("\x1b[0m\x1b[r\x1b[{row};1H\x1b[7m {line}; press a key \x1b[0m\x1b[K").as_bytes())?;
+    terminal
+        .write(format!("\x1b[0m\x1b[r\x1b[{row};1H\x1b[7m {line}; press a key \x1b[0m\x1b[K").as_bytes())?;
     tokio::select! {
         typed = keys.next() => typed.map(drop),
         _ = ends.next() => Ok(()),

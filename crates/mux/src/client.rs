@@ -48,7 +48,9 @@ impl From<RequestError> for ClientError {
 /// Explains a failed connect: nobody listening means that the runner is gone.
 pub(crate) fn connect_error(socket: &Path, error: std::io::Error) -> ClientError {
     match error.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => ClientError::Gone(socket.to_owned()),
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
+            ClientError::Gone(socket.to_owned())
+        }
         _ => ClientError::Io(error),
     }
 }
@@ -266,7 +268,13 @@ impl RunnerClient {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub fn view(&mut self, columns: u16, rows: u16, drive: bool, frames: bool) -> Result<ViewOpened, ClientError> {
+    pub fn view(
+        &mut self,
+        columns: u16,
+        rows: u16,
+        drive: bool,
+        frames: bool,
+    ) -> Result<ViewOpened, ClientError> {
         let size = crate::emulator::Size::new(columns, rows);
         let answer = self.ask("view", arguments::view(size, drive, frames), self.timeout)?;
         shape(&answer, ViewOpened::from_value)

@@ -3,6 +3,7 @@
 //! An emulator here only draws. It is fed what the [filter](crate::filter) let through: whole
 //! sequences and valid UTF-8. It answers nothing and reports nothing; both are the filter's work.
 
+mod cells;
 mod wezterm;
 
 use std::sync::Arc;

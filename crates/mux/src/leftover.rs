@@ -41,7 +41,8 @@ pub fn marked(marker: Marker<'_>, exempt: Option<&OsStr>) -> BTreeSet<Process> {
             let environment = environment(process.pid);
             let mut variables = environment.split(|byte| *byte == 0);
             variables.clone().any(|variable| variable == entry)
-                && !variables.any(|variable| exempt.as_ref().is_some_and(|prefix| variable.starts_with(prefix)))
+                && !variables
+                    .any(|variable| exempt.as_ref().is_some_and(|prefix| variable.starts_with(prefix)))
         })
         .collect()
 }
@@ -92,8 +93,7 @@ pub fn signal_all<'a>(processes: impl IntoIterator<Item = &'a Process>, signal: 
     processes
         .into_iter()
         .filter(|process| {
-            lives(process)
-                && Pid::from_raw(process.pid).is_some_and(|pid| kill_process(pid, signal).is_ok())
+            lives(process) && Pid::from_raw(process.pid).is_some_and(|pid| kill_process(pid, signal).is_ok())
         })
         .count()
 }

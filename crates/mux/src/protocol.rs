@@ -335,11 +335,7 @@ impl Screen {
 impl ViewOpened {
     /// Writes it for the wire.
     pub fn to_value(&self) -> Value {
-        map([
-            ("columns", self.columns.into()),
-            ("rows", self.rows.into()),
-            ("driving", self.driving.into()),
-        ])
+        map([("columns", self.columns.into()), ("rows", self.rows.into()), ("driving", self.driving.into())])
     }
 
     /// Reads it from the wire.

@@ -1,5 +1,12 @@
 //! `attach` in a terminal of its own, and what it leaves behind.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests may panic"
+)]
+
 mod support;
 
 use std::io::{Read as _, Write as _};

@@ -1,5 +1,12 @@
 //! Bytes to grid to bytes: the emulator's known defects, recorded programs, and paints that show the same screen.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests may panic"
+)]
+
 use std::fs;
 use std::path::Path;
 
@@ -282,7 +289,8 @@ fn rows(screen: &mut Screen) -> Vec<orchflow_mux::emulator::Row> {
 
 #[test]
 fn a_full_paint_shows_the_same_screen_with_the_same_modes() {
-    let modes = "\x1b[?2004h\x1b[?1000h\x1b[?1006h\x1b[?1h\x1b=\x1b[4 q\x1b[5;20r\x1b[?25l\x1b[12;7H\x1b[1;32m";
+    let modes =
+        "\x1b[?2004h\x1b[?1000h\x1b[?1006h\x1b[?1h\x1b=\x1b[4 q\x1b[5;20r\x1b[?25l\x1b[12;7H\x1b[1;32m";
     for (name, mut bytes) in recordings() {
         bytes.extend_from_slice(modes.as_bytes());
         let mut screen = Screen::showing(100, 30, &bytes);

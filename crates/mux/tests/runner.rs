@@ -1,5 +1,12 @@
 //! A runner and its program, through real ptys.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests may panic"
+)]
+
 mod support;
 
 use std::fs;
@@ -101,7 +108,8 @@ fn a_large_prompt_is_exact_while_the_program_echoes_all_of_it() {
     let text: String = (0..20_000).map(|line| format!("line {line:05}\n")).collect();
     assert!(text.len() > 200_000);
     let count = text.len() + 12;
-    let script = format!("stty raw echo; printf '\\033[?2004hready'; head -c {count} > got; printf done; sleep 60");
+    let script =
+        format!("stty raw echo; printf '\\033[?2004hready'; head -c {count} > got; printf done; sleep 60");
     let runner = TestRunner::shell(&script);
     runner.wait_for_screen("ready");
     let pasted = runner.client().paste(text.as_bytes(), false, true, CALL).unwrap();
@@ -119,7 +127,9 @@ fn prompts_of_many_callers_are_not_mixed() {
     runner.wait_for_signal("BracketedPaste(true)");
     std::thread::scope(|scope| {
         for prompt in &prompts {
-            scope.spawn(|| runner.client().paste(prompt.as_bytes(), true, true, Duration::from_secs(30)).unwrap());
+            scope.spawn(|| {
+                runner.client().paste(prompt.as_bytes(), true, true, Duration::from_secs(30)).unwrap()
+            });
         }
     });
     runner.wait_for_screen("done");
@@ -159,8 +169,11 @@ fn a_daemon_left_behind_is_ended_and_an_exempt_one_is_not() {
     let (daemon, exempt) = (read_pid(&runner.path("daemon")), read_pid(&runner.path("exempt")));
     assert!(!lives(daemon));
     assert!(lives(exempt));
-    rustix::process::kill_process(rustix::process::Pid::from_raw(exempt).unwrap(), rustix::process::Signal::KILL)
-        .unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(exempt).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
 }
 
 #[test]
@@ -262,9 +275,8 @@ fn a_second_runner_on_the_same_socket_refuses_to_start() {
         runner.folder.path().to_owned(),
     );
     // Refused before anything of this process is changed for good, save the session.
-    let result = std::thread::spawn(|| {
-        orchflow_mux::runner::run(options, Box::new(orchflow_mux::signal::NoSignals))
-    });
+    let result =
+        std::thread::spawn(|| orchflow_mux::runner::run(options, Box::new(orchflow_mux::signal::NoSignals)));
     let error = result.join().unwrap().unwrap_err().to_string();
     assert!(error.contains("already listens"), "{error}");
     assert!(RunnerClient::connect(&runner.socket(), CALL).is_ok());
@@ -308,13 +320,22 @@ fn calls_that_make_no_sense_are_refused_with_a_reason() {
 
 #[test]
 fn a_flood_neither_stops_the_program_nor_fills_the_memory() {
-    let runner = TestRunner::shell("head -c 20000000 /dev/zero | tr '\\0' 'x'; echo; echo finished; sleep 60");
+    let runner =
+        TestRunner::shell("head -c 20000000 /dev/zero | tr '\\0' 'x'; echo; echo finished; sleep 60");
     let started = Instant::now();
     runner.wait_for_screen("finished");
     let pid = runner.client().hello().unwrap().pid;
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let resident: u64 =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap().trim().split(' ').next().unwrap().parse().unwrap();
+    let resident: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap()
+        .trim()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     eprintln!("20 MB in {:?}, resident {resident} kB", started.elapsed());
     assert!(resident < 64 * 1024, "{resident} kB");
 }

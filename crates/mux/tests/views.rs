@@ -1,5 +1,12 @@
 //! Views of a runner: who drives, who gets the stream, who gets frames.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "helpers of tests may panic"
+)]
+
 mod support;
 
 use std::fs;
@@ -177,7 +184,9 @@ fn a_view_that_cannot_keep_up_gets_the_last_screen() {
 
 #[test]
 fn frames_come_at_most_thirty_times_a_second() {
-    let runner = TestRunner::shell("while [ ! -e stop ]; do printf 'line after line\\r\\n'; done; echo stopped; sleep 60");
+    let runner = TestRunner::shell(
+        "while [ ! -e stop ]; do printf 'line after line\\r\\n'; done; echo stopped; sleep 60",
+    );
     let mut view = View::open(&runner, 80, 24, true, true);
     view.wait_for("the first frame", |view| view.pictures > 0);
     view.pictures = 0;
@@ -222,10 +231,14 @@ fn a_program_that_switches_its_screen_does_not_switch_the_views() {
     let mut view = View::open(&runner, 80, 24, true, false);
     view.wait_for_text("main");
     view.client.view_input(b"x").unwrap();
-    view.wait_for("the other screen", |view| view.text().contains("alternate") && !view.text().contains("main"));
+    view.wait_for("the other screen", |view| {
+        view.text().contains("alternate") && !view.text().contains("main")
+    });
     assert!(runner.client().screen().unwrap().alternate);
     view.client.view_input(b"x").unwrap();
-    view.wait_for("the first screen", |view| view.text().contains("main") && !view.text().contains("alternate"));
+    view.wait_for("the first screen", |view| {
+        view.text().contains("main") && !view.text().contains("alternate")
+    });
     assert!(!view.was_sent("1049"));
 }
 

@@ -52,8 +52,19 @@ local function started_words(result)
 end
 
 --- What the outcome of a run means for whoever waited for it.
-local CODES =
-  { done = output.codes.done, failed = output.codes.negative, needs_human = output.codes.human }
+---@type table<string, orchflow.Failure>
+local FAILURES = {
+  needs_human = {
+    code = "needs_human",
+    message = "an agent waits for you; the agents go on",
+    hint = ":Orchflow approvals lists permissions; :Orchflow attach NAME shows an agent",
+  },
+  failed = {
+    code = "agent_failed",
+    message = "an agent failed",
+    hint = ":Orchflow status says which",
+  },
+}
 
 --- Says on standard error what happens while a script waits.
 ---@return fun() stop

@@ -17,7 +17,7 @@ local MAX_HEADING = 40
 ---@field path string repository-relative
 ---@field path_b64? string where the path is not UTF-8
 ---@field user_path string absolute, in the human's tree
----@field agent_path string absolute, in the agent's worktree
+---@field agent_path? string absolute, in the agent's worktree
 ---@field line integer 1-based, in the human's file as it is
 ---@field old_start integer
 ---@field old_lines integer
@@ -33,6 +33,7 @@ local MAX_HEADING = 40
 ---@field after string[]
 ---@field state "undecided"|"accepted"|"rejected"
 ---@field comments? integer
+---@field truncated? boolean whether lines of it were left out
 ---@field changed_since? boolean
 
 local MARKS = { accepted = "+", rejected = "x" }
@@ -318,6 +319,9 @@ function M.diff(hunks, title)
     add_lines(page, "-", hunk.removed, hunk)
     add_lines(page, "+", hunk.added, hunk)
     add_lines(page, " ", hunk.after, hunk)
+    if hunk.truncated then
+      add_lines(page, "\\ ", { "the rest of this hunk is not shown here" }, hunk)
+    end
   end
   return page
 end

@@ -65,7 +65,7 @@ function M.approvals(approvals, now)
       { text.clean(approval.agent), "OrchflowAgent" },
       { ("  run %s  waiting %s"):format(text.clean(approval.run), waited), "OrchflowMuted" },
       {
-        approval.state ~= "waiting" and approval.state and "  " .. text.clean(approval.state) or "",
+        approval.state ~= "pending" and approval.state and "  " .. text.clean(approval.state) or "",
         "OrchflowMuted",
       },
     }, approval)
@@ -97,9 +97,9 @@ function M.cleaned(result)
   local page, rows = text.page(), {}
   for _, item in ipairs(result.cleaned or {}) do
     rows[#rows + 1] = {
-      { "cleaned", "OrchflowDone" },
+      { result.dry_run and "would be cleaned" or "cleaned", "OrchflowDone" },
       { ("%s/%s"):format(text.clean(item.run), text.clean(item.agent)), "OrchflowAgent" },
-      { "kept as " .. text.clean(item.kept) },
+      { item.kept and "kept as " .. text.clean(item.kept) or "" },
       { text.clean(item.commit):sub(1, 10), "OrchflowMuted" },
     }
   end

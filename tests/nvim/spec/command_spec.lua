@@ -218,7 +218,7 @@ return function(it, tests)
     child:wait_message("orchflow connect ended with code 9: no such luck")
     vim.fn.writefile({
       "#!/bin/sh",
-      [[echo '{"schema":"orchflow.connect/1","ok":false,"error":{"code":"repository","message":"not a git repository","hint":"git init"}}']],
+      [[echo '{"ok":false,"error":{"code":"repository","message":"not a git repository","hint":"git init"}}']],
       "exit 2",
     }, path)
     child:cmd("Orchflow undo")

@@ -324,7 +324,7 @@ fn outcome(effect: &Effect, how: u8) -> Outcome {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The scene checks each step; here the log is replayed and the aggregates are loaded beside it.
     #[test]

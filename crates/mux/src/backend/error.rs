@@ -39,10 +39,15 @@ pub enum BackendError {
         message: String,
     },
     /// The server took the command and did not answer.
-    #[error("the tmux server at {socket} did not answer within {limit:?}; it may be stopped or overloaded")]
+    #[error(
+        "the tmux server at {socket} did not answer {program:?} within {limit:?}; it may be stopped or overloaded, or \
+         another version of tmux"
+    )]
     Unanswered {
         /// The socket's path or name.
         socket: String,
+        /// The tmux program that asked.
+        program: PathBuf,
         /// How long it was given.
         limit: Duration,
     },

@@ -12,13 +12,13 @@
 use std::sync::Arc;
 
 use finl_unicode::grapheme_clusters::Graphemes;
-use tattoy_wezterm_term::color::{ColorAttribute, ColorPalette};
+use tattoy_wezterm_term::color::ColorPalette;
 use tattoy_wezterm_term::{
-    Blink, CellAttributes, Intensity, Line, Terminal, TerminalConfiguration, TerminalSize, UnicodeVersion,
-    grapheme_column_width,
+    Line, Terminal, TerminalConfiguration, TerminalSize, UnicodeVersion, grapheme_column_width,
 };
 
-use super::{Color, Cursor, Emulator, Row, Run, Size, Style};
+use super::cells::{line_text, row, style};
+use super::{Cursor, Emulator, Row, Size, Style};
 
 /// Output kept before it is drawn without being asked for, in bytes.
 const KEEP: usize = 16 * 1024;
@@ -110,8 +110,10 @@ impl WeztermEmulator {
     fn draw_plain(&mut self, bytes: &[u8]) {
         let mut done = 0;
         let mut at = 0;
-        while let Some(found) =
-            bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte >= 0xcc)).map(|found| at + found)
+        while let Some(found) = bytes
+            .get(at..)
+            .and_then(|rest| rest.iter().position(|byte| *byte >= 0xcc))
+            .map(|found| at + found)
         {
             // A combining character belongs to the one before it.
             let start = text_start(bytes, found, done);
@@ -222,7 +224,7 @@ impl Emulator for WeztermEmulator {
             self.terminal.advance_bytes(STEP);
         }
         // A cursor that stands right behind text as wide as the new screen lands outside of it.
-        let beyond = !alternate && cursor.x > 0 && cursor.x % usize::from(size.columns) == 0;
+        let beyond = !alternate && cursor.x > 0 && cursor.x.is_multiple_of(usize::from(size.columns));
         self.size = size;
         self.terminal.resize(terminal_size(size));
         if stepped {
@@ -302,104 +304,5 @@ fn text_start(bytes: &[u8], found: usize, floor: usize) -> usize {
     match bytes.get(lead) {
         Some(byte) if *byte >= 0x20 && *byte != 0x7f && !before.is_empty() => lead,
         _ => found,
-    }
-}
-
-fn line_text(line: &Line) -> String {
-    let mut text = String::new();
-    let mut column = 0;
-    for cell in line.visible_cells() {
-        while column < cell.cell_index() {
-            text.push(' ');
-            column += 1;
-        }
-        text.push_str(cell.str());
-        column += cell.width().max(1);
-    }
-    text.truncate(text.trim_end_matches(' ').len());
-    text
-}
-
-fn row(line: &Line, columns: u16) -> Row {
-    let mut runs: Vec<Run> = Vec::new();
-    let mut column = 0u16;
-    let mut last_attributes: Option<CellAttributes> = None;
-    for cell in line.visible_cells() {
-        let width = cell.width().max(1) as u16;
-        let index = u16::try_from(cell.cell_index()).unwrap_or(u16::MAX);
-        if index.saturating_add(width) > columns {
-            break;
-        }
-        if index > column {
-            push_blank(&mut runs, index - column);
-            last_attributes = None;
-            column = index;
-        }
-        let same = last_attributes.as_ref().is_some_and(|attributes| attributes == cell.attrs());
-        let changed = (!same).then(|| style(cell.attrs()));
-        if !same {
-            last_attributes = Some(cell.attrs().clone());
-        }
-        match (runs.last_mut(), changed) {
-            // Attributes hold more than what is seen, for example where the line was wrapped.
-            (Some(run), changed) if changed.as_ref().is_none_or(|style| *style == run.style) => {
-                run.text.push_str(cell.str());
-                run.columns += width;
-            }
-            (_, changed) => {
-                let style = changed.unwrap_or_default();
-                runs.push(Run { text: cell.str().to_owned(), columns: width, style });
-            }
-        }
-        column += width;
-    }
-    trim(&mut runs);
-    Row { runs }
-}
-
-fn push_blank(runs: &mut Vec<Run>, columns: u16) {
-    runs.push(Run { text: " ".repeat(usize::from(columns)), columns, style: Style::default() });
-}
-
-/// Takes away blanks in the default style at the end of a row.
-fn trim(runs: &mut Vec<Run>) {
-    let plain = Style::default();
-    while let Some(run) = runs.last_mut().filter(|run| run.style == plain) {
-        let kept = run.text.trim_end_matches(' ').len();
-        run.columns -= (run.text.len() - kept) as u16;
-        run.text.truncate(kept);
-        if kept > 0 {
-            break;
-        }
-        runs.pop();
-    }
-}
-
-fn style(attributes: &CellAttributes) -> Style {
-    Style {
-        foreground: color(attributes.foreground()),
-        background: color(attributes.background()),
-        underline_color: color(attributes.underline_color()),
-        underline: attributes.underline() as u8,
-        bold: attributes.intensity() == Intensity::Bold,
-        faint: attributes.intensity() == Intensity::Half,
-        italic: attributes.italic(),
-        blink: attributes.blink() != Blink::None,
-        reverse: attributes.reverse(),
-        hidden: attributes.invisible(),
-        struck: attributes.strikethrough(),
-        overline: attributes.overline(),
-        link: attributes.hyperlink().map(|link| Arc::from(link.uri())),
-    }
-}
-
-fn color(attribute: ColorAttribute) -> Color {
-    match attribute {
-        ColorAttribute::Default => Color::Default,
-        ColorAttribute::PaletteIndex(index) => Color::Palette(index),
-        ColorAttribute::TrueColorWithPaletteFallback(rgb, _) | ColorAttribute::TrueColorWithDefaultFallback(rgb) => {
-            let (red, green, blue, _) = rgb.to_srgb_u8();
-            Color::Rgb(red, green, blue)
-        }
     }
 }

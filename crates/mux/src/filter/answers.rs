@@ -8,8 +8,13 @@ use crate::paint;
 const PRIMARY_ATTRIBUTES: &[u8] = b"\x1b[?62;22c";
 
 /// Capabilities told to XTGETTCAP: name and value.
-const CAPABILITIES: &[(&str, &str)] =
-    &[("TN", "xterm-256color"), ("name", "xterm-256color"), ("Co", "256"), ("colors", "256"), ("RGB", "8/8/8")];
+const CAPABILITIES: &[(&str, &str)] = &[
+    ("TN", "xterm-256color"),
+    ("name", "xterm-256color"),
+    ("Co", "256"),
+    ("colors", "256"),
+    ("RGB", "8/8/8"),
+];
 
 impl Filter {
     pub(super) fn answer_attributes(&mut self, sink: &mut dyn FilterSink) {
@@ -64,10 +69,17 @@ impl Filter {
     }
 
     /// Answers a colour query: OSC 4, 10, 11 and 12. `end` closes the answer as it closed the query.
-    pub(super) fn answer_color(&mut self, name: &str, color: (u8, u8, u8), end: &[u8], sink: &mut dyn FilterSink) {
+    pub(super) fn answer_color(
+        &mut self,
+        name: &str,
+        color: (u8, u8, u8),
+        end: &[u8],
+        sink: &mut dyn FilterSink,
+    ) {
         let (red, green, blue) = color;
         let mut answer =
-            format!("\x1b]{name};rgb:{red:02x}{red:02x}/{green:02x}{green:02x}/{blue:02x}{blue:02x}").into_bytes();
+            format!("\x1b]{name};rgb:{red:02x}{red:02x}/{green:02x}{green:02x}/{blue:02x}{blue:02x}")
+                .into_bytes();
         answer.extend_from_slice(end);
         sink.answer(&answer);
     }

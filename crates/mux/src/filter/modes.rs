@@ -3,7 +3,8 @@
 use crate::emulator::Size;
 
 /// Private modes (`CSI ? n h`) that every view can show or pass on. Others are not let through.
-const KNOWN: &[u16] = &[1, 5, 6, 7, 12, 25, 45, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 2004, 2026];
+const KNOWN: &[u16] =
+    &[1, 5, 6, 7, 12, 25, 45, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 2004, 2026];
 
 /// Private modes that switch the screen; each view has its own screen, so they end here.
 const SCREEN: &[u16] = &[47, 1047, 1048, 1049];

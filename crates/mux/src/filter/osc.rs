@@ -67,7 +67,11 @@ impl Filter {
 
     /// OSC 10 and its followers take several colours: `10;?;?` asks for text and background.
     fn answer_dynamic_colors(&mut self, number: &[u8], rest: &[u8], end: &[u8], sink: &mut dyn FilterSink) {
-        let colors = [("10", self.options.foreground), ("11", self.options.background), ("12", self.options.foreground)];
+        let colors = [
+            ("10", self.options.foreground),
+            ("11", self.options.background),
+            ("12", self.options.foreground),
+        ];
         let asked = colors.into_iter().skip_while(|(name, _)| name.as_bytes() != number);
         for ((name, color), value) in asked.zip(rest.split(|byte| *byte == b';')) {
             if value == b"?" {

@@ -141,7 +141,10 @@ fn queries_are_answered_and_never_shown() {
     assert_answer(b"\x1b[?9001$p", b"\x1b[?9001;0$y");
     assert_answer(b"\x1b[4$p", b"\x1b[4;2$y");
     assert_answer(b"\x1b[>0q", concat!("\x1bP>|orchflow ", env!("CARGO_PKG_VERSION"), "\x1b\\").as_bytes());
-    assert_answer(b"\x1bP+q544E;436F;4243\x1b\\", b"\x1bP1+r544E=787465726D2D323536636F6C6F72\x1b\\\x1bP1+r436F=323536\x1b\\\x1bP0+r4243\x1b\\");
+    assert_answer(
+        b"\x1bP+q544E;436F;4243\x1b\\",
+        b"\x1bP1+r544E=787465726D2D323536636F6C6F72\x1b\\\x1bP1+r436F=323536\x1b\\\x1bP0+r4243\x1b\\",
+    );
     assert_answer(b"\x1bP+qzz\x1b\\", b"\x1bP0+r\x1b\\");
     assert_answer(b"\x1bP$qr\x1b\\", b"\x1bP1$r1;30r\x1b\\");
     assert_answer(b"\x1bP$q q\x1b\\", b"\x1bP1$r0 q\x1b\\");
@@ -150,7 +153,10 @@ fn queries_are_answered_and_never_shown() {
     assert_answer(b"\x1b]10;?\x1b\\", b"\x1b]10;rgb:d0d0/d0d0/d0d0\x1b\\");
     assert_answer(b"\x1b]11;?\x07", b"\x1b]11;rgb:1212/1212/1212\x07");
     assert_answer(b"\x1b]10;?;?\x07", b"\x1b]10;rgb:d0d0/d0d0/d0d0\x07\x1b]11;rgb:1212/1212/1212\x07");
-    assert_answer(b"\x1b]4;1;?;231;?\x07", b"\x1b]4;1;rgb:cdcd/0000/0000\x07\x1b]4;231;rgb:ffff/ffff/ffff\x07");
+    assert_answer(
+        b"\x1b]4;1;?;231;?\x07",
+        b"\x1b]4;1;rgb:cdcd/0000/0000\x07\x1b]4;231;rgb:ffff/ffff/ffff\x07",
+    );
     assert_answer(b"\x1b[18t", b"\x1b[8;30;100t");
     assert_answer(b"\x1b[21t", b"\x1b]l\x1b\\");
     assert_answer(b"\x1b]7501;?\x1b\\\x1b[c", b"\x1b]7501;?\x1b\\\x1b[?62;22c");
@@ -237,7 +243,10 @@ fn what_is_not_utf8_is_replaced_and_eats_nothing() {
     let mut emulator = record.emulator;
     assert_eq!(emulator.text()[..2], ["caf\u{fffd}", "next"]);
     // Overlong, surrogates and beyond.
-    assert_view(b"\xc0\xaf|\xed\xa0\x80|\xf4\x90\x80\x80", "\u{fffd}\u{fffd}|\u{fffd}\u{fffd}\u{fffd}|\u{fffd}\u{fffd}\u{fffd}\u{fffd}".as_bytes());
+    assert_view(
+        b"\xc0\xaf|\xed\xa0\x80|\xf4\x90\x80\x80",
+        "\u{fffd}\u{fffd}|\u{fffd}\u{fffd}\u{fffd}|\u{fffd}\u{fffd}\u{fffd}\u{fffd}".as_bytes(),
+    );
 }
 
 #[test]
@@ -297,7 +306,12 @@ fn a_program_states_its_status() {
     let record = filtered(format!("\x1b]7501;state=error:msg={hostile}\x07").as_bytes());
     assert_eq!(
         record.signals,
-        [Signal::Status { state: "error".into(), app: None, kind: None, message: Some("[2J]0;pwned".into()) }]
+        [Signal::Status {
+            state: "error".into(),
+            app: None,
+            kind: None,
+            message: Some("[2J]0;pwned".into())
+        }]
     );
 }
 
@@ -340,8 +354,10 @@ fn notifications_marks_progress_and_folder_are_told() {
 
 #[test]
 fn modes_are_remembered_and_told() {
-    let (filter, record) =
-        feed(FilterOptions::default(), [&b"\x1b[?2004h\x1b[?2004h\x1b[?1000;1006h\x1b[?1049h\x1b[?2004l"[..]]);
+    let (filter, record) = feed(
+        FilterOptions::default(),
+        [&b"\x1b[?2004h\x1b[?2004h\x1b[?1000;1006h\x1b[?1049h\x1b[?2004l"[..]],
+    );
     assert!(filter.modes().is_set(1006) && filter.modes().alternate() && !filter.modes().bracketed_paste());
     assert_eq!(
         record.signals,
@@ -365,7 +381,10 @@ fn a_full_reset_does_not_reset_the_view() {
 
 #[test]
 fn a_hyperlink_keeps_to_printable_ascii() {
-    assert_view(b"\x1b]8;id=1;https://example.org/a\x07x\x1b]8;;\x07", b"\x1b]8;;https://example.org/a\x1b\\x\x1b]8;;\x1b\\");
+    assert_view(
+        b"\x1b]8;id=1;https://example.org/a\x07x\x1b]8;;\x07",
+        b"\x1b]8;;https://example.org/a\x1b\\x\x1b]8;;\x1b\\",
+    );
     assert_view("\x1b]8;;https://é\x07x".as_bytes(), b"\x1b]8;;\x1b\\x");
 }
 
@@ -404,9 +423,34 @@ fn terminal_bytes() -> impl Strategy<Value = Vec<u8>> {
         proptest::collection::vec(any::<u8>(), 0..6),
         ".{0,4}".prop_map(String::into_bytes),
         proptest::sample::select(vec![
-            &b"\x1b"[..], b"\x1b[", b"\x1b]", b"\x1bP", b"\x1b_", b"\x1b\\", b"\x07", b"\x9b", b"\xc2\x9b", b"\xc2\x9d", b"\xc2\x9c",
-            b"\x1b]52;c;AAAA\x07", b"\x1bPtmux;\x1b\x1b]52;c;QQ==\x07\x1b\\", b"\x1b[6n", b"?1049h", b"\x1b[?1049l", b"31m", b"0;title",
-            b"\x18", b"\xe6\xbc", b"\xa2", b"\x1b[?2026h", b"\x1bc", b"\x1b[3J", b"8;;http://x", b"c", b"\x1b[5;3r", "👩‍👩‍👧".as_bytes(),
+            &b"\x1b"[..],
+            b"\x1b[",
+            b"\x1b]",
+            b"\x1bP",
+            b"\x1b_",
+            b"\x1b\\",
+            b"\x07",
+            b"\x9b",
+            b"\xc2\x9b",
+            b"\xc2\x9d",
+            b"\xc2\x9c",
+            b"\x1b]52;c;AAAA\x07",
+            b"\x1bPtmux;\x1b\x1b]52;c;QQ==\x07\x1b\\",
+            b"\x1b[6n",
+            b"?1049h",
+            b"\x1b[?1049l",
+            b"31m",
+            b"0;title",
+            b"\x18",
+            b"\xe6\xbc",
+            b"\xa2",
+            b"\x1b[?2026h",
+            b"\x1bc",
+            b"\x1b[3J",
+            b"8;;http://x",
+            b"c",
+            b"\x1b[5;3r",
+            "👩‍👩‍👧".as_bytes(),
         ])
         .prop_map(<[u8]>::to_vec),
     ];

@@ -43,7 +43,8 @@ fn private_folder(folder: &Path) -> Result<(), RunnerError> {
         .mode(0o700)
         .create(folder)
         .map_err(RunnerError::system("make the socket's folder"))?;
-    let metadata = fs::symlink_metadata(folder).map_err(RunnerError::system("look at the socket's folder"))?;
+    let metadata =
+        fs::symlink_metadata(folder).map_err(RunnerError::system("look at the socket's folder"))?;
     let private = metadata.is_dir()
         && metadata.uid() == getuid().as_raw()
         && metadata.permissions().mode().trailing_zeros() >= 6;

@@ -29,6 +29,9 @@ use crate::signal::{Signal, SignalSink, now_us};
 /// Output handed on as one piece. Bytes.
 const PIECE: usize = 64 * 1024;
 
+/// Output that is handed on without looking for more. Bytes.
+const SMALL: usize = 1024;
+
 /// Time without output after which the program counts as quiet.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -73,7 +76,8 @@ pub(super) struct Runner {
 pub fn run(options: RunnerOptions, sink: Box<dyn SignalSink>) -> Result<Exit, RunnerError> {
     // A group leader cannot become a session leader; then its launcher has seen to that already.
     let _ = setsid();
-    set_child_subreaper(Some(getpid())).map_err(|error| RunnerError::system("become a subreaper")(error.into()))?;
+    set_child_subreaper(Some(getpid()))
+        .map_err(|error| RunnerError::system("become a subreaper")(error.into()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -199,7 +203,13 @@ impl Runner {
                 break Reading::Bytes(filled);
             };
             match read(&self.pty, room) {
-                Reading::Bytes(count) => filled += count,
+                Reading::Bytes(count) => {
+                    filled += count;
+                    // A key's echo or a line is shown before more is looked for.
+                    if filled < SMALL {
+                        break Reading::Bytes(filled);
+                    }
+                }
                 other => break other,
             }
         };

@@ -33,7 +33,8 @@ pub(super) enum Reading {
 impl Pty {
     /// Opens a pty and starts the program in it: a session of its own, the pty its controlling terminal.
     pub(super) fn start(options: &RunnerOptions) -> Result<(Pty, i32), RunnerError> {
-        let program = options.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let program =
+            options.command.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let spawn_error = |reason: &dyn std::fmt::Display| RunnerError::Spawn {
             program: program.clone(),
             reason: format!("{reason:#}"),
@@ -46,7 +47,8 @@ impl Pty {
             let folder = options.working_directory.display();
             return Err(spawn_error(&format!("its folder {folder} does not exist")));
         }
-        let pair = native_pty_system().openpty(pty_size(options.size)).map_err(|error| spawn_error(&error))?;
+        let pair =
+            native_pty_system().openpty(pty_size(options.size)).map_err(|error| spawn_error(&error))?;
         let mut command = CommandBuilder::from_argv(options.command.clone());
         command.env_clear();
         for (name, value) in options.environment.iter().chain([&options.marker]) {

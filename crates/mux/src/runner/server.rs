@@ -120,9 +120,11 @@ fn answer(runner: &Rc<Runner>, connection: &Rc<Connection>, id: u64, method: &st
     let params = argument(params);
     match method {
         "paste" | "stop" => {
-            let (runner, connection, is_paste) = (Rc::clone(runner), Rc::clone(connection), method == "paste");
+            let (runner, connection, is_paste) =
+                (Rc::clone(runner), Rc::clone(connection), method == "paste");
             spawn_local(async move {
-                let result = if is_paste { paste(&runner, &params).await } else { stop(&runner, &params).await };
+                let result =
+                    if is_paste { paste(&runner, &params).await } else { stop(&runner, &params).await };
                 connection.send(&response(id, result));
             });
         }
@@ -162,8 +164,9 @@ fn call(
         }
         "signal" => {
             let name = fields.text("name").ok_or_else(|| missing("name"))?;
-            let signal = child::signal_by_name(&name)
-                .ok_or_else(|| Refusal::new("bad_argument", format!("there is no signal {name:?} to send")))?;
+            let signal = child::signal_by_name(&name).ok_or_else(|| {
+                Refusal::new("bad_argument", format!("there is no signal {name:?} to send"))
+            })?;
             runner.signal_program(signal);
             Ok(Value::Nil)
         }
@@ -188,7 +191,9 @@ fn call(
             runner.resize(screen);
             Ok(Value::Nil)
         }
-        _ => Err(Refusal::new("unknown_method", format!("a runner of protocol {PROTOCOL} has no {method:?}"))),
+        _ => {
+            Err(Refusal::new("unknown_method", format!("a runner of protocol {PROTOCOL} has no {method:?}")))
+        }
     }
 }
 
@@ -207,7 +212,9 @@ fn hello(runner: &Runner, fields: Fields<'_>) -> Result<Value, Refusal> {
     if theirs < OLDEST_PROTOCOL {
         return Err(Refusal::new(
             "protocol",
-            format!("this runner speaks protocols {OLDEST_PROTOCOL} to {PROTOCOL}, the caller {theirs}: update the caller"),
+            format!(
+                "this runner speaks protocols {OLDEST_PROTOCOL} to {PROTOCOL}, the caller {theirs}: update the caller"
+            ),
         ));
     }
     let core = runner.core.borrow();
@@ -278,7 +285,10 @@ async fn paste(runner: &Rc<Runner>, params: &Value) -> Result<Value, Refusal> {
         core.filter.modes().bracketed_paste()
     };
     if !bracketed && fields.flag("require_bracketed").unwrap_or(false) {
-        return Err(Refusal::new("not_bracketed", "the program does not take pastes in brackets (yet); nothing was written"));
+        return Err(Refusal::new(
+            "not_bracketed",
+            "the program does not take pastes in brackets (yet); nothing was written",
+        ));
     }
     written(runner, wrap_prompt(text, bracketed)).await?;
     let echoed = printed_within(runner, ECHO).await;

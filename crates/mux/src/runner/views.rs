@@ -73,7 +73,8 @@ impl Views {
         self.views.insert(connection.id, view);
         if drive {
             // The new driver learns it from its answer.
-            if let Some(former) = self.driver.replace(connection.id).filter(|former| *former != connection.id) {
+            if let Some(former) = self.driver.replace(connection.id).filter(|former| *former != connection.id)
+            {
                 self.tell_driving(former, false);
             }
             return size;
@@ -103,7 +104,8 @@ impl Views {
     }
 
     fn next_driver(&mut self) -> Option<Size> {
-        let next = self.views.iter().rev().find(|(_, view)| view.wants_drive).map(|(id, view)| (*id, view.size));
+        let next =
+            self.views.iter().rev().find(|(_, view)| view.wants_drive).map(|(id, view)| (*id, view.size));
         self.driver = next.map(|(id, _)| id);
         let (id, size) = next?;
         self.tell_driving(id, true);
@@ -127,9 +129,7 @@ impl Views {
         for view in self.views.values_mut() {
             let streams = !view.frames_only && !view.lagging && view.size == screen;
             if streams && (resized || !view.streaming) {
-                let paint = encoded.get_or_insert_with(|| {
-                    encode("output", full_after_reset(picture))
-                });
+                let paint = encoded.get_or_insert_with(|| encode("output", full_after_reset(picture)));
                 view.connection.send_picture(paint);
             } else if !streams && (view.streaming || resized) {
                 view.frames.invalidate();

@@ -112,7 +112,9 @@ impl TestRunner {
 
     pub fn wait_for_screen(&self, text: &str) {
         let mut client = self.client();
-        wait_for(&format!("{text:?} on the screen"), || client.screen().unwrap().rows.join("\n").contains(text));
+        wait_for(&format!("{text:?} on the screen"), || {
+            client.screen().unwrap().rows.join("\n").contains(text)
+        });
     }
 
     pub fn exit(&self) -> serde_json::Value {

@@ -94,6 +94,24 @@ async fn a_stopped_server_is_not_waited_for_for_ever() {
     }
 }
 
+#[tokio::test]
+async fn a_server_of_another_version_is_named_as_a_reason() {
+    let programs = programs();
+    let [system, newer] = programs.as_slice() else { return };
+    for (one, other) in [(system, newer), (newer, system)] {
+        let server = Server::start(one, 200, 50);
+        let talk =
+            Conversation::new(other.clone(), Socket::Path(server.socket.clone()), Duration::from_secs(10));
+        // Versions that understand each other are as good.
+        if let Err(error) = talk.ask(&say("a")).await {
+            let BackendError::NoServer { message, .. } = &error else { panic!("{error}") };
+            assert!(message.contains("another version"), "{message}");
+        }
+        let reply = with(&server, Duration::from_secs(10)).ask(&say("b")).await.unwrap();
+        assert_eq!(reply, ["b"], "the server has taken no harm");
+    }
+}
+
 /// Writes a program that stands in for tmux.
 fn stand_in(folder: &Path, script: &str) -> PathBuf {
     let path = folder.join("tmux");

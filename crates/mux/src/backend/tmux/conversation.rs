@@ -238,7 +238,14 @@ impl Conversation {
             .await?;
         answers.outcomes().ok_or_else(|| {
             let said = String::from_utf8_lossy(&message).trim().to_owned();
-            let message = if said.is_empty() { "it ended before it had answered".to_owned() } else { said };
+            let message = if said.is_empty() {
+                let program = self.program.display();
+                format!(
+                    "it ended without an answer, as it does when the server is another version than {program}"
+                )
+            } else {
+                said
+            };
             BackendError::NoServer { socket: self.socket.to_string(), message }
         })
     }
@@ -267,7 +274,11 @@ impl Conversation {
         &self,
         work: impl Future<Output = Result<T, BackendError>>,
     ) -> Result<T, BackendError> {
-        let late = |_| BackendError::Unanswered { socket: self.socket.to_string(), limit: self.limit };
+        let late = |_| BackendError::Unanswered {
+            socket: self.socket.to_string(),
+            program: self.program.clone(),
+            limit: self.limit,
+        };
         tokio::time::timeout(self.limit, work).await.map_err(late)?
     }
 }

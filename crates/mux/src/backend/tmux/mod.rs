@@ -121,16 +121,25 @@ pub struct Tmux {
 impl Tmux {
     /// Checks that tmux is there and new enough, and starts nothing yet.
     ///
+    /// A running server is spoken to with the program it was started from, where that can be found, for tmux
+    /// answers only its own version.
+    ///
     /// # Errors
     ///
     /// [`BackendError::ProgramMissing`] or [`BackendError::TooOld`].
     pub async fn new(options: TmuxOptions) -> Result<Self, BackendError> {
-        let socket = match &options.place {
-            Place::Beside { socket, .. } => Socket::Path(socket.clone()),
-            Place::Private { socket, .. } => socket.clone(),
+        let talk = |program, socket: &Socket| Conversation::new(program, socket.clone(), options.limit);
+        let conversation = match &options.place {
+            Place::Beside { socket, server_pid, .. } => {
+                let socket = Socket::Path(socket.clone());
+                let own = program_of(*server_pid).map(|program| talk(program, &socket));
+                match own {
+                    Some(own) if own.check_version().await.is_ok() => own,
+                    _ => checked(talk(options.program.clone(), &socket)).await?,
+                }
+            }
+            Place::Private { socket, .. } => checked(talk(options.program.clone(), socket)).await?,
         };
-        let conversation = Conversation::new(options.program.clone(), socket, options.limit);
-        conversation.check_version().await?;
         Ok(Tmux { options, conversation, watch: Watch::default(), opening: tokio::sync::Mutex::new(()) })
     }
 
@@ -259,6 +268,23 @@ impl Tmux {
             Err(BackendError::NoServer { .. }) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
+    }
+}
+
+async fn checked(conversation: Conversation) -> Result<Conversation, BackendError> {
+    conversation.check_version().await?;
+    Ok(conversation)
+}
+
+/// Finds the program a server was started from, also if it has been replaced since. Only one that is called tmux is
+/// believed, for the server may have ended and its number be another process's.
+fn program_of(server_pid: u32) -> Option<PathBuf> {
+    let link = PathBuf::from(format!("/proc/{server_pid}/exe"));
+    let program = std::fs::read_link(&link).ok()?;
+    match program.file_name()?.as_bytes() {
+        b"tmux" => Some(program),
+        b"tmux (deleted)" => Some(link),
+        _ => None,
     }
 }
 

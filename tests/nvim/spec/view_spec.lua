@@ -1,0 +1,278 @@
+return function(it, tests)
+  --- Runs Lua with the view modules at hand.
+  local function view(child, code, ...)
+    return child:lua([[
+      package.path = select(1, ...) .. "/tests/nvim/?.lua;" .. package.path
+      local stub = require("stub")
+      local text, hunk_view = require("orchflow.view.text"), require("orchflow.view.hunk")
+      local status_view, timeline = require("orchflow.view.status"), require("orchflow.view.timeline")
+      local icons = require("orchflow.config").get().icons
+    ]] .. code, tests.root, ...)
+  end
+
+  it("cleans what could steer the screen", function(child)
+    tests.equal(view(child, [[return text.clean("a\27[31m\nb\tc\194\155d\226\128\174e")]]), "a [31m b c d" .. "e")
+    tests.equal(view(child, [[return text.clean(vim.NIL) .. text.clean(nil) .. text.clean(7)]]), "7")
+  end)
+
+  it("cuts and pads by cells, not bytes", function(child)
+    tests.equal(view(child, [[return text.cut("日本語日本語", 5)]]), "日本…")
+    tests.equal(view(child, [[return text.cut("abc", 3)]]), "abc")
+    tests.equal(view(child, [[return text.cut("abcd", 3)]]), "ab…")
+    tests.equal(view(child, [[return text.cut("abcd", 0)]]), "")
+    tests.equal(view(child, [[return text.pad("日本", 6) .. "|" .. text.pad("7", 3, true)]]), "日本  |  7")
+  end)
+
+  it("says durations as a clock does", function(child)
+    tests.equal(view(child, [[return { text.duration(-4), text.duration(41.9), text.duration(723), text.duration(3753) }]]), {
+      "0:00",
+      "0:41",
+      "12:03",
+      "1:02:33",
+    })
+  end)
+
+  local AGENTS = [[
+    local function agent(fields)
+      return vim.tbl_extend("force", { run = 7, kind = fields.agent, rehearsal = false, source = "hook",
+        confidence = "reported", since = 0, turn = 1, undecided = 0, insertions = 0, deletions = 0, queued = 0,
+        undelivered = 0, approvals = 0, living = true, key = "7/" .. fields.agent }, fields)
+    end
+    local status = {
+      agents = {
+        agent({ agent = "claude", status = "working", source = "osc7501", confidence = "stated", undecided = 5,
+          insertions = 64, deletions = 9, turn = 2, since = 1e6 }),
+        agent({ agent = "codex", status = "waiting", waiting_for = "approval", queued = 1, approvals = 2 }),
+        agent({ agent = "aider", status = "unknown", source = "screen", confidence = "guess" }),
+        agent({ agent = "gemini", status = "waiting", waiting_for = "trust" }),
+        agent({ agent = "actor", kind = "script", rehearsal = true, status = "done" }),
+      },
+      runs = { { run = 7, objective = "Make it\nwork", base = "main@a1b2c3", state = "running" } },
+      host = { memory_bytes = 14000000 },
+    }
+  ]]
+
+  it("draws the dashboard, what needs the human first", function(child)
+    tests.equal(view(child, AGENTS .. "return status_view.page(status, 73e6, icons).lines"), {
+      'run 7  "Make it work"  base main@a1b2c3',
+      "  agent              status           for  source   turn  undecided  diff",
+      "! codex              needs approval  1:13  hook        1          0  +0 -0",
+      "    1 prompt queued, not yet written",
+      "    :Orchflow approvals (2)",
+      "! gemini             waiting: trust  1:13  hook        1          0  +0 -0",
+      "    :Orchflow attach gemini",
+      "? aider              unknown         1:13  screen?     1          0  +0 -0",
+      "> claude             working         1:12  stated      2          5  +64 -9",
+      "+ actor (rehearsal)  done            1:13  hook        1          0  +0 -0",
+    })
+    local rows = view(child, AGENTS .. [[
+      local page = status_view.page(status, 73e6, icons)
+      return { page.rows[3].agent, page.rows[4].agent, page.rows[1] == nil }
+    ]])
+    tests.equal(rows, { "codex", "codex", true })
+  end)
+
+  it("keeps the highlights within the lines", function(child)
+    local wrong = view(child, AGENTS .. [[
+      local page = status_view.page(status, 73e6, icons)
+      return vim.tbl_filter(function(highlight)
+        return highlight.first > #page.lines[highlight.line + 1]
+      end, page.highlights)
+    ]])
+    tests.equal(wrong, {})
+  end)
+
+  it("draws a status of nobody, of nothing, and of a full disk", function(child)
+    tests.contains(view(child, "return status_view.page(nil, 0, icons).lines[1]"), "asking the host")
+    tests.contains(view(child, "return status_view.page({ agents = {}, runs = {} }, 0, icons).lines[1]"), "no agents")
+    tests.contains(
+      view(child, [[return status_view.page({ agents = {}, read_only = "disk full" }, 0, icons).lines[1] ]]),
+      "read-only: disk full"
+    )
+    tests.equal(view(child, "return status_view.title(nil, 'retrying')"), "orchflow  host lost, connecting again")
+    tests.equal(
+      view(child, "return status_view.title({ host = { memory_bytes = 14200000 } }, 'connected')"),
+      "orchflow  host ok 14 MB"
+    )
+  end)
+
+  it("draws events, whatever is in them", function(child)
+    local lines = view(child, [[
+      return timeline.page({
+        { seq = 1, timestamp = 50400e6, type = "turn_started", agent = "7/claude", summary = "turn 1\nstarted" },
+        { seq = 2, timestamp = 50401e6, type = "hunk_accepted", user = "ann", summary = "accepted one.txt:2" },
+        { seq = 3, type = "host_started", summary = "" },
+      }).lines
+    ]])
+    tests.equal(lines, {
+      "14:00:00  claude        turn 1 started",
+      "14:00:01  you           accepted one.txt:2",
+      "--:--:--  host          host_started",
+    })
+  end)
+
+  it("reads and shows filters", function(child)
+    local function parse(typed)
+      return child:lua([[
+        local words = require("orchflow.event")
+        local filter, problem = words.parse_filter(...)
+        return problem or { filter, words.show_filter(filter) }
+      ]], typed)
+    end
+    tests.equal(parse("agent:claude type:tool_failed file:src/a.rs run:7 two  words"), {
+      { agent = "claude", type = "tool_failed", file = "src/a.rs", run = 7, text = "two words" },
+      "run:7 agent:claude type:tool_failed file:src/a.rs two words",
+    })
+    tests.equal(parse("")[2], "")
+    tests.equal(parse("see http://example.org")[1].text, "see http://example.org")
+    tests.equal(parse("run:x"), "run: wants a number, got x")
+    tests.equal(parse("typ:x"), "no filter typ:; did you mean type:?")
+  end)
+
+  it("lets pushed events through a filter as the host would", function(child)
+    local passed = child:lua([[
+      local words = require("orchflow.event")
+      local event = { agent = "claude", run = 7, type = "tool_failed", summary = "Bash failed: No", paths = { "a.rs" } }
+      local passed = {}
+      for _, typed in ipairs({ "", "agent:claude", "agent:7/claude", "agent:8/claude", "agent:codex", "run:7", "run:8",
+        "type:tool_failed", "type:tool", "file:a.rs", "file:b.rs", "failed: no", "worked" }) do
+        passed[#passed + 1] = words.passes(words.parse_filter(typed), event) and typed or nil
+      end
+      return passed
+    ]])
+    tests.equal(passed, { "", "agent:claude", "agent:7/claude", "run:7", "type:tool_failed", "file:a.rs", "failed: no" })
+  end)
+
+  it("aligns the quickfix lines and names rivals", function(child)
+    local lines = view(child, [[
+      local hunks = stub.hunks()
+      hunks[1].insertions, hunks[3].changed_since, hunks[4].comments = 12, true, 2
+      return hunk_view.quickfix_lines(hunks)
+    ]])
+    tests.equal(lines, {
+      "one.txt|2 I|   claude +12 -1 fn load   rival 1/2",
+      "one.txt|2 I|   codex  +1  -1 fn load   rival 2/2 of claude:2",
+      "one.txt|5 I| ~ claude +1  -1           changed since you saw it",
+      "new.txt|1 I|   claude +2     new file  2 comments",
+    })
+  end)
+
+  it("says which rival was accepted", function(child)
+    local lines = view(child, [[
+      local hunks = stub.hunks()
+      hunks[2].state = "accepted"
+      return hunk_view.quickfix_lines(hunks)
+    ]])
+    tests.contains(lines[1], "rival of accepted codex:2")
+    tests.contains(lines[2], "+ codex")
+    tests.contains(lines[2], "accepted")
+  end)
+
+  it("takes hunks of one agent, of other runs, or of other lines for no rivals", function(child)
+    local count = view(child, [[
+      local function each(id, agent, first, lines, run)
+        return stub.hunk({ id = id, agent = agent, path = "a", old_start = first, old_lines = lines, run = run or 7,
+          key = (run or 7) .. "/" .. agent })
+      end
+      return vim.tbl_count(hunk_view.rivalries({
+        each("1", "a", 1, 2), each("2", "a", 2, 2), each("3", "b", 4, 1), each("4", "b", 1, 1, 8),
+      }))
+    ]])
+    tests.equal(count, 0)
+    local places = view(child, [[
+      local function each(id, agent, first, lines)
+        return stub.hunk({ id = id, agent = agent, path = "a", old_start = first, old_lines = lines })
+      end
+      local hunks = { each("1", "a", 1, 5), each("2", "b", 5, 0), each("3", "c", 3, 1) }
+      local rivals = hunk_view.rivalries(hunks)
+      return vim.tbl_map(function(hunk) return { rivals[hunk].place, rivals[hunk].count } end, hunks)
+    ]])
+    tests.equal(places, { { 1, 3 }, { 2, 3 }, { 3, 3 } })
+  end)
+
+  it("shows a hostile path as one harmless line", function(child)
+    local lines = view(child, [[
+      return hunk_view.quickfix_lines({ stub.hunk({ id = "h_1", agent = "x\27]0;y\7", path = "a|b\n" .. ("d/"):rep(60) .. "c" }) })
+    ]])
+    tests.equal(#lines, 1)
+    tests.lacks(lines[1], "\27")
+    assert(#lines[1] < 120, lines[1])
+  end)
+
+  it("merges a fresh list into the one that is shown", function(child)
+    local ids = view(child, [[
+      local function each(id, path, state, hash)
+        return stub.hunk({ id = id, agent = "a", path = path, state = state, hash = hash or "0" })
+      end
+      local old = {
+        each("1", "x", "undecided"), each("2", "x", "accepted"), each("3", "x", "undecided"), each("4", "y", "undecided"),
+      }
+      local fetched = {
+        each("9", "z", "undecided"), each("4", "y", "undecided", "1"), each("1", "x", "undecided"), each("8", "x", "undecided"),
+      }
+      return vim.tbl_map(function(hunk)
+        return hunk.id .. hunk_view.mark(hunk)
+      end, hunk_view.merge(old, fetched))
+    ]])
+    tests.equal(ids, { "1 ", "2+", "8 ", "4~", "9 " })
+  end)
+
+  it("draws the hunks of a file as a diff", function(child)
+    local page = view(child, [[
+      local hunks = { stub.hunk({ id = "h_1", agent = "a", path = "x", heading = "fn f", old_start = 4, new_start = 5,
+        before = { "ctx" }, removed = { "old\r" }, added = { "new\nline" }, after = {}, truncated = true, insertions = 900 }) }
+      local page = hunk_view.diff(hunks, "title")
+      return { page.lines, page.rows[3].id, page.rows[1] == nil }
+    ]])
+    tests.equal(page, {
+      {
+        "title",
+        "",
+        "@@ -4,1 +5,1 @@ fn f  hunk 1/1  turn 2  +900  -1",
+        " ctx",
+        "-old",
+        "+new line",
+        "\\ the rest of this hunk is not shown here",
+      },
+      "h_1",
+      true,
+    })
+  end)
+
+  it("takes status and events into the store once", function(child)
+    local seen = child:lua([[
+      local state = require("orchflow.state")
+      local store = state.new()
+      local first = state.take_events(store, { { seq = 4 }, { seq = 5 } }, 5)
+      local second = state.take_events(store, { { seq = 5 }, { seq = 6 } }, 6)
+      state.take_status(store, { agents = {
+        { agent = "claude", run = 1, key = "1/claude" }, { agent = "claude", run = 2, key = "2/claude", living = true } } })
+      return { #first, #second, store.cursor, state.agent(store, "claude").run, state.agent(store, "1/claude").run,
+        state.agent(store, "x") == nil, state.any_living(store) }
+    ]])
+    tests.equal(seen, { 2, 1, 6, 2, 1, true, true })
+  end)
+
+  it("draws kinds of agents, approvals, and what was cleaned", function(child)
+    local lines = child:lua([[
+      local list = require("orchflow.view.list")
+      return {
+        list.agents({ { name = "claude", title = "Claude Code", installed = false, hint = "npm i", source = "built in" },
+          { name = "x", title = "X", installed = true, version = "1.2", path = "/bin/x", source = "/home/a.toml" } }).lines,
+        list.approvals({ { id = "a_4", agent = "claude", run = 7, summary = "Bash: rm", requested_at = 0, state = "pending",
+          input = { command = "rm -rf\n/" } } }, 41e6).lines,
+        list.approvals({}, 0).lines,
+        list.cleaned({ cleaned = { { agent = "a", run = 7, kept = "refs/orchflow/x" } }, skipped = { { agent = "b", why = "lives" } } }).lines,
+        list.cleaned({ cleaned = { { agent = "a", run = 7 } }, skipped = {}, dry_run = true }).lines,
+      }
+    ]])
+    tests.equal(lines[1], {
+      "-  claude  Claude Code  not installed  npm i",
+      "+  x       X            1.2            /bin/x  /home/a.toml",
+    })
+    tests.equal(lines[2], { "a_4  claude  run 7  waiting 0:41", "  wants  Bash: rm", "  command  rm -rf /" })
+    tests.equal(lines[3], { "nobody asks for anything" })
+    tests.equal(lines[4], { "cleaned  7/a  kept as refs/orchflow/x", "skipped  b    lives" })
+    tests.equal(lines[5], { "would be cleaned  7/a" })
+  end)
+end
