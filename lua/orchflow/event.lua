@@ -34,23 +34,53 @@ function M.group(type_name)
   return GROUPS[type_name]
 end
 
---- Gives who an event is about: its agent, else the user, else the host.
+---@param event orchflow.Event
+---@return string? name of its agent, without the run
+local function agent_name(event)
+  local name = text.clean(event.agent):gsub("^%d+/", "")
+  return name ~= "" and name or nil
+end
+
+--- Gives who stands behind an event: the human, the agent it is about, or the host.
 ---@param event orchflow.Event
 ---@return string
 function M.who(event)
-  if event.agent and event.agent ~= "" then
-    return text.clean(event.agent):gsub("^%d+/", "")
-  elseif event.user and event.user ~= "" then
+  if event.actor == "human" or event.actor == "script" then
     return "you"
   end
-  return "host"
+  return agent_name(event) or "host"
+end
+
+--- Says what happened, with the agent where it was the human who did it; a worktree's path is left out.
+---@param event orchflow.Event
+---@param worktrees? string[] absolute paths
+---@return string
+function M.words(event, worktrees)
+  local said = text.clean(event.summary)
+  if said == "" then
+    said = text.clean(event.type)
+  end
+  for _, worktree in ipairs(worktrees or {}) do
+    said = M.without_prefix(said, worktree)
+  end
+  local name = M.who(event) == "you" and agent_name(event)
+  return name and ("%s: %s"):format(name, said) or said
+end
+
+--- Leaves the path of a folder out wherever it stands before a file within it.
+---@param said string
+---@param folder string
+---@return string
+function M.without_prefix(said, folder)
+  return (said:gsub(vim.pesc(folder .. "/"), ""))
 end
 
 --- Gives the repository-relative path an event is about, if it is about one that is text.
 ---@param event orchflow.Event
+---@param worktrees? string[] absolute paths
 ---@return string? path
 ---@return integer? line
-function M.place(event)
+function M.place(event, worktrees)
   local data = event.data or {}
   local hunk = type(data.hunk) == "table" and data.hunk or {}
   local input = type(data.input) == "table" and data.input or {}
@@ -62,6 +92,9 @@ function M.place(event)
     input.path,
   }) do
     if type(path) == "string" and path ~= "" then
+      for _, worktree in ipairs(worktrees or {}) do
+        path = vim.startswith(path, worktree .. "/") and path:sub(#worktree + 2) or path
+      end
       return path, tonumber(hunk.line)
     end
   end

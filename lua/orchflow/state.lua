@@ -23,6 +23,7 @@ local KEPT_EVENTS = 2000
 ---@field queued integer
 ---@field undelivered integer
 ---@field living boolean
+---@field worktree? string
 ---@field approvals? integer
 
 ---@class orchflow.Run
@@ -46,6 +47,7 @@ local KEPT_EVENTS = 2000
 ---@field agent? string
 ---@field run? integer
 ---@field user? string
+---@field actor? string
 ---@field summary string
 ---@field data table
 ---@field cause? integer
@@ -66,7 +68,24 @@ end
 ---@param store orchflow.Store
 ---@param status orchflow.Status
 function M.take_status(store, status)
+  -- A pushed status is about agents and runs; what it does not say of the host is as it was.
+  status.host = status.host or store.status and store.status.host or nil
   store.status = status
+end
+
+--- Gives the worktrees of the agents known.
+---@param store orchflow.Store
+---@return string[]
+function M.worktrees(store)
+  local paths = {}
+  for _, agent in ipairs(M.agents(store)) do
+    paths[#paths + 1] = agent.worktree
+  end
+  -- A longer path first, so that one which begins another does not hide it.
+  table.sort(paths, function(left, right)
+    return #left > #right
+  end)
+  return paths
 end
 
 --- Takes pushed events; those already seen are left out.

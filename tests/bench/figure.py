@@ -84,6 +84,8 @@ def table(figures, missing):
         verdict = {True: "met", False: "MISSED", None: ""}[figure.met]
         baseline = f"{number(figure.baseline)} {figure.unit}" if figure.baseline is not None else "-"
         ratio = f"{figure.ratio:.2f} ×" if figure.ratio is not None else "-"
+        if figure.kind == "gain":
+            ratio = f"{figure.measure:.1f} × faster"
         rows.append((figure.name, f"{number(figure.ours)} {figure.unit}", baseline, ratio, figure.target_text(), verdict))
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

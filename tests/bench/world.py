@@ -1,7 +1,8 @@
 """A private world for one benchmark run: repository, folders, host, tmux server, agents that log.
 
-Everything lives below one folder on tmpfs, so that the disk's mood does not decide a figure, and
-is gone afterwards; only processes of this world are ended.
+Everything lives below one folder on tmpfs, so that the disk's mood does not decide a figure, or on
+the disk of the target folder where durability is what is measured. It is gone afterwards; only
+processes of this world are ended.
 """
 
 import json
@@ -79,8 +80,9 @@ def parent_of(pid):
 class World:
     """Folders, environment and helpers. Use it as a context manager."""
 
-    def __init__(self, files=3000, megabytes=26):
-        shared = Path(os.environ.get("BENCH_DIR", "/dev/shm"))
+    def __init__(self, files=3000, megabytes=26, disk=False):
+        shared = Path(os.environ.get("BENCH_DIR", TARGET if disk else "/dev/shm"))
+        self.place = "on tmpfs" if str(shared).startswith("/dev/shm") else "on disk"
         if not shared.is_dir():
             shared = Path(tempfile.gettempdir())
             say(f"no /dev/shm here: figures depend on the disk of {shared}")

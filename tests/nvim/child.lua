@@ -45,8 +45,8 @@ function Child.new(nvim, root, options)
       return vim.uv.fs_stat(socket) ~= nil
     end)
     child.channel = vim.fn.sockconnect("pipe", socket, { rpc = true })
-    wait_for("a screen is attached", function()
-      return #child:api("nvim_list_uis") > 0
+    wait_for("the editor has started before a screen", function()
+      return child:lua("return vim.v.vim_did_enter == 1 and #vim.api.nvim_list_uis() > 0")
     end)
   else
     vim.list_extend(argv, { "--embed", "--headless" })

@@ -53,17 +53,21 @@ impl fmt::Display for Reason {
                 formatter.write_str("the same lines were changed differently")?;
                 if let Some(region) = regions.first() {
                     let line = region.ours.start + 1;
-                    write!(formatter, " at line {line}; edit them by hand, or change them back and try again")?;
+                    write!(
+                        formatter,
+                        " at line {line}; edit them by hand, or change them back and try again"
+                    )?;
                 }
                 Ok(())
             }
-            Reason::FileMissing => formatter.write_str("the file is not there any more; bring it back and try again"),
+            Reason::FileMissing => {
+                formatter.write_str("the file is not there any more; bring it back and try again")
+            }
             Reason::FileExists => {
                 formatter.write_str("another file of that name is there already; move it away and try again")
             }
-            Reason::FileChanged => {
-                formatter.write_str("the file that would be deleted was changed; delete it by hand if that is meant")
-            }
+            Reason::FileChanged => formatter
+                .write_str("the file that would be deleted was changed; delete it by hand if that is meant"),
             Reason::BinaryChanged => {
                 formatter.write_str("the binary file was changed here too; pick one version by hand")
             }
@@ -76,9 +80,8 @@ impl fmt::Display for Reason {
             Reason::OtherRepository => formatter.write_str(
                 "it moves a submodule or nested repository to another commit; check that commit out by hand",
             ),
-            Reason::TooLarge => {
-                formatter.write_str("the file is too large to be merged here; copy it from the agent's worktree")
-            }
+            Reason::TooLarge => formatter
+                .write_str("the file is too large to be merged here; copy it from the agent's worktree"),
         }
     }
 }
@@ -96,7 +99,8 @@ pub fn apply_hunks(base: &[u8], hunks: &[&Hunk]) -> Result<Vec<u8>, Reason> {
     for hunk in hunks {
         let range = hunk.old_range();
         let stands_there = text.slice(range.clone()) == hunk.removed.as_bytes();
-        if hunk.change != Change::Lines || range.start < position || range.end > text.count() || !stands_there {
+        if hunk.change != Change::Lines || range.start < position || range.end > text.count() || !stands_there
+        {
             return Err(Reason::NotOfThisFile);
         }
         result.extend_from_slice(text.slice(position..range.start));
@@ -119,9 +123,8 @@ pub fn apply_to_file(base: Option<&File>, hunks: &[&Hunk]) -> Result<Option<File
         file.content = apply_hunks(&file.content, &lines)?;
     }
     for hunk in hunks {
-        let is_old = |file: &Option<File>| {
-            file.as_ref().is_some_and(|file| file.content == hunk.removed.as_bytes())
-        };
+        let is_old =
+            |file: &Option<File>| file.as_ref().is_some_and(|file| file.content == hunk.removed.as_bytes());
         match hunk.change {
             Change::Lines => {}
             Change::Commit => return Err(Reason::OtherRepository),
@@ -159,7 +162,8 @@ fn new_file(hunk: &Hunk) -> Result<File, Reason> {
 /// Another agent's hunks are simply part of `ours`.
 pub fn accept(base: Option<&File>, accepted_before: &[&Hunk], hunk: &Hunk, ours: Option<&File>) -> Applied {
     let accepted = latest(accepted_before);
-    let mut wanted: Vec<&Hunk> = accepted.iter().copied().filter(|earlier| !replaces(hunk, earlier)).collect();
+    let mut wanted: Vec<&Hunk> =
+        accepted.iter().copied().filter(|earlier| !replaces(hunk, earlier)).collect();
     wanted.push(hunk);
     match (apply_to_file(base, &accepted), apply_to_file(base, &wanted)) {
         (Ok(from), Ok(to)) => merge_file(from.as_ref(), ours, to.as_ref()),
@@ -284,7 +288,9 @@ pub fn line_edits(before: &[u8], after: &[u8]) -> Vec<LineEdit> {
     let edits = changed_runs(&before, &after).into_iter().rev().map(|run| LineEdit {
         start: run.before.start as usize,
         end: run.before.end as usize,
-        lines: (run.after.start as usize..run.after.end as usize).map(|line| bare(new.slice(line..line + 1))).collect(),
+        lines: (run.after.start as usize..run.after.end as usize)
+            .map(|line| bare(new.slice(line..line + 1)))
+            .collect(),
     });
     edits.collect()
 }

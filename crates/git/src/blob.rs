@@ -66,11 +66,7 @@ impl BlobReader {
     ///
     /// # Errors
     /// As [`BlobReader::read`]; objects that are there are handed over even when one is missing.
-    pub fn read_all(
-        &mut self,
-        ids: &[&ObjectId],
-        mut take: impl FnMut(usize, Blob),
-    ) -> Result<(), GitError> {
+    pub fn read_all(&mut self, ids: &[&ObjectId], mut take: impl FnMut(usize, Blob)) -> Result<(), GitError> {
         let Some(mut input) = self.input.take() else {
             return Err(unreadable("an open reader"));
         };

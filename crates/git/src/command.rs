@@ -204,7 +204,8 @@ impl<'a> Git<'a> {
         let stdin = child.stdin.take();
         let (written, output) = std::thread::scope(|scope| {
             // The input goes in from a thread of its own, since git may answer before it has read everything.
-            let feeder = input.zip(stdin).map(|(bytes, mut stdin)| scope.spawn(move || stdin.write_all(bytes)));
+            let feeder =
+                input.zip(stdin).map(|(bytes, mut stdin)| scope.spawn(move || stdin.write_all(bytes)));
             let output = child.wait_with_output();
             (feeder.map(|feeder| feeder.join()), output)
         });
@@ -297,7 +298,9 @@ pub(crate) fn post_checkout_hook(
     };
     // A hook without a `#!` line is a shell script to git.
     let status = match run(None) {
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => run(Some("/bin/sh")),
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            run(Some("/bin/sh"))
+        }
         other => other,
     };
     status.map_err(|source| GitError::io("run the hook", hook, source))

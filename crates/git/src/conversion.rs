@@ -59,7 +59,8 @@ impl<'a> Conversion<'a> {
         let path = self.shown_path();
         let mut argument = std::ffi::OsString::from("--path=");
         argument.push(path);
-        let content = self.place.git().args(["cat-file", "--filters"]).arg(argument).arg(id.as_str()).run()?;
+        let content =
+            self.place.git().args(["cat-file", "--filters"]).arg(argument).arg(id.as_str()).run()?;
         let content = match before.filter(|before| converts(before.mode)) {
             Some(before) => {
                 let was = self.to_stored(before)?;

@@ -140,7 +140,10 @@ fn fill_part(repository: &Repository, scope: &str, changes: &mut [FileChange]) -
         .flat_map(|(place, change)| {
             let same = matches!((&change.old, &change.new), (Some(old), Some(new)) if old.id == new.id);
             let id = |entry: &Option<Entry>| {
-                entry.as_ref().filter(|entry| entry.mode != FileMode::Commit && !same).map(|entry| entry.id.clone())
+                entry
+                    .as_ref()
+                    .filter(|entry| entry.mode != FileMode::Commit && !same)
+                    .map(|entry| entry.id.clone())
             };
             let old = id(&change.old).map(|id| (place, true, id));
             old.into_iter().chain(id(&change.new).map(|id| (place, false, id)))

@@ -26,7 +26,10 @@ pub enum GitError {
         found: String,
     },
     /// There is no repository at a path or above it.
-    #[error("{} is not inside a git repository; change to one, or run `git init` and commit first", show::path(path))]
+    #[error(
+        "{} is not inside a git repository; change to one, or run `git init` and commit first",
+        show::path(path)
+    )]
     NotARepository {
         /// Where the search began.
         path: PathBuf,
@@ -59,13 +62,19 @@ pub enum GitError {
         path: PathBuf,
     },
     /// The repository has no commit yet.
-    #[error("{} has no commits yet, so there is nothing to start from; commit once (`git commit --allow-empty -m start` will do)", show::path(path))]
+    #[error(
+        "{} has no commits yet, so there is nothing to start from; commit once (`git commit --allow-empty -m start` will do)",
+        show::path(path)
+    )]
     NoCommits {
         /// The worktree.
         path: PathBuf,
     },
     /// The path is the main worktree, or the one the user works in.
-    #[error("{} is the repository's own worktree, which is never removed; name an agent's worktree", show::path(path))]
+    #[error(
+        "{} is the repository's own worktree, which is never removed; name an agent's worktree",
+        show::path(path)
+    )]
     MainWorktree {
         /// The path.
         path: PathBuf,
@@ -103,7 +112,9 @@ pub enum GitError {
         name: String,
     },
     /// The repository does not have an object.
-    #[error("the repository has no object {object}; it may have been pruned, or a partial clone did not fetch it")]
+    #[error(
+        "the repository has no object {object}; it may have been pruned, or a partial clone did not fetch it"
+    )]
     NoObject {
         /// What was asked for.
         object: String,
@@ -119,7 +130,9 @@ pub enum GitError {
         stderr: String,
     },
     /// Git printed something this crate cannot read.
-    #[error("`git {command}` answered in an unknown form ({detail}); please report this with `git --version`")]
+    #[error(
+        "`git {command}` answered in an unknown form ({detail}); please report this with `git --version`"
+    )]
     Unreadable {
         /// The subcommand.
         command: &'static str,

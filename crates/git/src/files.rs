@@ -80,7 +80,8 @@ pub fn write_atomic(root: &Path, path: &[u8], content: &[u8], mode: FileMode) ->
     let written = match mode {
         FileMode::Commit => return Err(refused(path, "another repository cannot be written as a file")),
         FileMode::Symlink => {
-            rustix::fs::symlinkat(OsStr::from_bytes(content), &place.folder, temporary.as_str()).map_err(failed)
+            rustix::fs::symlinkat(OsStr::from_bytes(content), &place.folder, temporary.as_str())
+                .map_err(failed)
         }
         FileMode::Regular | FileMode::Executable => {
             write_new(&place, &temporary, content, old, mode == FileMode::Executable)
@@ -179,11 +180,18 @@ impl<'a> Place<'a> {
     }
 }
 
-fn write_new(place: &Place, name: &str, content: &[u8], old: Option<u32>, runs: bool) -> Result<(), GitError> {
+fn write_new(
+    place: &Place,
+    name: &str,
+    content: &[u8],
+    old: Option<u32>,
+    runs: bool,
+) -> Result<(), GitError> {
     let failed = |source: Errno| GitError::io("write", &place.shown, source);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let default = if runs { 0o777 } else { 0o666 };
-    let file = rustix::fs::openat(&place.folder, name, flags, Mode::from_raw_mode(default)).map_err(failed)?;
+    let file =
+        rustix::fs::openat(&place.folder, name, flags, Mode::from_raw_mode(default)).map_err(failed)?;
     if let Some(old) = old {
         // Who may read may run.
         let bits = if runs { old | ((old & 0o444) >> 2) } else { old & !0o111 };

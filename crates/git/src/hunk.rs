@@ -16,7 +16,10 @@ const BINARY_PROBE: usize = 8_000;
 
 /// Names a hunk: the same for the same change by the same agent to the same file, wherever in the file it has moved.
 ///
-/// It is made from the scope, the path, the lines removed and added, and the hunk's place among equals.
+/// It is made from the scope, the path, the lines removed and added, and the hunk's place among equals. Lines that are
+/// only put in or only taken out count in a fixed rotation, since where such a run begins is often open (a new
+/// function between others may begin with its own brace or with that of the one before) and may turn out otherwise
+/// when something around it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HunkId([u8; 6]);
 
@@ -235,14 +238,16 @@ impl Maker<'_> {
             let (start, end) = (run.before.start as usize, run.before.end as usize);
             for line in looked_at..start {
                 let text = old.slice(line..line + 1);
-                if text.first().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$')) {
+                if text.first().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$'))
+                {
                     heading = text;
                 }
             }
             looked_at = start;
             let removed = Lines::from(old.slice(start..end));
             let added = Lines::from(new.slice(run.after.start as usize..run.after.end as usize));
-            let mut hunk = self.hunk(Change::Lines, Place { old: run.before, new: run.after }, removed, added);
+            let mut hunk =
+                self.hunk(Change::Lines, Place { old: run.before, new: run.after }, removed, added);
             hunk.before = Lines::from(old.slice(start.saturating_sub(CONTEXT)..start));
             hunk.after = Lines::from(old.slice(end..end + CONTEXT));
             let heading = heading.trim_ascii_end();
@@ -274,7 +279,12 @@ impl Maker<'_> {
         // The modes of a file say nothing about which of its lines changed, so they are not in a line hunk's name.
         let essence = match kind {
             Change::Lines => {
-                digest(&[kind.word().as_bytes(), &change.path, removed.as_bytes(), added.as_bytes()])
+                let (old, new) = if removed.is_empty() || added.is_empty() {
+                    (rotated(&removed), rotated(&added))
+                } else {
+                    (removed.as_bytes().to_vec(), added.as_bytes().to_vec())
+                };
+                digest(&[kind.word().as_bytes(), &change.path, &old, &new])
             }
             _ => seen,
         };
@@ -317,6 +327,31 @@ fn place_of(range: &std::ops::Range<u32>) -> (u32, u32) {
     (if lines == 0 { range.start } else { range.start + 1 }, lines)
 }
 
+/// Gives the lines in the one of their rotations that sorts first, found in linear time by the two-pointer comparison
+/// of candidate starts.
+fn rotated(lines: &Lines) -> Vec<u8> {
+    let all: Vec<&[u8]> = lines.iter().collect();
+    let count = all.len();
+    let at = |start: usize, step: usize| all.get((start + step) % count.max(1));
+    let (mut best, mut other, mut same) = (0, 1, 0);
+    while best < count && other < count && same < count {
+        match at(best, same).cmp(&at(other, same)) {
+            std::cmp::Ordering::Equal => {
+                same += 1;
+                continue;
+            }
+            std::cmp::Ordering::Greater => best += same + 1,
+            std::cmp::Ordering::Less => other += same + 1,
+        }
+        if best == other {
+            other += 1;
+        }
+        same = 0;
+    }
+    let start = best.min(other);
+    all.iter().cycle().skip(start).take(count).copied().collect::<Vec<_>>().concat()
+}
+
 fn count(lines: &Lines) -> u32 {
     u32::try_from(lines.count()).unwrap_or(u32::MAX)
 }
@@ -340,5 +375,24 @@ impl fmt::Display for Hunk {
             Change::Lines => write!(formatter, "{id} {path}:{start} +{added} -{removed}"),
             other => write!(formatter, "{id} {path} {} +{added} -{removed}", other.word()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rotation_has_one_form() {
+        let all: [&[u8]; 6] = [b"b\n", b"a\n", b"a\n", b"c\n", b"a\n", b"b\n"];
+        let expected = rotated(&Lines::from(all.concat()));
+        assert_eq!(expected, b"a\na\nc\na\nb\nb\n");
+        for start in 0..all.len() {
+            let (back, front) = all.split_at(start);
+            assert_eq!(rotated(&Lines::from([front, back].concat().concat())), expected);
+        }
+        assert_eq!(rotated(&Lines::default()), b"");
+        assert_eq!(rotated(&Lines::from(&b"one"[..])), b"one");
+        assert_eq!(rotated(&Lines::from(&b"x\nx\n"[..])), b"x\nx\n");
     }
 }

@@ -130,10 +130,16 @@ fn is_bad_index(error: &GitError) -> bool {
 }
 
 fn is_bad_index_text(text: &str) -> bool {
-    ["index file corrupt", "bad index file", "bad signature", "index file smaller", "unknown index entry format"]
-        .iter()
-        .chain(&["index file open failed", "malformed name field", "unordered stage entries", "sharedindex"])
-        .any(|sign| text.contains(sign))
+    [
+        "index file corrupt",
+        "bad index file",
+        "bad signature",
+        "index file smaller",
+        "unknown index entry format",
+    ]
+    .iter()
+    .chain(&["index file open failed", "malformed name field", "unordered stage entries", "sharedindex"])
+    .any(|sign| text.contains(sign))
 }
 
 /// Finds other repositories in the tree, those with commits (their commit is in the index) and those without
@@ -158,14 +164,19 @@ fn nested_repositories(
         {
             nested.push(path.trim_end_matches('/').as_bytes().to_vec());
             lost.push(line.clone());
-        } else if line.contains("embedded git repository") || line.starts_with("warning: in the working copy") {
+        } else if line.contains("embedded git repository") || line.starts_with("warning: in the working copy")
+        {
             // Said in `nested` already; and notes on line ends, which lose nothing.
             lost.push(line.clone());
         }
     }
-    lost.extend(warnings.iter().filter(|line| line.starts_with("error: unable to index file")).filter(|line| {
-        nested.iter().any(|path| line.contains(&*String::from_utf8_lossy(path)))
-    }).cloned());
+    lost.extend(
+        warnings
+            .iter()
+            .filter(|line| line.starts_with("error: unable to index file"))
+            .filter(|line| nested.iter().any(|path| line.contains(&*String::from_utf8_lossy(path))))
+            .cloned(),
+    );
     Ok((nested, lost))
 }
 

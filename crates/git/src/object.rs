@@ -18,10 +18,11 @@ impl ObjectId {
     /// [`GitError::NotAnObjectId`] when it is not a full id.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, GitError> {
         let text = bytes.trim_ascii();
-        if matches!(text.len(), 40 | 64) && text.iter().all(u8::is_ascii_hexdigit) {
-            if let Ok(text) = std::str::from_utf8(text) {
-                return Ok(ObjectId(text.to_ascii_lowercase()));
-            }
+        if matches!(text.len(), 40 | 64)
+            && text.iter().all(u8::is_ascii_hexdigit)
+            && let Ok(text) = std::str::from_utf8(text)
+        {
+            return Ok(ObjectId(text.to_ascii_lowercase()));
         }
         Err(GitError::NotAnObjectId { text: String::from_utf8_lossy(bytes).chars().take(80).collect() })
     }

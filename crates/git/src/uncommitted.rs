@@ -57,10 +57,6 @@ impl Repository {
     }
 
     pub(crate) fn place(&self) -> Place<'_> {
-        Place {
-            program: self.program(),
-            git_directory: self.git_directory(),
-            work_tree: self.worktree(),
-        }
+        Place { program: self.program(), git_directory: self.git_directory(), work_tree: self.worktree() }
     }
 }

@@ -74,7 +74,8 @@ impl Worktree {
     }
 
     fn is_locked_by_us(&self) -> bool {
-        fs::read(self.git_directory.join("locked")).is_ok_and(|reason| reason.starts_with(LOCK_REASON.as_bytes()))
+        fs::read(self.git_directory.join("locked"))
+            .is_ok_and(|reason| reason.starts_with(LOCK_REASON.as_bytes()))
     }
 }
 

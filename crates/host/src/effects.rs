@@ -11,6 +11,7 @@ mod worktrees;
 
 pub use decisions::preview;
 pub use launch::{RunnerLaunch, RunnerReady};
+pub use worktrees::empty_trash;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};

@@ -160,6 +160,9 @@ impl Host {
         for agent in living {
             world.restate(&agent).await;
         }
+        let shared = Arc::clone(world);
+        tokio::spawn(async move { crate::effects::views::find_again(&shared).await });
+        crate::effects::empty_trash(world);
     }
 
     /// Stops in order: what was brought in is committed, the store is sealed. Agents work on.

@@ -119,7 +119,7 @@ impl FilterSink for View {
 
 #[test]
 fn the_driving_view_sees_what_was_there_and_what_comes() {
-    let runner = TestRunner::shell("printf 'before\\r\\n\\033[31mred'; stty raw -echo; cat");
+    let runner = TestRunner::shell("stty raw -echo; printf 'before\\r\\n\\033[31mred'; cat");
     runner.wait_for_screen("red");
     let mut view = View::open(&runner, 90, 20, true, false);
     view.wait_for_text("before\nred");
@@ -151,7 +151,7 @@ fn the_newest_driver_wins_and_the_former_takes_over_again() {
 
 #[test]
 fn a_view_that_follows_changes_no_size() {
-    let runner = TestRunner::shell("echo hello; stty raw -echo; cat");
+    let runner = TestRunner::shell("stty raw -echo; echo hello; cat");
     runner.wait_for_screen("hello");
     let mut view = View::open(&runner, 40, 10, false, false);
     view.wait_for_text("hello");

@@ -1,8 +1,9 @@
 //! The hash chain: each event's hash covers the one before, so no row can change unseen.
 //!
-//! `payload_hash = BLAKE3(salt ‖ event_data)` and
-//! `chain_hash = BLAKE3(previous chain_hash ‖ each other column with its length ‖ payload_hash)`.
-//! The salted payload hash stands in the row, so that a payload can be blanked and the chain still holds.
+//! `payload_hash = BLAKE3(salt ‖ event_data ‖ paths)` and
+//! `chain_hash = BLAKE3(previous chain_hash ‖ each other column ‖ payload_hash)`, each part of variable
+//! length with its length before it. The salted payload hash stands in the row, so that a payload can be
+//! blanked, with its salt and its paths, and the chain still holds.
 
 /// A BLAKE3 hash.
 pub type Hash = [u8; 32];
@@ -33,14 +34,22 @@ pub struct Columns<'a> {
     pub session_id: Option<&'a str>,
     /// The event it follows from.
     pub parent_event_id: Option<&'a str>,
+    /// The place of the event it follows from.
+    pub parent_seq: Option<u64>,
 }
 
-/// Hashes a payload with its salt.
-pub fn payload_hash(salt: &[u8], event_data: &str) -> Hash {
+/// Hashes a payload with its salt and the paths it touches, which are sorted and each there once.
+pub fn payload_hash<P: AsRef<[u8]>>(salt: &[u8], event_data: &str, paths: &[P]) -> Hash {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&(salt.len() as u64).to_le_bytes());
-    hasher.update(salt);
-    hasher.update(event_data.as_bytes());
+    let mut bytes = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    bytes(salt);
+    bytes(event_data.as_bytes());
+    for path in paths {
+        bytes(path.as_ref());
+    }
     *hasher.finalize().as_bytes()
 }
 
@@ -67,6 +76,8 @@ pub fn chain_hash(previous: &Hash, columns: &Columns<'_>, payload: &Hash) -> Has
     text(columns.user_id);
     text(columns.session_id);
     text(columns.parent_event_id);
+    // Places begin at 1, so 0 stands for none.
+    hasher.update(&columns.parent_seq.unwrap_or(0).to_le_bytes());
     hasher.update(payload);
     *hasher.finalize().as_bytes()
 }
@@ -87,17 +98,23 @@ mod tests {
             user_id: None,
             session_id: None,
             parent_event_id: None,
+            parent_seq: None,
         }
     }
 
     #[test]
     fn every_column_counts_and_none_can_lend_bytes_to_its_neighbour() {
-        let payload = payload_hash(b"salt", "{}");
+        let no_paths: &[&[u8]] = &[];
+        let payload = payload_hash(b"salt", "{}", no_paths);
         let base = chain_hash(&GENESIS, &columns(), &payload);
         let changed = [
             Columns { seq: 2, ..columns() },
             Columns { timestamp: 6, ..columns() },
+            Columns { event_version: 2, ..columns() },
             Columns { actor: "human", ..columns() },
+            Columns { session_id: Some("1"), ..columns() },
+            Columns { parent_event_id: Some("i"), ..columns() },
+            Columns { parent_seq: Some(1), ..columns() },
             Columns { ai_id: None, ..columns() },
             Columns { ai_id: None, user_id: Some("a"), ..columns() },
             Columns { ai_id: Some(""), ..columns() },
@@ -106,6 +123,17 @@ mod tests {
         for columns in changed {
             assert_ne!(chain_hash(&GENESIS, &columns, &payload), base, "{columns:?}");
         }
-        assert_ne!(payload_hash(b"sal", "t{}"), payload_hash(b"salt", "{}"));
+        let path: &[u8] = b"a";
+        let payloads = [
+            payload_hash(b"salt", "{}", no_paths),
+            payload_hash(b"sal", "t{}", no_paths),
+            payload_hash(b"salt", "{}a", no_paths),
+            payload_hash(b"salt", "{}", &[path]),
+            payload_hash(b"salt", "{}", &[path, path]),
+            payload_hash(b"salt", "{}", &[&b"aa"[..]]),
+        ];
+        for (place, payload) in payloads.iter().enumerate() {
+            assert!(!payloads[..place].contains(payload), "{place}");
+        }
     }
 }

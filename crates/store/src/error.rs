@@ -48,9 +48,34 @@ impl StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 StoreError::Damaged(error.to_string())
             }
-            // A write that fails by the system's hand is nearly always a full or failing disk.
-            Some(ErrorCode::SystemIoFailure) => StoreError::Full { path: path.to_path_buf() },
+            Some(ErrorCode::SystemIoFailure) if is_about_space(&error) => {
+                StoreError::Full { path: path.to_path_buf() }
+            }
             _ => StoreError::Sqlite(error),
         }
     }
+
+    /// Sorts a SQLite error of opening `path`.
+    pub(crate) fn of_open(path: &std::path::Path, error: rusqlite::Error) -> StoreError {
+        match StoreError::of_write(path, error) {
+            StoreError::Sqlite(source) => StoreError::Open { path: path.to_path_buf(), source },
+            other => other,
+        }
+    }
+}
+
+/// Tells whether the system failed at making room: SQLite calls a full disk so where it enlarges its
+/// shared memory or flushes what the system had taken over already.
+fn is_about_space(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi;
+    let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+    matches!(
+        code,
+        ffi::SQLITE_IOERR_WRITE
+            | ffi::SQLITE_IOERR_FSYNC
+            | ffi::SQLITE_IOERR_DIR_FSYNC
+            | ffi::SQLITE_IOERR_TRUNCATE
+            | ffi::SQLITE_IOERR_SHMSIZE
+            | ffi::SQLITE_IOERR_SHMMAP
+    )
 }

@@ -10,10 +10,14 @@
 
 pub mod chain;
 mod error;
+mod event_row;
+mod guard;
 mod query;
 mod reader;
 mod schema;
 mod search;
+mod selection;
+mod text;
 pub mod verify;
 mod writer;
 

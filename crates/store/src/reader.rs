@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params_from_iter};
 
 use crate::query::{EventFilter, EventRow, Page};
+use crate::selection::Selection;
 use crate::{StoreError, search};
 
 const COLUMNS: &str = "e.seq, e.id, e.timestamp, e.event_type, e.actor, e.ai_id, e.user_id, e.session_id, \
@@ -63,8 +63,7 @@ impl Reader {
     /// # Errors
     /// What SQLite says.
     pub fn event(&self, seq: u64) -> Result<Option<EventRow>, StoreError> {
-        let mut rows = self.rows("WHERE e.seq = ?1", vec![Value::Integer(seq as i64)])?;
-        Ok(rows.pop())
+        Ok(self.events(&[seq])?.pop())
     }
 
     /// Reads at most `limit` events of a page.
@@ -73,34 +72,47 @@ impl Reader {
     /// What SQLite says.
     pub fn page(&self, filter: &EventFilter, page: Page, limit: usize) -> Result<Vec<EventRow>, StoreError> {
         if let Some(words) = filter.text.as_deref().filter(|words| !words.trim().is_empty()) {
-            let found = search::find(&self.connection, filter, words, page, limit)?;
-            let mut rows = Vec::with_capacity(found.len());
-            for seq in found {
-                rows.extend(self.event(seq)?);
-            }
-            return Ok(rows);
+            return self.events(&search::find(&self.connection, filter, words, page, limit)?);
         }
-        let (condition, values) = conditions(&self.connection, filter, page)?;
-        let tail = tail(page, limit);
-        self.rows(&format!("{condition} {tail}"), values)
+        let selection = Selection::new(&self.connection, filter, page, Some(limit))?;
+        let (from, condition, seq, order) =
+            (selection.from(), selection.condition(), selection.seq(), selection.order());
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM {from} WHERE {condition} ORDER BY {seq} {order} LIMIT {limit}"
+        ))?;
+        let rows = select.query_map(params_from_iter(selection.values), row)?;
+        let mut rows: Vec<EventRow> = rows.collect::<Result<_, _>>()?;
+        self.add_paths(&mut rows)?;
+        Ok(rows)
     }
 
-    fn rows(&self, rest: &str, values: Vec<Value>) -> Result<Vec<EventRow>, StoreError> {
-        // A path is looked up in its own table first: it matches few events.
-        let from = if rest.contains("p.path") {
-            "event_paths p CROSS JOIN development_events e ON e.seq = p.seq"
-        } else {
-            "development_events e"
-        };
-        let mut select = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM {from} {rest}"))?;
-        let rows = select.query_map(params_from_iter(values), row)?;
-        let mut rows: Vec<EventRow> = rows.collect::<Result<_, _>>()?;
-        let mut paths = self.connection.prepare_cached("SELECT path FROM event_paths WHERE seq = ?1")?;
-        for row in &mut rows {
-            let found = paths.query_map([row.seq as i64], |path| path.get::<_, Vec<u8>>(0))?;
-            row.paths = found.collect::<Result<_, _>>()?;
+    /// Reads events by their places, in that order; those that are not there are left out.
+    fn events(&self, places: &[u64]) -> Result<Vec<EventRow>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM development_events e WHERE e.seq = ?1"))?;
+        let mut rows = Vec::with_capacity(places.len());
+        for seq in places {
+            rows.extend(select.query_row([*seq as i64], row).optional()?);
         }
+        self.add_paths(&mut rows)?;
         Ok(rows)
+    }
+
+    fn add_paths(&self, rows: &mut [EventRow]) -> Result<(), StoreError> {
+        let mut paths = self.connection.prepare_cached("SELECT path FROM event_paths WHERE seq = ?1")?;
+        for row in rows {
+            let mut found = paths.query([row.seq as i64])?;
+            while let Some(path) = found.next()? {
+                row.paths.push(path.get(0)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the connection, for reading only.
+    pub(crate) fn into_connection(self) -> Connection {
+        self.connection
     }
 }
 
@@ -119,90 +131,4 @@ fn row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
         cause: row.get::<_, Option<i64>>(9)?.map(i64::unsigned_abs),
         paths: Vec::new(),
     })
-}
-
-/// Writes the order and the size of a page.
-pub(crate) fn tail(page: Page, limit: usize) -> String {
-    let order = if matches!(page, Page::Before(_)) { "DESC" } else { "ASC" };
-    format!("ORDER BY e.seq {order} LIMIT {limit}")
-}
-
-/// Writes a filter as a condition on `e` (and on `p` where a path is asked for), with its values.
-///
-/// `+` before a column keeps the planner from its index: of several filters the narrowest drives, in the
-/// order path, agent, type, run.
-pub(crate) fn conditions(
-    connection: &Connection,
-    filter: &EventFilter,
-    page: Page,
-) -> rusqlite::Result<(String, Vec<Value>)> {
-    let mut parts: Vec<String> = Vec::new();
-    let mut values: Vec<Value> = Vec::new();
-    let mut driven = false;
-    let mut seq_column = "e.seq";
-    let mut add = |parts: &mut Vec<String>, text: &str, value: Value| {
-        values.push(value);
-        parts.push(text.replace('?', &format!("?{}", values.len())));
-    };
-    if let Some(path) = &filter.path {
-        add(&mut parts, "p.path = ?", Value::Blob(path.clone()));
-        driven = true;
-        seq_column = "p.seq";
-    }
-    if let Some(agent) = &filter.agent {
-        let column = if driven { "+e.ai_id = ?" } else { "e.ai_id = ?" };
-        add(&mut parts, column, Value::Text(agent.clone()));
-        driven = true;
-    }
-    if !filter.types.is_empty() {
-        let mut places = Vec::new();
-        for name in &filter.types {
-            add(&mut places, "?", Value::Text(name.clone()));
-        }
-        // Several types would have to be merged by seq; walking the log is faster for a page.
-        let plus = if driven || filter.types.len() > 1 { "+" } else { "" };
-        parts.push(format!("{plus}e.event_type IN ({})", places.join(", ")));
-        driven = true;
-    }
-    if let Some(run) = filter.run {
-        let column = if driven { "+e.session_id = ?" } else { "e.session_id = ?" };
-        add(&mut parts, column, Value::Text(run.to_string()));
-    }
-    let mut low = 0i64;
-    let mut high = i64::MAX;
-    if let Some(since) = filter.since {
-        low = first_at(connection, since)? - 1;
-    }
-    if let Some(until) = filter.until {
-        high = first_at(connection, until.saturating_add(1))?;
-    }
-    match page {
-        Page::Before(Some(seq)) => high = high.min(seq as i64),
-        Page::Before(None) => {}
-        Page::After(seq) => low = low.max(seq as i64),
-    }
-    if low > 0 {
-        add(&mut parts, &format!("{seq_column} > ?"), Value::Integer(low));
-    }
-    if high < i64::MAX {
-        add(&mut parts, &format!("{seq_column} < ?"), Value::Integer(high));
-    }
-    let condition =
-        if parts.is_empty() { String::new() } else { format!("WHERE {}", parts.join(" AND ")) };
-    Ok((condition, values))
-}
-
-/// Finds the first event at or after a time. Time never runs backwards in the log, so halving finds it.
-fn first_at(connection: &Connection, at: i64) -> rusqlite::Result<i64> {
-    let mut probe = connection.prepare_cached("SELECT timestamp FROM development_events WHERE seq = ?1")?;
-    let last: Option<i64> = connection
-        .prepare_cached("SELECT max(seq) FROM development_events")?
-        .query_row([], |row| row.get(0))?;
-    let (mut low, mut high) = (1, last.unwrap_or(0) + 1);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let timestamp: i64 = probe.query_row([middle], |row| row.get(0))?;
-        if timestamp < at { low = middle + 1 } else { high = middle }
-    }
-    Ok(low)
 }

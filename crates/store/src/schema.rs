@@ -1,6 +1,8 @@
 //! The tables, and how older files become newer ones.
 
-use rusqlite::Connection;
+use std::path::Path;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::StoreError;
 
@@ -59,21 +61,31 @@ const MIGRATIONS: &[&str] = &[
         name  TEXT PRIMARY KEY,
         value TEXT NOT NULL
      ) STRICT, WITHOUT ROWID;",
-    // 2: full-text search, which follows the log by a cursor.
+    // 2: full-text search, which follows the log by a cursor. It is given words, already taken apart.
     "CREATE VIRTUAL TABLE event_text USING fts5(
-        body, content='', detail='full', tokenize=\"unicode61 remove_diacritics 2 tokenchars '_'\"
+        body, content='', detail='full', tokenize=\"ascii tokenchars '_'\"
      );
      INSERT INTO meta (name, value) VALUES ('text_cursor', '0');",
 ];
 
-/// Brings a file to the newest version, or creates it.
-pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+/// Gives the schema version of a file, 0 for an empty one. Changes nothing.
+///
+/// # Errors
+/// [`StoreError::TooNew`], or what SQLite says of a file that is none of its own.
+pub(crate) fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let found: i64 = connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(|error| StoreError::of_open(path, error))?;
     if found > SCHEMA_VERSION {
         return Err(StoreError::TooNew { found, known: SCHEMA_VERSION });
     }
+    Ok(found)
+}
+
+/// Brings a file from the version it was found in to the newest.
+pub(crate) fn migrate(connection: &Connection, found: i64) -> rusqlite::Result<()> {
     for (place, step) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
-        let transaction = connection.transaction()?;
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "user_version", place as i64 + 1)?;
         transaction.commit()?;

@@ -1,10 +1,14 @@
 //! Full-text search that follows the log by a cursor; what it has not reached yet is scanned.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params, params_from_iter};
 
 use crate::query::{EventFilter, Page};
-use crate::reader::{conditions, tail};
+use crate::selection::Selection;
+use crate::text::{searchable, words};
+
+/// The most words of a query that are looked for; nobody types more, and the index takes no tree of any depth.
+const MOST_WORDS: usize = 32;
 
 /// Lets the index follow by at most `rows` events up to `last`. Gives whether more wait.
 pub(crate) fn follow(connection: &Connection, rows: u64, last: u64) -> rusqlite::Result<bool> {
@@ -12,21 +16,31 @@ pub(crate) fn follow(connection: &Connection, rows: u64, last: u64) -> rusqlite:
     if cursor >= last {
         return Ok(false);
     }
-    let until = last.min(cursor + rows);
-    let transaction = connection.unchecked_transaction()?;
-    // Hold the text as a reader sees it: type, agent and payload.
-    transaction
-        .prepare_cached(
-            "INSERT INTO event_text (rowid, body)
-             SELECT seq, event_type || ' ' || coalesce(ai_id, '') || ' ' || event_data
-             FROM development_events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
-        )?
-        .execute(params![cursor as i64, until as i64])?;
+    let until = last.min(cursor.saturating_add(rows));
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    {
+        let mut select = transaction.prepare_cached(
+            "SELECT seq, event_type, ai_id, event_data FROM development_events
+             WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
+        )?;
+        let mut insert = transaction.prepare_cached("INSERT INTO event_text (rowid, body) VALUES (?1, ?2)")?;
+        let mut events = select.query(params![cursor as i64, until as i64])?;
+        while let Some(row) = events.next()? {
+            let text = row_text(row)?;
+            insert.execute(params![row.get::<_, i64>(0)?, text])?;
+        }
+    }
     transaction
         .prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'text_cursor'")?
         .execute([until.to_string()])?;
     transaction.commit()?;
     Ok(until < last)
+}
+
+/// Gives the words of a row of `seq, event_type, ai_id, event_data`.
+fn row_text(row: &rusqlite::Row<'_>) -> rusqlite::Result<String> {
+    let text = |place: usize| row.get_ref(place).map(|value| value.as_str().ok());
+    Ok(searchable(text(1)?.unwrap_or_default(), text(2)?, text(3)?.unwrap_or_default()))
 }
 
 fn cursor(connection: &Connection) -> rusqlite::Result<u64> {
@@ -36,113 +50,113 @@ fn cursor(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(text.parse().unwrap_or(0))
 }
 
-/// Gives the places of the events of a page that have all the words.
+/// Gives the places of the events of a page that have all the words of a query.
 pub(crate) fn find(
     connection: &Connection,
     filter: &EventFilter,
-    words: &str,
+    query: &str,
     page: Page,
     limit: usize,
 ) -> rusqlite::Result<Vec<u64>> {
-    let words: Vec<String> = words
-        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
-    if words.is_empty() {
+    let mut words = words(query);
+    words.truncate(MOST_WORDS);
+    if words.is_empty() || limit == 0 {
         return Ok(Vec::new());
     }
-    let cursor = cursor(connection)?;
-    let bare = EventFilter { text: None, ..filter.clone() };
+    let search = Search { connection, filter, words: &words, page, cursor: cursor(connection)? as i64 };
+    // Newest first, what is not indexed yet comes before everything that is.
     let mut found = match page {
-        // Newest first: the unindexed tail comes before everything indexed.
-        Page::Before(_) => scan(connection, &bare, &words, page, limit, cursor)?,
-        Page::After(_) => indexed(connection, &bare, &words, page, limit, cursor)?,
+        Page::Before(_) => search.scan(limit)?,
+        Page::After(_) => search.indexed(limit)?,
     };
     if found.len() < limit {
         let rest = limit - found.len();
         found.extend(match page {
-            Page::Before(_) => indexed(connection, &bare, &words, page, rest, cursor)?,
-            Page::After(_) => scan(connection, &bare, &words, page, rest, cursor)?,
+            Page::Before(_) => search.indexed(rest)?,
+            Page::After(_) => search.scan(rest)?,
         });
     }
     Ok(found)
 }
 
-fn indexed(
-    connection: &Connection,
-    filter: &EventFilter,
-    words: &[String],
+struct Search<'a> {
+    connection: &'a Connection,
+    filter: &'a EventFilter,
+    words: &'a [String],
     page: Page,
-    limit: usize,
-    cursor: u64,
-) -> rusqlite::Result<Vec<u64>> {
-    if cursor == 0 {
-        return Ok(Vec::new());
-    }
-    let terms: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-    let (condition, mut values) = conditions(connection, filter, page)?;
-    values.push(Value::Text(terms.join(" AND ")));
-    let order = if matches!(page, Page::Before(_)) { "DESC" } else { "ASC" };
-    let bare = filter.agent.is_none()
-        && filter.types.is_empty()
-        && filter.run.is_none()
-        && filter.path.is_none();
-    let place = values.len();
-    let sql = if bare {
-        // Only the index is read: the bounds hold for its rowids as they stand.
-        let bounds = condition.replace("WHERE ", "AND ").replace("e.seq", "t.rowid");
-        format!("SELECT t.rowid FROM event_text t WHERE event_text MATCH ?{place} {bounds} ORDER BY t.rowid {order} LIMIT {limit}")
-    } else {
-        let joined = if filter.path.is_some() { "CROSS JOIN event_paths p ON p.seq = e.seq" } else { "" };
-        let rest = condition.replace("WHERE ", "AND ").replace("e.ai_id", "+e.ai_id").replace("++", "+");
-        format!(
-            "SELECT t.rowid FROM event_text t CROSS JOIN development_events e ON e.seq = t.rowid {joined}
-             WHERE event_text MATCH ?{place} {rest} ORDER BY t.rowid {order} LIMIT {limit}"
-        )
-    };
-    let mut select = connection.prepare_cached(&sql)?;
-    let rows = select.query_map(params_from_iter(values), |row| row.get::<_, i64>(0))?;
-    rows.map(|row| row.map(i64::unsigned_abs)).collect()
+    /// The last event the index has. The writer may move it on meanwhile; this search holds on to it.
+    cursor: i64,
 }
 
-fn scan(
-    connection: &Connection,
-    filter: &EventFilter,
-    words: &[String],
-    page: Page,
-    limit: usize,
-    cursor: u64,
-) -> rusqlite::Result<Vec<u64>> {
-    let (condition, values) = conditions(connection, filter, page)?;
-    let joined = if filter.path.is_some() {
-        "event_paths p CROSS JOIN development_events e ON e.seq = p.seq"
-    } else {
-        "development_events e"
-    };
-    let and = if condition.is_empty() { "WHERE" } else { "AND" };
-    let order = tail(page, usize::MAX >> 1);
-    let sql = format!(
-        "SELECT e.seq, e.event_type || ' ' || coalesce(e.ai_id, '') || ' ' || e.event_data
-         FROM {joined} {condition} {and} e.seq > {cursor} {order}"
-    );
-    let mut select = connection.prepare_cached(&sql)?;
-    let mut rows = select.query(params_from_iter(values))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let text = row.get_ref(1)?.as_str().unwrap_or_default().to_lowercase();
-        let is_match = words.iter().all(|word| has_word(&text, word));
-        if is_match {
-            found.push(row.get::<_, i64>(0)?.unsigned_abs());
-            if found.len() == limit {
-                break;
+impl Search<'_> {
+    /// Looks up to the cursor.
+    fn indexed(&self, limit: usize) -> rusqlite::Result<Vec<u64>> {
+        if self.cursor == 0 {
+            return Ok(Vec::new());
+        }
+        let mut selection = Selection::new(self.connection, self.filter, self.page, None)?;
+        let is_bare = self.filter.agent.is_none()
+            && self.filter.types.is_empty()
+            && self.filter.run.is_none()
+            && self.filter.path.is_none();
+        if is_bare {
+            // Only the index is read.
+            selection.parts_only_bounds();
+        }
+        selection.add_bounds("t.rowid");
+        selection.add("t.rowid <= ?", Value::Integer(self.cursor));
+        selection.add("event_text MATCH ?", Value::Text(self.expression()));
+        let (condition, order, path_join) = (selection.condition(), selection.order(), selection.path_join());
+        let events = if is_bare { "" } else { "CROSS JOIN development_events e ON e.seq = t.rowid" };
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT t.rowid FROM event_text t {events} {path_join}
+             WHERE {condition} ORDER BY t.rowid {order} LIMIT {limit}"
+        ))?;
+        let rows = select.query_map(params_from_iter(selection.values), |row| row.get::<_, i64>(0))?;
+        rows.map(|row| row.map(i64::unsigned_abs)).collect()
+    }
+
+    /// Writes the words for the index. Type and agent are words of each event too: the index then passes
+    /// over most events that the filter would turn down one by one.
+    fn expression(&self) -> String {
+        let all = |words: &[String]| {
+            let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            quoted.join(" AND ")
+        };
+        let mut terms = vec![all(self.words)];
+        let agent = self.filter.agent.as_deref().map(words).unwrap_or_default();
+        if !agent.is_empty() {
+            terms.push(all(&agent));
+        }
+        let types: Vec<Vec<String>> = self.filter.types.iter().map(|name| words(name)).collect();
+        if !types.is_empty() && types.iter().all(|name| name.len() == 1) {
+            let each: Vec<String> = types.iter().map(|name| all(name)).collect();
+            terms.push(format!("({})", each.join(" OR ")));
+        }
+        terms.join(" AND ")
+    }
+
+    /// Looks at what comes after the cursor, event by event.
+    fn scan(&self, limit: usize) -> rusqlite::Result<Vec<u64>> {
+        let mut selection = Selection::new(self.connection, self.filter, self.page, None)?;
+        let seq = selection.seq();
+        selection.add(&format!("{seq} > ?"), Value::Integer(self.cursor));
+        let (from, condition, order) = (selection.from(), selection.condition(), selection.order());
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT e.seq, e.event_type, e.ai_id, e.event_data FROM {from}
+             WHERE {condition} ORDER BY {seq} {order}"
+        ))?;
+        let mut rows = select.query(params_from_iter(selection.values))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let text = row_text(row)?;
+            if self.words.iter().all(|word| text.split(' ').any(|found| found == word)) {
+                found.push(row.get::<_, i64>(0)?.unsigned_abs());
+                if found.len() == limit {
+                    break;
+                }
             }
         }
+        Ok(found)
     }
-    Ok(found)
-}
-
-/// Finds a whole word, as the index would.
-fn has_word(text: &str, word: &str) -> bool {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|found| found == word)
 }

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use orchflow_core::effect::{Effect, EffectId};
 use orchflow_core::event::Event;
-use orchflow_core::redact::redact;
 use orchflow_core::state::State;
 use orchflow_core::{EventSeq, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use crate::chain::{self, Columns, Hash};
+use crate::chain::Hash;
+use crate::event_row::{RowMaker, RowWriter};
+use crate::guard::{WriterGuard, make_private};
+use crate::verify::{self, Sealed};
 use crate::{StoreError, schema};
 
 /// Seal the chain's head this often, so that a start has little to verify.
@@ -74,10 +76,10 @@ pub struct Loaded {
 pub struct Writer {
     connection: Connection,
     path: PathBuf,
-    head: Hash,
-    next_seq: u64,
+    rows: RowMaker,
+    /// The place up to which a start need not verify the chain.
     sealed: u64,
-    salt_key: [u8; 32],
+    _guard: WriterGuard,
 }
 
 impl Writer {
@@ -86,16 +88,16 @@ impl Writer {
     /// # Errors
     /// [`StoreError::TooNew`], [`StoreError::Locked`], [`StoreError::Damaged`] or what SQLite says.
     pub fn open(path: &Path) -> Result<(Writer, Loaded), StoreError> {
-        let open = |source| StoreError::Open { path: path.to_path_buf(), source };
-        let mut connection = Connection::open(path).map_err(open)?;
-        configure(&connection).map_err(|error| match StoreError::of_write(path, error) {
-            StoreError::Sqlite(source) => StoreError::Open { path: path.to_path_buf(), source },
-            other => other,
-        })?;
-        schema::migrate(&mut connection)?;
+        let fail = |error| StoreError::of_open(path, error);
+        make_private(path);
+        let connection = Connection::open(path).map_err(fail)?;
+        let guard = WriterGuard::take(path)?;
+        let version = schema::version(&connection, path)?;
+        configure(&connection).map_err(fail)?;
+        schema::migrate(&connection, version).map_err(fail)?;
         connection.set_prepared_statement_cache_capacity(32);
-        let sealed: u64 = meta(&connection, "sealed_seq")?.and_then(|text| text.parse().ok()).unwrap_or(0);
-        let (head, last_seq, last_at) = crate::verify::head_since(&connection, sealed)?;
+        let sealed = Sealed::read(&connection)?;
+        let (head, last_seq, last_at) = verify::head_since(&connection, &sealed)?;
         let state = load_state(&connection)?;
         let outbox = load_outbox(&connection)?;
         let mut offsets = connection.prepare("SELECT agent, consumed FROM spool_offsets")?;
@@ -103,8 +105,8 @@ impl Writer {
             .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
             .collect::<Result<_, _>>()?;
         drop(offsets);
-        let mut salt_key = [0u8; 32];
-        let filled = rustix::rand::getrandom(&mut salt_key, rustix::rand::GetRandomFlags::empty());
+        let mut secret = [0u8; 32];
+        let filled = rustix::rand::getrandom(&mut secret, rustix::rand::GetRandomFlags::empty());
         if filled.is_err() {
             return Err(StoreError::Damaged("the system gives no random bytes".to_owned()));
         }
@@ -115,8 +117,9 @@ impl Writer {
             outbox,
             spool_offsets,
         };
+        let rows = RowMaker::new(secret, head, last_seq + 1);
         let path = path.to_path_buf();
-        Ok((Writer { connection, path, head, next_seq: last_seq + 1, sealed, salt_key }, loaded))
+        Ok((Writer { connection, path, rows, sealed: sealed.seq, _guard: guard }, loaded))
     }
 
     /// Loads what stands in the store again, after a commit that failed.
@@ -124,29 +127,42 @@ impl Writer {
     /// # Errors
     /// [`StoreError::Damaged`] or what SQLite says.
     pub fn reload_state(&self) -> Result<(State, EventSeq), StoreError> {
-        Ok((load_state(&self.connection)?, EventSeq(self.next_seq)))
+        Ok((load_state(&self.connection)?, EventSeq(self.rows.next_seq)))
     }
 
     /// Commits a batch durably, whole or not at all.
     ///
     /// # Errors
-    /// [`StoreError::Full`] on a full disk, else what SQLite says; nothing was written then.
+    /// [`StoreError::Full`] on a full disk, [`StoreError::Damaged`] when the events do not follow the last
+    /// committed one, else what SQLite says; nothing was written then.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let (head, next_seq) = (self.head, self.next_seq);
-        let result = self.try_commit(batch);
-        result.map_err(|error| {
-            self.head = head;
-            self.next_seq = next_seq;
-            StoreError::of_write(&self.path, error)
-        })
+        for (event, expected) in batch.events.iter().zip(self.rows.next_seq..) {
+            if event.seq.0 != expected {
+                let found = event.seq.0;
+                return Err(StoreError::Damaged(format!("event {found} was to be stored in place {expected}")));
+            }
+        }
+        let (head, next_seq) = (self.rows.head, self.rows.next_seq);
+        match self.try_commit(batch) {
+            Ok(sealed) => {
+                self.sealed = sealed;
+                Ok(())
+            }
+            Err(error) => {
+                self.rows.back_to(head, next_seq);
+                Err(StoreError::of_write(&self.path, error))
+            }
+        }
     }
 
-    fn try_commit(&mut self, batch: &Batch) -> Result<(), rusqlite::Error> {
-        let transaction = self.connection.unchecked_transaction()?;
-        for event in &batch.events {
-            debug_assert_eq!(event.seq.0, self.next_seq, "events are dense");
-            self.head = insert_event(&transaction, event, &self.head, &self.salt_key)?;
-            self.next_seq += 1;
+    /// Gives the place up to which the chain is sealed then.
+    fn try_commit(&mut self, batch: &Batch) -> rusqlite::Result<u64> {
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        if !batch.events.is_empty() {
+            let mut writer = RowWriter::new(&transaction)?;
+            for event in &batch.events {
+                writer.write(&mut self.rows, event)?;
+            }
         }
         for (kind, key, text) in &batch.aggregates {
             match text {
@@ -184,11 +200,14 @@ impl Writer {
             )?;
             put.execute(params![agent, *consumed as i64])?;
         }
-        if self.next_seq - self.sealed > SEAL_EVERY {
-            seal(&transaction, self.next_seq - 1)?;
-            self.sealed = self.next_seq - 1;
+        let mut sealed = self.sealed;
+        let last = self.rows.next_seq - 1;
+        if last - sealed >= SEAL_EVERY {
+            Sealed { seq: last, head: self.rows.head }.write(&transaction)?;
+            sealed = last;
         }
-        transaction.commit()
+        transaction.commit()?;
+        Ok(sealed)
     }
 
     /// Marks the chain as verified up to its head and folds the write-ahead log into the file.
@@ -196,8 +215,9 @@ impl Writer {
     /// # Errors
     /// What SQLite says.
     pub fn seal(&mut self) -> Result<(), StoreError> {
-        seal(&self.connection, self.next_seq - 1).map_err(|error| StoreError::of_write(&self.path, error))?;
-        self.sealed = self.next_seq - 1;
+        let sealed = Sealed { seq: self.rows.next_seq - 1, head: self.rows.head };
+        sealed.write(&self.connection).map_err(|error| StoreError::of_write(&self.path, error))?;
+        self.sealed = sealed.seq;
         let folded = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         folded.map_err(|error| StoreError::of_write(&self.path, error))
     }
@@ -207,7 +227,7 @@ impl Writer {
     /// # Errors
     /// What SQLite says; search then scans the unindexed tail.
     pub fn index_text(&mut self, rows: u64) -> Result<bool, StoreError> {
-        crate::search::follow(&self.connection, rows, self.next_seq - 1)
+        crate::search::follow(&self.connection, rows, self.rows.next_seq - 1)
             .map_err(|error| StoreError::of_write(&self.path, error))
     }
 }
@@ -224,90 +244,6 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 fn to_text<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
-}
-
-fn insert_event(
-    connection: &Connection,
-    event: &Event,
-    previous: &Hash,
-    salt_key: &[u8; 32],
-) -> rusqlite::Result<Hash> {
-    let seq = event.seq.0;
-    let mut data =
-        event.body.to_json().map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    redact(&mut data);
-    let data = data.to_string();
-    let id = event_id(event.at);
-    let salt = blake3::keyed_hash(salt_key, &seq.to_le_bytes());
-    let salt = salt.as_bytes().first_chunk::<16>().copied().unwrap_or_default();
-    let parent_id: Option<String> = match event.cause {
-        Some(cause) => connection
-            .prepare_cached("SELECT id FROM development_events WHERE seq = ?1")?
-            .query_row([cause.0 as i64], |row| row.get(0))
-            .optional()?,
-        None => None,
-    };
-    let run = event.run.map(|run| run.to_string());
-    let columns = Columns {
-        seq,
-        id: &id,
-        timestamp: event.at.0,
-        event_type: event.body.event_type(),
-        event_version: 1,
-        actor: event.actor.word(),
-        ai_id: event.agent.as_ref().map(|agent| agent.name.as_str()),
-        user_id: event.actor.user(),
-        session_id: run.as_deref(),
-        parent_event_id: parent_id.as_deref(),
-    };
-    let payload = chain::payload_hash(&salt, &data);
-    let hash = chain::chain_hash(previous, &columns, &payload);
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO development_events (seq, id, timestamp, event_type, event_version, actor, ai_id, user_id,
-            session_id, event_data, parent_event_id, parent_seq, payload_salt, payload_hash, chain_hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-    )?;
-    insert.execute(params![
-        seq as i64,
-        columns.id,
-        columns.timestamp,
-        columns.event_type,
-        columns.event_version,
-        columns.actor,
-        columns.ai_id,
-        columns.user_id,
-        columns.session_id,
-        data,
-        columns.parent_event_id,
-        event.cause.map(|cause| cause.0 as i64),
-        salt,
-        payload,
-        hash
-    ])?;
-    for path in &event.paths {
-        let mut add =
-            connection.prepare_cached("INSERT OR IGNORE INTO event_paths (path, seq) VALUES (?1, ?2)")?;
-        add.execute(params![path, seq as i64])?;
-    }
-    Ok(hash)
-}
-
-fn event_id(at: Timestamp) -> String {
-    let micros = at.0.max(0).unsigned_abs();
-    let nanos = (micros % 1_000_000) as u32 * 1000;
-    let moment = uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos);
-    uuid::Uuid::new_v7(moment).to_string()
-}
-
-fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
-    connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
-}
-
-fn seal(connection: &Connection, seq: u64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('sealed_seq', ?1)")?
-        .execute([seq.to_string()])?;
-    Ok(())
 }
 
 fn load_state(connection: &Connection) -> Result<State, StoreError> {

@@ -9,6 +9,7 @@ local target = require("orchflow.review.target")
 local text = require("orchflow.view.text")
 local view = require("orchflow.view.hunk")
 
+---@type table<string, orchflow.Verb>
 local M = {}
 
 ---@param invocation orchflow.Invocation

@@ -5,6 +5,7 @@ local message = require("orchflow.ui.message")
 local output = require("orchflow.command.output")
 local text = require("orchflow.view.text")
 
+---@type table<string, orchflow.Verb>
 local M = {}
 
 local MINUTE_MS = 60000

@@ -6,6 +6,7 @@ local message = require("orchflow.ui.message")
 local output = require("orchflow.command.output")
 local text = require("orchflow.view.text")
 
+---@type table<string, orchflow.Verb>
 local M = {}
 
 ---@return integer microseconds since 1970

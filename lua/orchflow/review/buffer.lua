@@ -10,6 +10,9 @@ local M = {}
 
 ---@type table<integer, orchflow.Page>
 local pages = {}
+--- The id of the hunk that a buffer which is still to be filled is opened for.
+---@type table<integer, string>
+local wanted = {}
 
 ---@class orchflow.ReviewName
 ---@field run integer
@@ -97,7 +100,6 @@ function M.move(buffer, step)
 end
 
 ---@param buffer integer
----@return table<string, string> keys and what they do
 local function map_keys(buffer)
   local keys = require("orchflow.config").get().keys
   local shown = {}
@@ -154,9 +156,11 @@ local function show(buffer, page)
     return
   end
   -- The current entry of our list is the hunk that brought the human here.
-  local wanted = list.hunks()[list.index()]
+  local current = list.hunks()[list.index()]
+  local id = wanted[buffer] or current and current.id
+  wanted[buffer] = nil
   for _, head in ipairs(heads(page)) do
-    if wanted and head.hunk.id == wanted.id then
+    if head.hunk.id == id then
       for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
         vim.api.nvim_win_set_cursor(window, { head.line, 0 })
       end
@@ -236,6 +240,7 @@ function M.preview(hunk)
   local buffer = vim.fn.bufadd(list.review_name(hunk))
   local came_from = vim.api.nvim_get_current_win()
   local window = vim.fn.win_findbuf(buffer)[1]
+  wanted[buffer] = not pages[buffer] and hunk.id or nil
   if not window then
     vim.cmd("aboveleft split")
     window = vim.api.nvim_get_current_win()

@@ -203,7 +203,7 @@ function M.refresh()
   fetch(list.query, function(hunks, _, is_last)
     vim.list_extend(all, hunks)
     if is_last and M.stands() then
-      replace(view.merge(list.hunks, all))
+      replace(view.merge(list.hunks, view.in_order(all)))
     end
   end, function() end)
 end
@@ -231,6 +231,7 @@ end
 ---@param hunks orchflow.Hunk[]
 function M.take(query, hunks)
   listen()
+  hunks = view.in_order(hunks)
   list.query = query
   if M.is_current() then
     list.hunks, list.lines = {}, nil
@@ -255,8 +256,7 @@ function M.fill(query, done)
     if is_first then
       M.take(query, hunks)
     elseif M.stands() then
-      list.hunks, list.lines = vim.list_extend(vim.list_slice(list.hunks, 1), hunks), nil
-      replace(list.hunks)
+      replace(vim.list_extend(vim.list_slice(list.hunks, 1), view.in_order(hunks)))
     end
     if is_first then
       done(nil, hunks)

@@ -16,6 +16,11 @@ local M = {}
 ---@field complete boolean whether the oldest event is among them
 ---@field generation integer grows with each change of the filter
 
+---@return string[]
+local function worktrees()
+  return require("orchflow.state").worktrees(client.store())
+end
+
 ---@param timeline orchflow.Timeline
 ---@return boolean
 local function follows(timeline)
@@ -32,7 +37,10 @@ local function draw(timeline, to_the_end)
   if not opened:is_open() then
     return
   end
-  opened:show(view.page(timeline.events), view.title(timeline.filter, #timeline.events, to_the_end))
+  opened:show(
+    view.page(timeline.events, worktrees()),
+    view.title(timeline.filter, #timeline.events, to_the_end)
+  )
   if to_the_end then
     local last = vim.api.nvim_buf_line_count(opened.buffer)
     vim.api.nvim_win_set_cursor(opened.window, { last, 0 })
@@ -101,7 +109,7 @@ local function push(timeline, fresh)
     draw(timeline, live)
     return
   end
-  timeline.float:append(view.page(passing))
+  timeline.float:append(view.page(passing, worktrees()))
   timeline.float.title = view.title(timeline.filter, #timeline.events, live)
   timeline.float:fit()
   if live then
@@ -126,7 +134,7 @@ end
 local function open_file(event, opened)
   local path, line
   if event then
-    path, line = event_words.place(event)
+    path, line = event_words.place(event, worktrees())
   end
   if not path then
     message.info("orchflow: this event is about no file")

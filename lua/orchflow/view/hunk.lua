@@ -36,6 +36,17 @@ local MAX_HEADING = 40
 ---@field truncated? boolean whether lines of it were left out
 ---@field changed_since? boolean
 
+--- What a change is called where it is not a plain edit of lines.
+local CHANGES = {
+  added = "new file",
+  deleted = "deletes the file",
+  replaced = "replaces the file",
+  binary = "binary",
+  mode = "mode",
+  commit = "submodule",
+  too_large = "too large to show",
+}
+
 local MARKS = { accepted = "+", rejected = "x" }
 
 --- Gives the sign that stands before a hunk: decided, or changed since it was listed.
@@ -49,14 +60,7 @@ end
 ---@param hunk orchflow.Hunk
 ---@return string
 function M.heading(hunk)
-  local words = {
-    add = "new file",
-    delete = "deletes the file",
-    rename = "renames",
-    mode = "mode",
-    binary = "binary",
-  }
-  return words[hunk.change] or text.cut(vim.trim(text.clean(hunk.heading)), MAX_HEADING)
+  return CHANGES[hunk.change] or text.cut(vim.trim(text.clean(hunk.heading)), MAX_HEADING)
 end
 
 --- Gives the lines of the base that a hunk stands on.
@@ -223,6 +227,26 @@ function M.quickfix_lines(hunks)
     lines[index] = (line:gsub("%s+$", ""))
   end
   return lines
+end
+
+--- Orders hunks by file and line, so that rivals stand together.
+---@param hunks orchflow.Hunk[]
+---@return orchflow.Hunk[]
+function M.in_order(hunks)
+  local places = {}
+  for place, hunk in ipairs(hunks) do
+    places[hunk] = place
+  end
+  local ordered = vim.list_slice(hunks, 1)
+  table.sort(ordered, function(left, right)
+    if left.path ~= right.path then
+      return left.path < right.path
+    elseif left.line ~= right.line then
+      return (left.line or 0) < (right.line or 0)
+    end
+    return places[left] < places[right]
+  end)
+  return ordered
 end
 
 --- Puts freshly fetched undecided hunks into the list that is shown: what is there keeps its place, what was decided

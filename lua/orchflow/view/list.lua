@@ -91,7 +91,7 @@ function M.approvals(approvals, now)
 end
 
 --- Draws what was cleaned, and what was left and why.
----@param result { cleaned: table[], skipped: table[] }
+---@param result { cleaned: table[], skipped: table[], dry_run?: boolean }
 ---@return orchflow.Page
 function M.cleaned(result)
   local page, rows = text.page(), {}

@@ -9,27 +9,26 @@ local WHO_WIDTH = 12
 
 --- Gives the pieces of an event's line.
 ---@param event orchflow.Event
+---@param worktrees? string[] whose paths are left out
 ---@return orchflow.Piece[]
-function M.pieces(event)
+function M.pieces(event, worktrees)
   return {
     { event.timestamp and text.clock(event.timestamp) or "--:--:--", "OrchflowMuted" },
     "  ",
     { text.pad(text.cut(event_words.who(event), WHO_WIDTH), WHO_WIDTH), "OrchflowAgent" },
     "  ",
-    {
-      text.clean(event.summary ~= "" and event.summary or event.type),
-      event_words.group(event.type),
-    },
+    { event_words.words(event, worktrees), event_words.group(event.type) },
   }
 end
 
 --- Draws events.
 ---@param events orchflow.Event[] oldest first
+---@param worktrees? string[] whose paths are left out
 ---@return orchflow.Page page its rows are events
-function M.page(events)
+function M.page(events, worktrees)
   local page = text.page()
   for _, event in ipairs(events) do
-    page:add(M.pieces(event), event)
+    page:add(M.pieces(event, worktrees), event)
   end
   if #events == 0 then
     page:add({ { "nothing has happened yet that passes the filter", "OrchflowMuted" } })

@@ -11,8 +11,14 @@ return function(it, tests)
   end
 
   it("cleans what could steer the screen", function(child)
-    tests.equal(view(child, [[return text.clean("a\27[31m\nb\tc\194\155d\226\128\174e")]]), "a [31m b c d" .. "e")
-    tests.equal(view(child, [[return text.clean(vim.NIL) .. text.clean(nil) .. text.clean(7)]]), "7")
+    tests.equal(
+      view(child, [[return text.clean("a\27[31m\nb\tc\194\155d\226\128\174e")]]),
+      "a [31m b c d" .. "e"
+    )
+    tests.equal(
+      view(child, [[return text.clean(vim.NIL) .. text.clean(nil) .. text.clean(7)]]),
+      "7"
+    )
   end)
 
   it("cuts and pads by cells, not bytes", function(child)
@@ -20,16 +26,25 @@ return function(it, tests)
     tests.equal(view(child, [[return text.cut("abc", 3)]]), "abc")
     tests.equal(view(child, [[return text.cut("abcd", 3)]]), "ab…")
     tests.equal(view(child, [[return text.cut("abcd", 0)]]), "")
-    tests.equal(view(child, [[return text.pad("日本", 6) .. "|" .. text.pad("7", 3, true)]]), "日本  |  7")
+    tests.equal(
+      view(child, [[return text.pad("日本", 6) .. "|" .. text.pad("7", 3, true)]]),
+      "日本  |  7"
+    )
   end)
 
   it("says durations as a clock does", function(child)
-    tests.equal(view(child, [[return { text.duration(-4), text.duration(41.9), text.duration(723), text.duration(3753) }]]), {
-      "0:00",
-      "0:41",
-      "12:03",
-      "1:02:33",
-    })
+    tests.equal(
+      view(
+        child,
+        [[return { text.duration(-4), text.duration(41.9), text.duration(723), text.duration(3753) }]]
+      ),
+      {
+        "0:00",
+        "0:41",
+        "12:03",
+        "1:02:33",
+      }
+    )
   end)
 
   local AGENTS = [[
@@ -83,13 +98,25 @@ return function(it, tests)
   end)
 
   it("draws a status of nobody, of nothing, and of a full disk", function(child)
-    tests.contains(view(child, "return status_view.page(nil, 0, icons).lines[1]"), "asking the host")
-    tests.contains(view(child, "return status_view.page({ agents = {}, runs = {} }, 0, icons).lines[1]"), "no agents")
     tests.contains(
-      view(child, [[return status_view.page({ agents = {}, read_only = "disk full" }, 0, icons).lines[1] ]]),
+      view(child, "return status_view.page(nil, 0, icons).lines[1]"),
+      "asking the host"
+    )
+    tests.contains(
+      view(child, "return status_view.page({ agents = {}, runs = {} }, 0, icons).lines[1]"),
+      "no agents"
+    )
+    tests.contains(
+      view(
+        child,
+        [[return status_view.page({ agents = {}, read_only = "disk full" }, 0, icons).lines[1] ]]
+      ),
       "read-only: disk full"
     )
-    tests.equal(view(child, "return status_view.title(nil, 'retrying')"), "orchflow  host lost, connecting again")
+    tests.equal(
+      view(child, "return status_view.title(nil, 'retrying')"),
+      "orchflow  host lost, connecting again"
+    )
     tests.equal(
       view(child, "return status_view.title({ host = { memory_bytes = 14200000 } }, 'connected')"),
       "orchflow  host ok 14 MB"
@@ -97,27 +124,33 @@ return function(it, tests)
   end)
 
   it("draws events, whatever is in them", function(child)
-    local lines = view(child, [[
+    local lines = view(
+      child,
+      [[
       return timeline.page({
         { seq = 1, timestamp = 50400e6, type = "turn_started", agent = "7/claude", summary = "turn 1\nstarted" },
-        { seq = 2, timestamp = 50401e6, type = "hunk_accepted", user = "ann", summary = "accepted one.txt:2" },
+        { seq = 2, timestamp = 50401e6, type = "hunk_accepted", user = "ann", summary = "accepted one.txt:2", actor = "human", agent = "claude" },
         { seq = 3, type = "host_started", summary = "" },
       }).lines
-    ]])
+    ]]
+    )
     tests.equal(lines, {
       "14:00:00  claude        turn 1 started",
-      "14:00:01  you           accepted one.txt:2",
+      "14:00:01  you           claude: accepted one.txt:2",
       "--:--:--  host          host_started",
     })
   end)
 
   it("reads and shows filters", function(child)
     local function parse(typed)
-      return child:lua([[
+      return child:lua(
+        [[
         local words = require("orchflow.event")
         local filter, problem = words.parse_filter(...)
         return problem or { filter, words.show_filter(filter) }
-      ]], typed)
+      ]],
+        typed
+      )
     end
     tests.equal(parse("agent:claude type:tool_failed file:src/a.rs run:7 two  words"), {
       { agent = "claude", type = "tool_failed", file = "src/a.rs", run = 7, text = "two words" },
@@ -140,36 +173,52 @@ return function(it, tests)
       end
       return passed
     ]])
-    tests.equal(passed, { "", "agent:claude", "agent:7/claude", "run:7", "type:tool_failed", "file:a.rs", "failed: no" })
+    tests.equal(passed, {
+      "",
+      "agent:claude",
+      "agent:7/claude",
+      "run:7",
+      "type:tool_failed",
+      "file:a.rs",
+      "failed: no",
+    })
   end)
 
   it("aligns the quickfix lines and names rivals", function(child)
-    local lines = view(child, [[
+    local lines = view(
+      child,
+      [[
       local hunks = stub.hunks()
       hunks[1].insertions, hunks[3].changed_since, hunks[4].comments = 12, true, 2
       return hunk_view.quickfix_lines(hunks)
-    ]])
+    ]]
+    )
     tests.equal(lines, {
       "one.txt|2 I|   claude +12 -1 fn load   rival 1/2",
       "one.txt|2 I|   codex  +1  -1 fn load   rival 2/2 of claude:2",
       "one.txt|5 I| ~ claude +1  -1           changed since you saw it",
-      "new.txt|1 I|   claude +2     new file  2 comments",
+      "zzz.txt|1 I|   claude +2     new file  2 comments",
     })
   end)
 
   it("says which rival was accepted", function(child)
-    local lines = view(child, [[
+    local lines = view(
+      child,
+      [[
       local hunks = stub.hunks()
       hunks[2].state = "accepted"
       return hunk_view.quickfix_lines(hunks)
-    ]])
+    ]]
+    )
     tests.contains(lines[1], "rival of accepted codex:2")
     tests.contains(lines[2], "+ codex")
     tests.contains(lines[2], "accepted")
   end)
 
   it("takes hunks of one agent, of other runs, or of other lines for no rivals", function(child)
-    local count = view(child, [[
+    local count = view(
+      child,
+      [[
       local function each(id, agent, first, lines, run)
         return stub.hunk({ id = id, agent = agent, path = "a", old_start = first, old_lines = lines, run = run or 7,
           key = (run or 7) .. "/" .. agent })
@@ -177,30 +226,39 @@ return function(it, tests)
       return vim.tbl_count(hunk_view.rivalries({
         each("1", "a", 1, 2), each("2", "a", 2, 2), each("3", "b", 4, 1), each("4", "b", 1, 1, 8),
       }))
-    ]])
+    ]]
+    )
     tests.equal(count, 0)
-    local places = view(child, [[
+    local places = view(
+      child,
+      [[
       local function each(id, agent, first, lines)
         return stub.hunk({ id = id, agent = agent, path = "a", old_start = first, old_lines = lines })
       end
       local hunks = { each("1", "a", 1, 5), each("2", "b", 5, 0), each("3", "c", 3, 1) }
       local rivals = hunk_view.rivalries(hunks)
       return vim.tbl_map(function(hunk) return { rivals[hunk].place, rivals[hunk].count } end, hunks)
-    ]])
+    ]]
+    )
     tests.equal(places, { { 1, 3 }, { 2, 3 }, { 3, 3 } })
   end)
 
   it("shows a hostile path as one harmless line", function(child)
-    local lines = view(child, [[
+    local lines = view(
+      child,
+      [[
       return hunk_view.quickfix_lines({ stub.hunk({ id = "h_1", agent = "x\27]0;y\7", path = "a|b\n" .. ("d/"):rep(60) .. "c" }) })
-    ]])
+    ]]
+    )
     tests.equal(#lines, 1)
     tests.lacks(lines[1], "\27")
     assert(#lines[1] < 120, lines[1])
   end)
 
   it("merges a fresh list into the one that is shown", function(child)
-    local ids = view(child, [[
+    local ids = view(
+      child,
+      [[
       local function each(id, path, state, hash)
         return stub.hunk({ id = id, agent = "a", path = path, state = state, hash = hash or "0" })
       end
@@ -213,17 +271,21 @@ return function(it, tests)
       return vim.tbl_map(function(hunk)
         return hunk.id .. hunk_view.mark(hunk)
       end, hunk_view.merge(old, fetched))
-    ]])
+    ]]
+    )
     tests.equal(ids, { "1 ", "2+", "8 ", "4~", "9 " })
   end)
 
   it("draws the hunks of a file as a diff", function(child)
-    local page = view(child, [[
+    local page = view(
+      child,
+      [[
       local hunks = { stub.hunk({ id = "h_1", agent = "a", path = "x", heading = "fn f", old_start = 4, new_start = 5,
         before = { "ctx" }, removed = { "old\r" }, added = { "new\nline" }, after = {}, truncated = true, insertions = 900 }) }
       local page = hunk_view.diff(hunks, "title")
       return { page.lines, page.rows[3].id, page.rows[1] == nil }
-    ]])
+    ]]
+    )
     tests.equal(page, {
       {
         "title",
@@ -270,7 +332,10 @@ return function(it, tests)
       "-  claude  Claude Code  not installed  npm i",
       "+  x       X            1.2            /bin/x  /home/a.toml",
     })
-    tests.equal(lines[2], { "a_4  claude  run 7  waiting 0:41", "  wants  Bash: rm", "  command  rm -rf /" })
+    tests.equal(
+      lines[2],
+      { "a_4  claude  run 7  waiting 0:41", "  wants  Bash: rm", "  command  rm -rf /" }
+    )
     tests.equal(lines[3], { "nobody asks for anything" })
     tests.equal(lines[4], { "cleaned  7/a  kept as refs/orchflow/x", "skipped  b    lives" })
     tests.equal(lines[5], { "would be cleaned  7/a" })

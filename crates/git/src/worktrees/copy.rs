@@ -198,7 +198,8 @@ fn copy_chunk(
         .map_err(|error| GitError::io("read", &root.join(relative), error))?;
     let mut written: Written = Vec::with_capacity(chunk.len() * targets.len());
     let mut open = Vec::with_capacity(targets.len());
-    for (number, target) in targets.iter().enumerate().filter(|(number, _)| alive.get(*number) == Some(&true)) {
+    for (number, target) in targets.iter().enumerate().filter(|(number, _)| alive.get(*number) == Some(&true))
+    {
         match open_folder(rustix::fs::CWD, target.join(relative).as_os_str()) {
             Ok(folder) => open.push((number, folder)),
             Err(error) => written.push((number, Err(GitError::io("open", &target.join(relative), error)))),
@@ -357,7 +358,7 @@ fn copy_large(source: &fs::File, target: &fs::File, size: u64) -> io::Result<()>
 }
 
 fn modified(stat: &Stat) -> Timespec {
-    Timespec { tv_sec: stat.st_mtime as i64, tv_nsec: stat.st_mtime_nsec as i64 }
+    Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as i64 }
 }
 
 /// Cuts the fields to 32 bits, as git's index does.

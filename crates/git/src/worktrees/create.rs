@@ -134,7 +134,11 @@ fn existing(
     Ok(None)
 }
 
-fn discard_half_made(repository: &Repository, worktree: &Worktree, options: &Options) -> Result<(), GitError> {
+fn discard_half_made(
+    repository: &Repository,
+    worktree: &Worktree,
+    options: &Options,
+) -> Result<(), GitError> {
     discard(worktree.path(), &options.trash)?;
     forget(repository, worktree)
 }

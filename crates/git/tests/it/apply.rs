@@ -1,6 +1,8 @@
 //! Hunks brought in and taken out, by example and by property.
 
-use orchflow_git::apply::{Applied, LineEdit, Reason, accept, apply_hunks, apply_to_file, line_edits, reject};
+use orchflow_git::apply::{
+    Applied, LineEdit, Reason, accept, apply_hunks, apply_to_file, line_edits, reject,
+};
 use orchflow_git::conversion::Conversion;
 use orchflow_git::files::{self, File};
 use orchflow_git::hunk::{Change, Hunk};
@@ -67,14 +69,27 @@ fn touching_changes_are_clean_where_the_order_is_certain() {
     // Both grow at the border.
     assert_eq!(conflicts("1\n2\n3\n", "1\nb\nc\n3\n", "1\n2\nnew\n3\n"), 1);
     // The same lines, differently.
-    assert_eq!(conflicts("1\n2\n3\n4\n5\n6\n7\n8\n9\n", "x\n2\n3\n4\n5\n6\n7\n8\nx\n", "y\n2\n3\n4\n5\n6\n7\n8\ny\n"), 2);
+    assert_eq!(
+        conflicts(
+            "1\n2\n3\n4\n5\n6\n7\n8\n9\n",
+            "x\n2\n3\n4\n5\n6\n7\n8\nx\n",
+            "y\n2\n3\n4\n5\n6\n7\n8\ny\n"
+        ),
+        2
+    );
     let Merge::Conflict(regions) = merge3(b"1\n2\n3\n", b"0\n1\nx\n3\n", b"1\ny\n3\n") else { panic!() };
-    assert_eq!((regions[0].base.clone(), regions[0].ours.clone(), regions[0].theirs.clone()), (1..2, 2..3, 1..2));
+    assert_eq!(
+        (regions[0].base.clone(), regions[0].ours.clone(), regions[0].theirs.clone()),
+        (1..2, 2..3, 1..2)
+    );
 }
 
 #[test]
 fn line_ends_are_bytes_like_any_other() {
-    assert_eq!(clean(merge3(b"1\r\n2\r\n3\r\n", b"1\r\n2\r\n3\r\n4\r\n", b"0\r\n1\r\n2\r\n3\r\n")), "0\r\n1\r\n2\r\n3\r\n4\r\n");
+    assert_eq!(
+        clean(merge3(b"1\r\n2\r\n3\r\n", b"1\r\n2\r\n3\r\n4\r\n", b"0\r\n1\r\n2\r\n3\r\n")),
+        "0\r\n1\r\n2\r\n3\r\n4\r\n"
+    );
     assert_eq!(clean(merge3(b"1\n2\n3", b"0\n1\n2\n3", b"1\n2\n3\n4")), "0\n1\n2\n3\n4");
     assert_eq!(clean(merge3(b"1\n2\n3\n", b"1\n2\n3", b"0\n1\n2\n3\n")), "0\n1\n2\n3");
     // One takes the last line end away, the other goes on after it: no line may be glued to another.
@@ -171,14 +186,20 @@ fn whole_files_are_decided_on_whole() {
     assert_eq!(accept(None, &[], &added, Some(&old)), Applied::Already);
     let deleted = hunks(Some(&old), None).remove(0);
     assert_eq!(deleted.change, Change::Deleted);
-    assert_eq!(accept(Some(&old), &[], &deleted, Some(&file(b"mine\n"))), Applied::Conflict(Reason::FileChanged));
+    assert_eq!(
+        accept(Some(&old), &[], &deleted, Some(&file(b"mine\n"))),
+        Applied::Conflict(Reason::FileChanged)
+    );
     assert_eq!(accept(Some(&old), &[], &deleted, None), Applied::Already);
     let mode = hunks(Some(&old), Some(&run)).remove(0);
     assert_eq!(mode.change, Change::Mode);
     let mine = File { mode: FileMode::Executable, content: b"mine\n".to_vec() };
     assert_eq!(accept(Some(&old), &[], &mode, Some(&file(b"mine\n"))), Applied::Changed(Some(mine)));
     let swap = hunks(Some(&binary), Some(&other_binary)).remove(0);
-    assert_eq!(accept(Some(&binary), &[], &swap, Some(&file(b"\0xyz"))), Applied::Conflict(Reason::BinaryChanged));
+    assert_eq!(
+        accept(Some(&binary), &[], &swap, Some(&file(b"\0xyz"))),
+        Applied::Conflict(Reason::BinaryChanged)
+    );
     // An added file that the agent changed later.
     let second = hunks(None, Some(&file(b"old\nmore\n"))).remove(0);
     let edited = accept(None, &[&added], &second, Some(&file(b"top\nold\n")));
@@ -205,7 +226,9 @@ fn working_files_keep_their_line_ends() {
         let mut ours = files::read(&sandbox.root, b"dos.txt").unwrap().unwrap();
         for hunk in &hunks {
             let stored = conversion.to_stored(&ours).unwrap();
-            let Applied::Changed(Some(file)) = accept(stored_base.as_ref(), &[], hunk, Some(&stored)) else { panic!() };
+            let Applied::Changed(Some(file)) = accept(stored_base.as_ref(), &[], hunk, Some(&stored)) else {
+                panic!()
+            };
             ours = conversion.to_working(&file, Some(&ours)).unwrap();
         }
         String::from_utf8(ours.content).unwrap()
@@ -243,7 +266,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_order_of_accepting_is_one_application(
@@ -285,10 +308,14 @@ proptest! {
         // Each alone: in through `accept`, out through `reject`.
         for hunk in &hunks {
             let with = apply_hunks(&base, &[hunk]).unwrap();
-            let shifted = text_hunks(&base, &with);
-            prop_assert_eq!(shifted.len(), 1);
-            let out = reject(Some(&file(&with)), &shifted[0], Some(&file(&with)));
-            prop_assert_eq!(out, Applied::Changed(Some(file(&base))));
+            let mut current = file(&with);
+            for seen in text_hunks(&base, &with) {
+                match reject(Some(&file(&with)), &seen, Some(&current)) {
+                    Applied::Changed(Some(file)) => current = file,
+                    other => prop_assert!(false, "{other:?}"),
+                }
+            }
+            prop_assert_eq!(&current.content, &base);
         }
         for hunk in &hunks {
             match reject(Some(&file(&theirs)), hunk, Some(&file(&theirs))) {
@@ -333,7 +360,7 @@ proptest! {
         let more: Vec<u8> = (0..above).flat_map(|line| format!("unique {line}\n").into_bytes()).collect();
         let before = text_hunks(&base, &theirs);
         let after = text_hunks(&[&more[..], &base].concat(), &[&more[..], &theirs].concat());
-        let names = |hunks: &[Hunk]| hunks.iter().map(|hunk| (hunk.id, hunk.hash)).collect::<Vec<_>>();
+        let names = |hunks: &[Hunk]| hunks.iter().map(|hunk| hunk.id).collect::<Vec<_>>();
         prop_assert_eq!(names(&before), names(&after));
     }
 
@@ -352,10 +379,9 @@ proptest! {
     #[test]
     fn edits_turn_one_buffer_into_the_other(before in text(), after in text()) {
         let lines = |text: &[u8]| -> Vec<Vec<u8>> {
-            let text = text.strip_suffix(b"\n").unwrap_or(text);
-            if text.is_empty() { Vec::new() } else { text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect() }
+            let lines = text.split_inclusive(|byte| *byte == b'\n');
+            lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line).to_vec()).collect()
         };
-        prop_assume!(!before.starts_with(b"\n") && !after.starts_with(b"\n"));
         let mut buffer = lines(&before);
         for edit in line_edits(&before, &after) {
             buffer.splice(edit.start..edit.end, edit.lines);

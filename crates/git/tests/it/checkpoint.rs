@@ -61,25 +61,35 @@ fn checkpoints_are_chained_and_touch_nothing_of_the_agents() {
     let index = fs::read(agent.worktree.git_directory().join("index")).unwrap();
     let user = user_state(&agent.sandbox);
     let first = agent.take(&agent.base);
-    assert!(!first.unchanged && first.warnings.is_empty() && first.nested_repositories.is_empty(), "{first:?}");
+    assert!(
+        !first.unchanged && first.warnings.is_empty() && first.nested_repositories.is_empty(),
+        "{first:?}"
+    );
     assert_eq!(agent.names(&first.commit), ".gitignore|new/file|readme.txt|staged|");
     assert_eq!(fs::read(agent.worktree.git_directory().join("index")).unwrap(), index);
     assert_eq!(user_state(&agent.sandbox), user);
-    assert_eq!(agent.git(&["log", "-1", "--format=%P|%an|%ce|%s", first.commit.as_str()]).trim(), format!("{}|orchflow|orchflow@localhost|turn 1", agent.base));
+    assert_eq!(
+        agent.git(&["log", "-1", "--format=%P|%an|%ce|%s", first.commit.as_str()]).trim(),
+        format!("{}|orchflow|orchflow@localhost|turn 1", agent.base)
+    );
 
     assert!(agent.take(&first.commit).unchanged);
     agent.write("new/file", "NEW\n");
     let second = agent.take(&first.commit);
     assert!(!second.unchanged);
     assert_eq!(agent.repository.file(&second.commit, b"new/file").unwrap().unwrap().content, b"NEW\n");
-    assert_eq!(agent.git(&["rev-list", "--count", &format!("{}..{}", agent.base, second.commit)]).trim(), "2");
+    assert_eq!(
+        agent.git(&["rev-list", "--count", &format!("{}..{}", agent.base, second.commit)]).trim(),
+        "2"
+    );
     // Back to what it was: a commit again, for the tree differs from the one before.
     agent.write("new/file", "new\n");
     let third = agent.take(&second.commit);
     assert_eq!(third.tree, first.tree);
     assert!(!third.unchanged);
     let leftovers = fs::read_dir(agent.worktree.git_directory()).unwrap().flatten();
-    let leftovers = leftovers.filter(|entry| entry.file_name().to_string_lossy().starts_with("orchflow-index-"));
+    let leftovers =
+        leftovers.filter(|entry| entry.file_name().to_string_lossy().starts_with("orchflow-index-"));
     assert_eq!(leftovers.map(|entry| entry.file_name()).collect::<Vec<_>>(), ["orchflow-index-source"]);
 }
 
@@ -140,7 +150,9 @@ fn odd_files_are_kept() {
 #[test]
 fn messages_are_taken_as_they_are() {
     let agent = Agent::new();
-    for (number, message) in ["", "--help", "-F/etc/passwd", "a\0b\x1b[31m", "'$(touch x)'\n\n# comment"].iter().enumerate() {
+    for (number, message) in
+        ["", "--help", "-F/etc/passwd", "a\0b\x1b[31m", "'$(touch x)'\n\n# comment"].iter().enumerate()
+    {
         agent.write("file", number.to_string());
         let checkpoint = take(&agent.repository, &agent.worktree, Some(&agent.base), REF, message).unwrap();
         let body = agent.sandbox.git(["log", "-1", "--format=%B", checkpoint.commit.as_str()]);
@@ -159,7 +171,13 @@ fn line_ends_follow_gits_rules_and_refuse_nothing() {
     assert!(checkpoint.warnings.is_empty(), "{:?}", checkpoint.warnings);
     let file = agent.repository.file(&checkpoint.commit, b"mixed.txt").unwrap().unwrap();
     assert_eq!(file.content, b"one\ntwo\nthree\n");
-    let changed = agent.sandbox.git(["diff-tree", "-r", "--name-only", agent.base.as_str(), checkpoint.commit.as_str()]);
+    let changed = agent.sandbox.git([
+        "diff-tree",
+        "-r",
+        "--name-only",
+        agent.base.as_str(),
+        checkpoint.commit.as_str(),
+    ]);
     assert_eq!(changed, "mixed.txt\n");
 }
 
@@ -214,7 +232,8 @@ fn hooks_signatures_and_other_refs_stay_out_of_it() {
     for hook in ["reference-transaction", "post-index-change", "pre-commit", "post-commit"] {
         let path = agent.sandbox.root.join(".git/hooks").join(hook);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, "#!/bin/sh\ntouch \"$(git rev-parse --git-common-dir)/hook-ran\"\nexit 1\n").unwrap();
+        fs::write(&path, "#!/bin/sh\ntouch \"$(git rev-parse --git-common-dir)/hook-ran\"\nexit 1\n")
+            .unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let config = |key: &str, value: &str| {
@@ -292,7 +311,12 @@ fn changed_ignored_files_are_told_of() {
     agent.write("build/old", "old");
     let past = SystemTime::now() - Duration::from_secs(100);
     for file in ["old.secret", "build/old"] {
-        fs::File::options().write(true).open(agent.worktree.path().join(file)).unwrap().set_modified(past).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(agent.worktree.path().join(file))
+            .unwrap()
+            .set_modified(past)
+            .unwrap();
     }
     let setup = SystemTime::now() - Duration::from_secs(50);
     let nothing = ignored_since(&agent.repository, &agent.worktree, setup).unwrap();

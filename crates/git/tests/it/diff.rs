@@ -35,13 +35,19 @@ fn hunks_are_those_of_git() {
         .hunks
         .iter()
         .map(|hunk| {
-            let side = |start, lines| if lines == 1 { format!("{start}") } else { format!("{start},{lines}") };
-            format!("@@ -{} +{} @@", side(hunk.old_start, hunk.old_lines), side(hunk.new_start, hunk.new_lines))
+            let side =
+                |start, lines| if lines == 1 { format!("{start}") } else { format!("{start},{lines}") };
+            format!(
+                "@@ -{} +{} @@",
+                side(hunk.old_start, hunk.old_lines),
+                side(hunk.new_start, hunk.new_lines)
+            )
         })
         .collect();
     let gits = sandbox.git(["diff", "-U0", "--histogram", old.as_str(), new.as_str()]);
     let gits: Vec<&str> = gits.lines().filter(|line| line.starts_with("@@")).collect();
-    let gits: Vec<String> = gits.iter().map(|line| line.split(" @@").next().unwrap().to_owned() + " @@").collect();
+    let gits: Vec<String> =
+        gits.iter().map(|line| line.split(" @@").next().unwrap().to_owned() + " @@").collect();
     assert_eq!(ours, gits);
     assert_eq!((changes[0].insertions(), changes[0].deletions()), (4, 3));
 
@@ -193,12 +199,16 @@ fn other_repositories_and_huge_files_are_named_not_read() {
     let nested = sandbox.root.join("nested");
     fs::create_dir(&nested).unwrap();
     sandbox.git_in(&nested, ["init", "--quiet"]);
-    sandbox.git_in(&nested, ["-c", "user.name=a", "-c", "user.email=b", "commit", "--quiet", "--allow-empty", "-m", "x"]);
+    sandbox.git_in(
+        &nested,
+        ["-c", "user.name=a", "-c", "user.email=b", "commit", "--quiet", "--allow-empty", "-m", "x"],
+    );
     let huge = usize::try_from(orchflow_git::diff::LARGEST_TEXT).unwrap() + 1;
     sandbox.write("huge", vec![b'\n'; huge]);
     let new = sandbox.commit("new");
     let changes = compare(&sandbox, &old, &new);
-    let kinds: Vec<Change> = changes.iter().flat_map(|change| &change.hunks).map(|hunk| hunk.change).collect();
+    let kinds: Vec<Change> =
+        changes.iter().flat_map(|change| &change.hunks).map(|hunk| hunk.change).collect();
     assert_eq!(kinds, [Change::TooLarge, Change::Commit]);
     assert!(changes[1].hunks[0].added.as_bytes().starts_with(b"commit "));
 }

@@ -17,8 +17,18 @@ fn paths_that_leave_the_root_are_refused() {
     symlink(folder.path(), root.join("link")).unwrap();
     symlink("..", root.join("inner/up")).unwrap();
     let hostile: &[&[u8]] = &[
-        b"../outside", b"/etc/passwd", b"", b".", b"a//b", b"inner/../../outside", b"link/outside", b"inner/up/x",
-        b".git/hooks/post-checkout", b"inner/.GIT/config", b"a\0b", b"inner/",
+        b"../outside",
+        b"/etc/passwd",
+        b"",
+        b".",
+        b"a//b",
+        b"inner/../../outside",
+        b"link/outside",
+        b"inner/up/x",
+        b".git/hooks/post-checkout",
+        b"inner/.GIT/config",
+        b"a\0b",
+        b"inner/",
     ];
     for path in hostile {
         let shown = String::from_utf8_lossy(path);

@@ -119,7 +119,10 @@ fn uncommitted_work_is_counted_and_kept_without_a_trace() {
     let commit = repository.snapshot_uncommitted(name, "base, with\nuncommitted work").unwrap();
     assert_eq!(user_state(&sandbox), before);
     assert_eq!(repository.read_ref(name).unwrap().as_ref(), Some(&commit));
-    assert_eq!(sandbox.git(["log", "-1", "--format=%an <%ae> %P", commit.as_str()]).trim(), format!("orchflow <orchflow@localhost> {}", sandbox.head()));
+    assert_eq!(
+        sandbox.git(["log", "-1", "--format=%an <%ae> %P", commit.as_str()]).trim(),
+        format!("orchflow <orchflow@localhost> {}", sandbox.head())
+    );
 
     let names = sandbox.git(["ls-tree", "-r", "-z", "--name-only", commit.as_str()]);
     assert_eq!(names, ".gitignore\0new folder/new\nfile\0readme.txt\0staged.txt\0");
@@ -148,7 +151,9 @@ fn only_own_refs_are_written() {
     let sandbox = Sandbox::new();
     let repository = sandbox.repository();
     let head = sandbox.head();
-    for name in ["refs/heads/main", "HEAD", "refs/orchflow", "refs/orchflow/../heads/main", "refs/orchflow/a b"] {
+    for name in
+        ["refs/heads/main", "HEAD", "refs/orchflow", "refs/orchflow/../heads/main", "refs/orchflow/a b"]
+    {
         assert!(matches!(repository.update_ref(name, &head), Err(GitError::RefRefused { .. })), "{name}");
         assert!(repository.delete_refs(name).is_err(), "{name}");
     }

@@ -121,7 +121,13 @@ pub fn name(bytes: &[u8]) -> &Path {
 pub fn user_state(sandbox: &Sandbox) -> (Vec<u8>, String, String, String) {
     (
         fs::read(sandbox.root.join(".git/index")).unwrap_or_default(),
-        sandbox.git(["for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/tags", "refs/stash"]),
+        sandbox.git([
+            "for-each-ref",
+            "--format=%(refname) %(objectname)",
+            "refs/heads",
+            "refs/tags",
+            "refs/stash",
+        ]),
         fs::read_to_string(sandbox.root.join(".git/HEAD")).unwrap(),
         sandbox.git(["--no-optional-locks", "status", "--porcelain", "--untracked-files=all"]),
     )

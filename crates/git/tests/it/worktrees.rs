@@ -142,7 +142,10 @@ fn what_a_copy_cannot_give_is_left_to_git() {
     let library = sandbox.folder.path().join("library");
     fs::create_dir(&library).unwrap();
     sandbox.git_in(&library, ["init", "--quiet"]);
-    sandbox.git_in(&library, ["-c", "user.name=a", "-c", "user.email=b", "commit", "--quiet", "--allow-empty", "-m", "x"]);
+    sandbox.git_in(
+        &library,
+        ["-c", "user.name=a", "-c", "user.email=b", "commit", "--quiet", "--allow-empty", "-m", "x"],
+    );
     sandbox.git(["submodule", "--quiet", "add", library.to_str().unwrap(), "library"]);
     sandbox.commit("submodule");
     let repository = sandbox.repository();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use orchflow_core::AgentKey;
@@ -96,10 +97,61 @@ impl Backends {
         };
         let tmux = Arc::new(Tmux::new(options).await.map_err(|error| error.to_string())?);
         servers.insert(name.clone(), Arc::clone(&tmux));
+        remember(world, servers.len(), place);
         if let Some(events) = tmux.events() {
             tokio::spawn(watch(Arc::clone(world), events, name));
         }
         Ok(tmux)
+    }
+}
+
+/// The file that keeps where views were opened, for the host that comes after this one.
+fn places_file(world: &World) -> PathBuf {
+    world.folders.data().join("view-places.json")
+}
+
+fn remember(world: &World, known: usize, place: &ViewPlace) {
+    let mut places = if known > 1 { read_places(world) } else { Vec::new() };
+    if !places.contains(place) {
+        places.push(place.clone());
+    }
+    let written = serde_json::to_vec(&places).map_err(std::io::Error::from);
+    if let Err(error) = written.and_then(|text| std::fs::write(places_file(world), text)) {
+        tracing::warn!(%error, "a later host will not know where views stand");
+    }
+}
+
+fn read_places(world: &World) -> Vec<ViewPlace> {
+    let text = std::fs::read(places_file(world)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
+/// Finds the views an earlier host opened, and tells the loop of those that closed meanwhile.
+pub async fn find_again(world: &Arc<World>) {
+    let mut standing: HashMap<AgentKey, Vec<String>> = HashMap::new();
+    for place in read_places(world) {
+        let Ok(tmux) = world.backends.tmux(world, &place).await else { continue };
+        for view in tmux.list().await.unwrap_or_default() {
+            let Ok(agent) = view.agent.parse::<AgentKey>() else { continue };
+            standing.entry(agent.clone()).or_default().push(view.id.pane.to_string());
+            lock(&world.backends.views).insert(view.id, agent);
+        }
+    }
+    let known = world
+        .engine()
+        .ask(|state| {
+            let agents = state.agents.values().filter(|agent| !agent.views.is_empty());
+            agents.map(|agent| (agent.key.clone(), agent.views.clone())).collect::<Vec<_>>()
+        })
+        .await
+        .unwrap_or_default();
+    for (agent, views) in known {
+        for view in views {
+            let Some(name) = view.strip_prefix("tmux:").map(str::to_owned) else { continue };
+            if !standing.get(&agent).is_some_and(|found| found.contains(&name)) {
+                world.engine().tell(Input::ViewClosed { agent: agent.clone(), view: name });
+            }
+        }
     }
 }
 

@@ -88,10 +88,19 @@ fn clean_now(
     worktrees::remove(&world.repository, std::slice::from_ref(&folder), &bin)
         .into_iter()
         .collect::<Result<Vec<_>, GitError>>()?;
+    empty_trash(world);
+    Ok(Outcome::Cleaned { kept_ref: name, commit: Some(taken.commit.to_string()) })
+}
+
+/// Deletes removed worktrees on a thread of its own; also what an earlier host did not get to delete.
+pub fn empty_trash(world: &World) {
+    let bin = world.folders.worktrees.join("trash");
+    if !bin.exists() {
+        return;
+    }
     std::thread::spawn(move || {
         if let Err(error) = trash::empty(&bin) {
-            tracing::warn!(%error, "a removed worktree is not deleted yet; the next start goes on");
+            tracing::warn!(%error, "removed worktrees are not deleted yet; the next start goes on");
         }
     });
-    Ok(Outcome::Cleaned { kept_ref: name, commit: Some(taken.commit.to_string()) })
 }

@@ -24,7 +24,8 @@ pub struct ViewRequest {
 }
 
 impl ViewRequest {
-    /// Writes the command as a line that can be pasted into a POSIX shell, to say how a detached agent is seen.
+    /// Writes the command as a line that can be pasted into a POSIX shell, to say how a detached agent is
+    /// seen.
     pub fn shell_line(&self) -> String {
         let words: Vec<String> = self.argv.iter().map(|word| shell_word(&word.to_string_lossy())).collect();
         words.join(" ")

@@ -100,12 +100,11 @@ async fn a_server_of_another_version_is_named_as_a_reason() {
     let [system, newer] = programs.as_slice() else { return };
     for (one, other) in [(system, newer), (newer, system)] {
         let server = Server::start(one, 200, 50);
-        let talk =
-            Conversation::new(other.clone(), Socket::Path(server.socket.clone()), Duration::from_secs(10));
+        let limit = Duration::from_millis(500);
+        let talk = Conversation::new(other.clone(), Socket::Path(server.socket.clone()), limit);
         // Versions that understand each other are as good.
         if let Err(error) = talk.ask(&say("a")).await {
-            let BackendError::NoServer { message, .. } = &error else { panic!("{error}") };
-            assert!(message.contains("another version"), "{message}");
+            assert!(error.to_string().contains("another version"), "{error}");
         }
         let reply = with(&server, Duration::from_secs(10)).ask(&say("b")).await.unwrap();
         assert_eq!(reply, ["b"], "the server has taken no harm");

@@ -47,6 +47,18 @@ async fn three_views_stand_beside_the_editor_and_the_focus_stays() {
 }
 
 #[tokio::test]
+async fn a_server_is_spoken_to_with_its_own_version() {
+    let programs = programs();
+    for (program, other) in programs.iter().zip(programs.iter().rev()) {
+        let server = Server::start(program, 200, 50);
+        let mut options = server.options();
+        options.program.clone_from(other);
+        let backend = Tmux::new(options).await.unwrap();
+        views(&backend.open_many(&[request("a")]).await);
+    }
+}
+
+#[tokio::test]
 async fn a_fifth_view_is_detached_and_later_ones_share_the_room() {
     for program in programs() {
         let server = Server::start(&program, 200, 50);

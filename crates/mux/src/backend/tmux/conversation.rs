@@ -1,14 +1,15 @@
 //! One exchange with a tmux server: commands out, their answers back, in order.
 //!
-//! Each exchange is a control-mode client of its own that never *attaches*. A client that stays attached would
-//! save two milliseconds an exchange, and disturb the user meanwhile: tmux counts it as a focused terminal, so that
-//! an editor is no longer told when its window loses the focus (and is not told afterwards either); it keeps
-//! sessions alive that should end when their last client leaves; and `attach -d` throws it out. An unattached
-//! client has no session, no size and no focus, and nothing is left of it when it ends.
+//! Each exchange is a control-mode client of its own that never *attaches*. A client that stays attached
+//! would save two milliseconds an exchange, and disturb the user meanwhile: tmux counts it as a focused
+//! terminal, so that an editor is no longer told when its window loses the focus (and is not told
+//! afterwards either); it keeps sessions alive that should end when their last client leaves; and an
+//! `attach -d` throws it out. An unattached client has no session, no size and no focus, and nothing is
+//! left of it when it ends.
 //!
-//! All commands of an exchange are one command sequence, run by the server in one go; it stops at the first error.
-//! Answers of the user's own hooks stand among ours and look the same, so a marker nobody can guess goes before
-//! each command, and the first block after a marker is that command's.
+//! All commands of an exchange are one command sequence, run by the server in one go; it stops at the first
+//! error. Answers of the user's own hooks stand among ours and look the same, so a marker nobody can guess
+//! goes before each command, and the first block after a marker is that command's.
 
 use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -1,11 +1,12 @@
 //! The grammar of tmux's control mode: bytes in, blocks and notifications out.
 //!
-//! Every command answers with a block between `%begin TIME NUMBER FLAGS` and `%end` or `%error` with the same
-//! three words. Lines inside a block are the command's output and may hold anything, also lines that look like
-//! the protocol; only the closing line that repeats the opening one's words ends it. Outside a block a line
-//! that begins with `%` is a notification, and any other a message of the client itself. What is unknown is handed
-//! on, and what has no end is cut off, so that no server can make this grow without bound or fail.
-//! Described in tmux(1), "CONTROL MODE"; transcripts of real servers stand in `tests/fixtures`.
+//! Every command answers with a block between `%begin TIME NUMBER FLAGS` and `%end` or `%error` with the
+//! same three words. Lines inside a block are the command's output and may hold anything, also lines that
+//! look like the protocol; only the closing line that repeats the opening one's words ends it. Outside a
+//! block a line that begins with `%` is a notification, and any other a message of the client itself. What
+//! is unknown is handed on, and what has no end is cut off, so that no server can make this grow without
+//! bound or fail. Described in tmux(1), "CONTROL MODE"; transcripts of real servers stand in
+//! `tests/fixtures`.
 
 /// The longest line that is kept, in bytes; the rest of a longer one is dropped.
 pub const LINE_LIMIT: usize = 256 * 1024;

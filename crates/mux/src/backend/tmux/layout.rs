@@ -1,8 +1,8 @@
 //! Where views go beside an editor: pure planning, in cells.
 //!
-//! Views stand to the right of the editor's pane. The editor keeps half of it and at least [`EDITOR_COLUMNS`];
-//! a view has at least [`VIEW_COLUMNS`] × [`VIEW_ROWS`]; there are at most [`MOST_VIEWS`]. What does not fit is
-//! not squeezed in but left detached, with the reason.
+//! Views stand to the right of the editor's pane. The editor keeps half of it and at least
+//! [`EDITOR_COLUMNS`]; a view has at least [`VIEW_COLUMNS`] × [`VIEW_ROWS`]; there are at most
+//! [`MOST_VIEWS`]. What does not fit is not squeezed in but left detached, with the reason.
 
 use std::str::FromStr;
 

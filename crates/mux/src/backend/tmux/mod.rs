@@ -5,8 +5,9 @@
 //! - [`layout`]: where views go, pure; [`open`]: opening them there;
 //! - [`pane`]: how panes are listed and recognised; [`watch`]: noticing that they close.
 //!
-//! The user's tmux stays the user's: nothing here takes the focus, ends a zoom, resizes a window to anything but
-//! the room of the new panes, sets an option outside its own panes, or stays attached to a session.
+//! The user's tmux stays the user's: nothing here takes the focus unasked, ends a zoom, resizes a window to
+//! anything but the room of the new panes, sets an option outside its own panes, or stays attached to a
+//! session.
 
 pub mod conversation;
 pub mod grammar;
@@ -45,8 +46,8 @@ pub enum Place {
         /// The editor's pane.
         pane: PaneId,
     },
-    /// In a session named `orchflow` of a server of its own, which runs without the user's configuration and ends
-    /// with the last view.
+    /// In a session named `orchflow` of a server of its own, which runs without the user's configuration
+    /// and ends with the last view.
     Private {
         /// The server's socket.
         socket: Socket,
@@ -143,8 +144,8 @@ impl Tmux {
         Ok(Tmux { options, conversation, watch: Watch::default(), opening: tokio::sync::Mutex::new(()) })
     }
 
-    /// Moves the user to a view: its window becomes the session's current one, its pane the window's active one.
-    /// Where the window is zoomed, the zoom moves along.
+    /// Moves the user to a view: its window becomes the session's current one, its pane the window's active
+    /// one. Where the window is zoomed, the zoom moves along.
     ///
     /// # Errors
     ///
@@ -276,8 +277,8 @@ async fn checked(conversation: Conversation) -> Result<Conversation, BackendErro
     Ok(conversation)
 }
 
-/// Finds the program a server was started from, also if it has been replaced since. Only one that is called tmux is
-/// believed, for the server may have ended and its number be another process's.
+/// Finds the program a server was started from, also if it has been replaced since. Only one that is called
+/// tmux is believed, for the server may have ended and its number be another process's.
 fn program_of(server_pid: u32) -> Option<PathBuf> {
     let link = PathBuf::from(format!("/proc/{server_pid}/exe"));
     let program = std::fs::read_link(&link).ok()?;

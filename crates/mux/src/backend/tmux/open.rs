@@ -75,8 +75,8 @@ impl Tmux {
         Ok(opened)
     }
 
-    /// Runs the commands that open the views of the first requests (the first of them perhaps open already), and
-    /// gives what became of each.
+    /// Runs the commands that open the views of the first requests (the first of them perhaps open
+    /// already), and gives what became of each.
     async fn opened(
         &self,
         commands: &[Command],
@@ -246,8 +246,8 @@ enum Seat {
     New(usize),
 }
 
-/// Writes the splits as commands. A pane that an earlier split opens has no known id yet, but a known place: tmux
-/// puts a new pane right after the one it was split from.
+/// Writes the splits as commands. A pane that an earlier split opens has no known id yet, but a known
+/// place: tmux puts a new pane right after the one it was split from.
 fn splits(
     panes: &[Pane],
     editor: &Pane,

@@ -1,7 +1,9 @@
-//! Notices that views close, from the kernel: the program of each view and the server are watched as processes.
+//! Notices that views close, from the kernel: the program of each view and the server are watched as
+//! processes.
 //!
-//! A view stands as long as its program runs, wherever the user moves its pane, and the kernel tells at once when
-//! that ends, for every tmux version, without a connection to the server and without asking it again and again.
+//! A view stands as long as its program runs, wherever the user moves its pane, and the kernel tells at
+//! once when that ends, for every tmux version, without a connection to the server and without asking it
+//! again and again.
 
 use std::collections::HashSet;
 use std::io;
@@ -113,9 +115,9 @@ pub struct Hold {
 impl Hold {
     /// Takes hold of a view's processes as they are now.
     ///
-    /// The view may have ended just before, and its number be another process's: only a server that is asked
-    /// afterwards, and still has the view, makes sure. Where the processes are not seen from here, or the kernel
-    /// (before Linux 5.3) cannot hold them, the view is not watched, and the log says so.
+    /// The view may have ended just before, and its number be another process's: only a server that is
+    /// asked afterwards, and still has the view, makes sure. Where the processes are not seen from here, or
+    /// the kernel (before Linux 5.3) cannot hold them, the view is not watched, and the log says so.
     pub fn take(view: ViewId) -> Self {
         let both = || Ok((process(view.pane_pid)?, process(view.server_pid)?));
         Hold { view, processes: both() }

@@ -1,8 +1,8 @@
 //! How text of any content passes through tmux and comes back as it was.
 //!
-//! Three layers would read something into it: the list of arguments (a trailing `;` ends a command), formats
-//! (`#{…}` is replaced, `#(…)` runs a shell) and the option that keeps the agent's label (read back in a line of
-//! fields). No argument of ours is ever parsed as a command line, and none reaches a shell.
+//! Three layers would read something into it: the list of arguments (a trailing `;` ends a command),
+//! formats (`#{…}` is replaced, `#(…)` runs a shell) and the option that keeps the agent's label (read back
+//! in a line of fields). No argument of ours is ever parsed as a command line, and none reaches a shell.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -28,7 +28,8 @@ pub fn argument(word: &OsStr) -> Result<OsString, BackendError> {
     }
 }
 
-/// Writes text so that it stays the same where tmux expands formats: in a directory, a title, a window's name.
+/// Writes text so that it stays the same where tmux expands formats: in a directory, a title, a window's
+/// name.
 ///
 /// `##` stands for `#`, but not before `[`, where every `#` stands for itself.
 pub fn literal(text: &OsStr) -> OsString {

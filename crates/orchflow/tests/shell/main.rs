@@ -1,0 +1,27 @@
+//! The shell front from outside: the program as it is built, a real repository, real processes.
+//!
+//! Every test has a sandbox of its own, so all of them may run at once.
+
+mod contract;
+mod crash;
+mod hooks;
+mod identity;
+mod life;
+mod misuse;
+mod peers;
+mod prompts;
+mod review;
+mod surroundings;
+
+use orchflow_testkit::Sandbox;
+
+/// The program under test.
+const ORCHFLOW: &str = env!("CARGO_BIN_EXE_orchflow");
+
+/// Makes a sandbox with a repository of one commit.
+fn sandbox() -> Sandbox {
+    Sandbox::new(ORCHFLOW)
+}
+
+/// A rehearsal of one edit a turn: it writes its prompt behind a file of its own.
+const WRITER: &str = "- - edit: {path: 'heard-{name}.txt', append: \"<{prompt}>\\n\"}\n";

@@ -1,0 +1,154 @@
+//! The program run as a script would, and what it answers.
+
+use std::io::{Read, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Longest time one command may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The keys of the object of `--json`, in their order.
+const KEYS: [&str; 9] = ["schema", "ok", "code", "run", "seq", "data", "next", "warnings", "error"];
+
+/// How a command ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What was run, for messages.
+    pub words: String,
+    /// The exit code; negative for the signal that ended it.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Asserts the exit code and gives the outcome on.
+    ///
+    /// # Panics
+    /// When the code is another one.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Outcome {
+        assert_eq!(self.code, code, "{}\n-- stdout\n{}\n-- stderr\n{}", self.words, self.stdout, self.stderr);
+        self
+    }
+
+    /// Reads the one object of `--json` and checks that it keeps the contract.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        let text = self.stdout.strip_suffix('\n').unwrap_or_else(|| panic!("no line: {self:?}"));
+        assert!(!text.contains('\n'), "more than one line: {self:?}");
+        let object: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        let keys: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, KEYS, "{self:?}");
+        assert_eq!(object["code"], self.code, "{self:?}");
+        assert_eq!(object["ok"], self.code == 0, "{self:?}");
+        assert_eq!(object["error"].is_null(), self.code == 0, "{self:?}");
+        assert!(object["warnings"].is_array() && !object["data"].is_null(), "{self:?}");
+        if let Some(error) = object["error"].as_object() {
+            let keys: Vec<&str> = error.keys().map(String::as_str).collect();
+            assert_eq!(keys, ["code", "message", "hint"], "{self:?}");
+        }
+        let schema = object["schema"].as_str().unwrap();
+        assert!(schema.starts_with("orchflow.") && schema.ends_with("/1"), "{self:?}");
+        object
+    }
+
+    /// Gives `error.code` of the object of `--json`.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn error_code(&self) -> String {
+        let object = self.json();
+        object["error"]["code"].as_str().unwrap_or_else(|| panic!("no error: {self:?}")).to_owned()
+    }
+}
+
+/// A command that runs.
+#[derive(Debug)]
+pub struct Background {
+    words: String,
+    child: Child,
+    stdout: JoinHandle<Vec<u8>>,
+    stderr: JoinHandle<Vec<u8>>,
+}
+
+impl Background {
+    /// Starts a command with this standard input.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub(crate) fn start(mut command: Command, input: &[u8]) -> Background {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let words = format!("{command:?}");
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{words}: {error}"));
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        // A command that does not read its input must not hold the test.
+        std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let stdout = collect(child.stdout.take().unwrap());
+        let stderr = collect(child.stderr.take().unwrap());
+        Background { words, child, stdout, stderr }
+    }
+
+    /// Gives its process's number.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap_or(0)
+    }
+
+    /// Sends it SIGINT, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        if let Some(pid) = Pid::from_raw(self.pid()) {
+            let _ = kill_process(pid, Signal::INT);
+        }
+    }
+
+    /// Tells whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it takes longer than a minute; it is ended then.
+    #[track_caller]
+    pub fn finish(mut self) -> Outcome {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if Instant::now() > deadline => {
+                    let _ = self.child.kill();
+                    let _ = self.child.wait();
+                    panic!("it hangs: {}", self.words);
+                }
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
+        };
+        let text = |bytes: JoinHandle<Vec<u8>>| String::from_utf8_lossy(&bytes.join().unwrap()).into_owned();
+        Outcome { words: self.words, code: code(status), stdout: text(self.stdout), stderr: text(self.stderr) }
+    }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        bytes
+    })
+}

@@ -1,0 +1,377 @@
+return function(it, tests)
+  --- Starts a child in a repository with one.txt, its requests answered by tests/nvim/stub.lua.
+  local root
+  local function prepare(child)
+    root = vim.fn.tempname()
+    vim.fn.mkdir(root .. "/.git", "p")
+    root = vim.uv.fs_realpath(root)
+    vim.fn.writefile({ "one", "two", "three", "four", "five" }, root .. "/one.txt")
+    child:lua(
+      [[
+      local plugin, root = ...
+      vim.cmd.cd(root)
+      package.path = plugin .. "/tests/nvim/?.lua;" .. package.path
+      stub = require("stub")
+      stub.serve(stub.hunks())
+    ]],
+      tests.root,
+      root
+    )
+  end
+
+  local function quickfix(child)
+    return child:lua([[
+      local list = vim.fn.getqflist({ all = 0 })
+      return { id = list.id, idx = list.idx, title = list.title, context = list.context, count = #list.items }
+    ]])
+  end
+
+  local function open(child, arguments)
+    child:cmd("Orchflow review " .. (arguments or ""))
+    child:wait("the quickfix window is open", [[return vim.bo.buftype == "quickfix"]])
+  end
+
+  it("fills a quickfix list with the hunks and opens it", function(child)
+    prepare(child)
+    open(child)
+    local list = quickfix(child)
+    tests.equal({ list.count, list.idx, list.context }, { 4, 1, { orchflow = true } })
+    tests.equal(list.title, "orchflow review")
+    tests.equal(child:lines()[1], "one.txt|2 I|   claude +1 -1 fn load   rival 1/2")
+    local items = child:lua([[
+      return vim.tbl_map(function(item)
+        return { vim.api.nvim_buf_get_name(item.bufnr), item.lnum, item.user_data.id, #item.user_data.hash }
+      end, vim.fn.getqflist())
+    ]])
+    tests.equal(items[1], { root .. "/one.txt", 2, "h_aa01", 64 })
+    tests.equal(items[4], { "orchflow://7/claude/zzz.txt", 1, "h_aa04", 64 })
+  end)
+
+  it("asks for one agent or one file", function(child)
+    prepare(child)
+    open(child, "--agent claude --run 7 --file one.txt")
+    local params = child:lua("return stub.asked[1].params")
+    tests.equal({ params.agent, params.run, params.path }, { "claude", 7, "one.txt" })
+    tests.contains(quickfix(child).title, "agent:claude")
+  end)
+
+  it("says when there is nothing to decide", function(child)
+    prepare(child)
+    child:lua("stub.serve({})")
+    child:cmd("Orchflow review")
+    child:wait_message("no undecided hunks")
+  end)
+
+  it("shows many hunks a page at a time", function(child)
+    prepare(child)
+    child:lua([[
+      require("orchflow").setup({ review = { page = 10 } })
+      local hunks = {}
+      for number = 1, 25 do
+        hunks[number] = stub.hunk({ id = ("h_%04x"):format(number), agent = "claude", path = "one.txt", line = 1 })
+      end
+      stub.answers.review = function(params)
+        local first = tonumber(params.after or 0)
+        local last = math.min(first + params.limit, 25)
+        return { hunks = vim.list_slice(hunks, first + 1, last), next = last < 25 and tostring(last) or nil }
+      end
+    ]])
+    open(child)
+    child:wait("all pages are there", "return #vim.fn.getqflist() == 25")
+    tests.equal(child:lua("return #stub.asked"), 3)
+  end)
+
+  it("accepts with a key, says so in one line, and goes on", function(child)
+    prepare(child)
+    open(child)
+    child:keys("a")
+    local said = child:wait_message("claude 1/3 accepted → one.txt (undo: :Orchflow undo)")
+    tests.lacks(said, "Error")
+    tests.contains(child:lines()[1], "+ claude")
+    tests.equal(child:api("nvim_win_get_cursor", 0)[1], 2)
+    tests.equal(quickfix(child).idx, 2)
+    local params = child:lua("return stub.asked[2].params")
+    tests.equal(params.hunks, { { id = "h_aa01", hash = ("0"):rep(64) } })
+  end)
+
+  it("rejects with the reason that was asked for, and not at all without an answer", function(child)
+    prepare(child)
+    open(child)
+    child:lua(
+      [[vim.ui.input = function(options, done) asked = options.prompt; done("too clever") end]]
+    )
+    child:keys("x")
+    child:wait_message("claude 1/3 rejected: one.txt")
+    tests.contains(child:lua("return asked"), "Reject claude because")
+    tests.equal(child:lua("return stub.asked[2].params.reason"), "too clever")
+    child:lua([[vim.ui.input = function(_, done) answered = true; done(nil) end]])
+    child:keys("x")
+    child:wait("it was asked", "return answered")
+    tests.equal(
+      child:lua([[
+      return #vim.tbl_filter(function(each) return each.method == "reject" end, stub.asked)
+    ]]),
+      1
+    )
+  end)
+
+  it("rejects without a reason on a bang, comments, and undoes", function(child)
+    prepare(child)
+    open(child)
+    child:cmd("Orchflow! reject")
+    child:wait_message("rejected: one.txt")
+    child:lua([[vim.ui.input = function(_, done) done("why?") end]])
+    child:keys("c")
+    child:wait_message("comment sent to claude")
+    child:keys("u")
+    child:wait_message("accept undone")
+    child:wait("the list says so", [[return vim.fn.getline(1):find("|   claude", 1, true)]])
+  end)
+
+  it("decides a range of lines", function(child)
+    prepare(child)
+    open(child)
+    child:cmd("2,3Orchflow accept")
+    child:wait_message("2 hunks accepted → one.txt")
+    tests.equal(
+      child:lua([[
+      return vim.tbl_map(function(hunk) return hunk.id end, stub.asked[2].params.hunks)
+    ]]),
+      { "h_bb02", "h_aa03" }
+    )
+  end)
+
+  it("says what was refused and why", function(child)
+    prepare(child)
+    open(child)
+    child:lua([[
+      stub.answers.accept = function(params)
+        return { results = { { id = params.hunks[1].id, state = "refused", code = "conflict",
+          message = "your file has other lines there", hint = "merge by hand" } } }
+      end
+    ]])
+    child:keys("a")
+    child:wait_message(
+      "claude one.txt not accepted: your file has other lines there (merge by hand)"
+    )
+    tests.contains(child:lines()[1], "|   claude")
+  end)
+
+  it("has its keys only while the list is its own", function(child)
+    prepare(child)
+    open(child)
+    local function keys()
+      return child:lua([[
+        local found = {}
+        for _, mapping in ipairs(vim.api.nvim_buf_get_keymap(0, "n")) do
+          found[#found + 1] = mapping.lhs
+        end
+        table.sort(found)
+        return found
+      ]])
+    end
+    tests.equal(keys(), { "=", "a", "c", "u", "x" })
+    child:lua([[vim.fn.setqflist({ { filename = "one.txt", lnum = 1, text = "mine" } })]])
+    child:wait("the keys are gone", "return #vim.api.nvim_buf_get_keymap(0, 'n') == 0")
+    child:cmd("colder")
+    child:wait("the keys are back", "return #vim.api.nvim_buf_get_keymap(0, 'n') == 5")
+    child:cmd("cclose")
+    tests.equal(
+      child:lua([[
+      vim.fn.setloclist(0, { { filename = "one.txt", lnum = 1, text = "mine" } })
+      vim.cmd("lopen")
+      return #vim.api.nvim_buf_get_keymap(0, "n")
+    ]]),
+      0
+    )
+  end)
+
+  it("leaves keys alone that are switched off", function(child)
+    prepare(child)
+    child:lua([[require("orchflow").setup({ keys = { accept = "<C-a>", undo = false } })]])
+    open(child)
+    tests.equal(child:lua([[return vim.fn.maparg("a", "n") .. vim.fn.maparg("u", "n")]]), "")
+    child:keys("<C-a>")
+    child:wait_message("accepted")
+  end)
+
+  it("never touches a list of the user's, and updates its own behind it", function(child)
+    prepare(child)
+    open(child)
+    child:lua([[
+      vim.cmd("3cc")
+      vim.fn.setqflist({}, " ", { title = "mine", items = {
+        { filename = "one.txt", lnum = 1, text = "a" }, { filename = "one.txt", lnum = 4, text = "b" } }, idx = 2 })
+      stub.all[1].state = "accepted"
+      require("orchflow.review.list").refresh()
+    ]])
+    child:wait(
+      "our list is updated",
+      [[
+      return #vim.fn.getqflist({ id = vim.fn.getqflist({ nr = 1, id = 0 }).id, items = 0 }).items == 3
+    ]]
+    )
+    local mine = quickfix(child)
+    tests.equal({ mine.title, mine.idx, mine.count }, { "mine", 2, 2 })
+    child:cmd("colder")
+    local ours = quickfix(child)
+    tests.equal({ ours.title, ours.idx }, { "orchflow review", 2 })
+    tests.equal(child:lua([[return vim.fn.getqflist()[2].user_data.id]]), "h_aa03")
+  end)
+
+  it("keeps the place of entry and cursor when hunks come and go", function(child)
+    prepare(child)
+    open(child)
+    child:lua([[
+      vim.api.nvim_win_set_cursor(0, { 3, 0 })
+      local hunks = stub.hunks()
+      table.remove(hunks, 1)
+      table.insert(hunks, 1, stub.hunk({ id = "h_cc05", agent = "codex", path = "aaa.txt" }))
+      stub.all = hunks
+      require("orchflow.review.list").refresh()
+    ]])
+    child:wait("the list is updated", [[return vim.fn.getqflist()[4].user_data.id == "h_cc05"]])
+    tests.equal(child:lua([[return vim.fn.getqflist()[vim.fn.line(".")].user_data.id]]), "h_aa03")
+  end)
+
+  it("updates after an event of another front", function(child)
+    prepare(child)
+    open(child)
+    child:lua([[
+      stub.all[1].state = "accepted"
+      require("orchflow.client").receive({ { kind = "events", cursor = 9, events = {
+        { seq = 9, type = "hunk_accepted", agent = "claude", run = 7, summary = "", data = {} } } } })
+    ]])
+    child:wait("the list is updated", "return #vim.fn.getqflist() == 3")
+  end)
+
+  it("does nothing when its list is gone", function(child)
+    prepare(child)
+    open(child)
+    child:cmd("cclose")
+    child:lua([[
+      vim.fn.setqflist({}, "f")
+      require("orchflow.review.list").refresh()
+      require("orchflow.review.list").decide({ h_aa01 = "accepted" })
+    ]])
+    tests.equal(child:lua("return #vim.fn.getqflist()"), 0)
+    child:cmd("Orchflow accept")
+    child:wait_message("no hunks are listed")
+  end)
+
+  it("means the hunk under the cursor in the human's own file", function(child)
+    prepare(child)
+    open(child)
+    child:cmd("cclose | edit one.txt | 5")
+    child:cmd("Orchflow accept")
+    child:wait_message("accepted → one.txt")
+    tests.equal(child:lua("return stub.asked[2].params.hunks[1].id"), "h_aa03")
+  end)
+
+  it("asks for a name where rivals meet and none is current", function(child)
+    prepare(child)
+    open(child)
+    child:cmd("3cc | cclose | edit one.txt | 2")
+    child:cmd("Orchflow accept")
+    local said = child:wait_message("2 hunks are here: claude h_aa01, codex h_bb02")
+    tests.contains(said, "name one")
+    child:cmd("2cc")
+    child:cmd("Orchflow accept")
+    child:wait("it is asked", [[return stub.asked[#stub.asked].method ~= "review"]])
+    tests.equal(child:lua("return stub.asked[2].params.hunks[1].id"), "h_bb02")
+  end)
+
+  it("accepts nothing in a file it did not lead to", function(child)
+    prepare(child)
+    open(child)
+    child:cmd("cclose | enew")
+    child:cmd("Orchflow accept")
+    child:wait_message("no undecided hunk is here")
+  end)
+
+  it("takes hunks by the beginning of their id, with the hash that was listed", function(child)
+    prepare(child)
+    open(child)
+    child:cmd("cclose | enew")
+    child:cmd("Orchflow accept h_bb")
+    child:wait_message("codex accepted → one.txt")
+    tests.equal(
+      child:lua("return stub.asked[2].params.hunks"),
+      { { id = "h_bb02", hash = ("0"):rep(64) } }
+    )
+    child:cmd("Orchflow accept h_aa")
+    child:wait_message("h_aa fits several hunks: claude h_aa01, claude h_aa03, claude h_aa04")
+  end)
+
+  it("shows a hunk in a review buffer, with keys of its own", function(child)
+    prepare(child)
+    open(child)
+    child:lua("vim.api.nvim_win_set_cursor(0, { 3, 0 })")
+    child:keys("=")
+    child:wait(
+      "the review buffer is filled",
+      [[
+      local buffer = vim.fn.bufnr("orchflow://7/claude/one.txt")
+      return buffer > 0 and vim.fn.getbufline(buffer, 3)[1] ~= "" and #vim.fn.getbufline(buffer, 1, "$") > 4
+    ]]
+    )
+    tests.equal(child:lua("return vim.bo.buftype"), "quickfix")
+    child:cmd("wincmd k")
+    tests.equal(
+      child:lua("return { vim.bo.filetype, vim.bo.modifiable, vim.bo.buftype }"),
+      { "diff", false, "nofile" }
+    )
+    tests.contains(child:lines()[1], "claude  one.txt  run 7")
+    tests.equal(
+      child:lua([[return vim.fn.getline(".")]]),
+      "@@ -5,1 +1,1 @@   hunk 2/2  turn 2  +1  -1"
+    )
+    child:keys("[h")
+    child:wait("the cursor moved up", [[return vim.fn.line(".") == 3]])
+    child:keys("a")
+    child:wait_message("claude 1/3 accepted → one.txt")
+    child:wait("the buffer says so", [[return vim.fn.getline(3):find("accepted", 1, true)]])
+    child:keys("X")
+    child:wait_message("claude 1/3 rejected: one.txt")
+    child:keys("<CR>")
+    child:wait(
+      "the own file is open",
+      [[return vim.fn.expand("%:t") == "one.txt" and vim.bo.buftype == ""]]
+    )
+  end)
+
+  it("shows a file the human does not have in a review buffer", function(child)
+    prepare(child)
+    open(child)
+    child:keys("G<CR>")
+    child:wait("the review buffer is filled", [[return vim.fn.search("^+a$", "n") > 0]])
+    tests.equal(child:api("nvim_buf_get_name", 0), "orchflow://7/claude/zzz.txt")
+    child:keys("<CR>")
+    child:wait_message("zzz.txt is not in your tree")
+  end)
+
+  it("survives odd names of review buffers", function(child)
+    prepare(child)
+    child:lua([[
+      local hunk = stub.hunk({ id = "h_1", agent = "claude", path = "a b%\n#.txt", change = "added" })
+      stub.serve({ hunk })
+      vim.cmd.edit(vim.fn.fnameescape(require("orchflow.review.list").review_name(hunk)))
+    ]])
+    child:wait("it is filled", [[return vim.fn.search("^+new$", "n") > 0]])
+    child:cmd("edit orchflow://nonsense")
+    tests.equal(child:lua("return vim.bo.modifiable"), false)
+    child:cmd("edit orchflow://7/claude/gone.txt")
+    child:wait("it says so", [[return vim.fn.search("no change is left here", "n") > 0]])
+  end)
+
+  it("goes through undecided hunks with the <Plug> mappings", function(child)
+    prepare(child)
+    open(child)
+    child:lua([[vim.keymap.set("n", "]o", "<Plug>(orchflow-next)"); vim.cmd("cclose")]])
+    child:keys("]o")
+    child:wait("the second entry is current", "return vim.fn.getqflist({ idx = 0 }).idx == 2")
+    child:keys("]o")
+    child:wait("the third entry is current", "return vim.fn.getqflist({ idx = 0 }).idx == 3")
+    tests.equal(child:lua([[return { vim.fn.expand("%:t"), vim.fn.line(".") }]]), { "one.txt", 5 })
+  end)
+end
