@@ -84,21 +84,16 @@ function M.place(event, worktrees)
   local data = event.data or {}
   local hunk = type(data.hunk) == "table" and data.hunk or {}
   local input = type(data.input) == "table" and data.input or {}
-  for _, path in ipairs({
-    hunk.path,
-    data.file,
-    (event.paths or {})[1],
-    input.file_path,
-    input.path,
-  }) do
-    if type(path) == "string" and path ~= "" then
-      for _, worktree in ipairs(worktrees or {}) do
-        path = vim.startswith(path, worktree .. "/") and path:sub(#worktree + 2) or path
-      end
-      return path, tonumber(hunk.line)
+  local path = hunk.path or data.file or (event.paths or {})[1] or input.file_path or input.path
+  if type(path) ~= "string" or path == "" then
+    return nil
+  end
+  for _, worktree in ipairs(worktrees or {}) do
+    if vim.startswith(path, worktree .. "/") then
+      return path:sub(#worktree + 2), tonumber(hunk.line)
     end
   end
-  return nil
+  return path, tonumber(hunk.line)
 end
 
 ---@class orchflow.Filter

@@ -1,5 +1,11 @@
 -- A Neovim of its own for one test: without a screen, or in a terminal of its own.
 
+---@class orchflow.Child
+---@field root string
+---@field job integer
+---@field channel integer
+---@field exited boolean
+---@field exit_code? integer
 local Child = {}
 Child.__index = Child
 
@@ -18,7 +24,8 @@ end
 ---@param root string of the plugin
 ---@param options { tui?: boolean, cwd?: string, env?: table<string, string>, columns?: integer }
 function Child.new(nvim, root, options)
-  local child = setmetatable({ root = root, exited = false, said = {} }, Child)
+  ---@type orchflow.Child
+  local child = setmetatable({ root = root, exited = false }, Child)
   local argv =
     { nvim, "--clean", "-u", "NONE", "-n", "-i", "NONE", "--cmd", "set noswapfile shortmess+=I" }
   vim.list_extend(

@@ -97,7 +97,7 @@ for _, path in ipairs(files) do
       run_one(file, name, options, body)
     end
     local ok, problem = pcall(function()
-      assert(loadfile(path))()(it, tests)
+      dofile(path)(it, tests)
     end)
     if not ok then
       counts.failed = counts.failed + 1

@@ -49,6 +49,13 @@ pub enum Input {
         /// Agents whose runner is gone, with the exit it wrote down.
         gone: Vec<GoneAgent>,
     },
+    /// An agent's runner is gone while the host looks on.
+    RunnerGone {
+        /// The agent.
+        agent: AgentKey,
+        /// The exit code and the signal the runner wrote down, if it did.
+        exit: Option<(Option<i32>, Option<i32>)>,
+    },
     /// The host leaves.
     HostStopping {
         /// Why.
@@ -121,6 +128,10 @@ pub fn decide(state: &mut State, input: Input, context: &Context) -> Result<Deci
         }
         Input::HostStarted { version, pid, living, gone } => {
             outcomes::host_started(&mut step, version, pid, &living, gone);
+            Ok(())
+        }
+        Input::RunnerGone { agent, exit } => {
+            outcomes::runner_gone(&mut step, &agent, exit);
             Ok(())
         }
         Input::HostStopping { reason } => {

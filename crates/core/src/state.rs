@@ -206,6 +206,8 @@ impl State {
                     && !agent.in_turn
                     && (agent.turn > 0 || agent.undelivered > 0)
                     && !agent.checkpointing
+                    // Its closing hook came, and its own last word is still on its way.
+                    && !(agent.stated && agent.status.state == StatusState::Working)
                     && agent.signals.can_settle_alive(agent.bracketed_paste)
                     && !self.prompts_of(&agent.key).any(|prompt| prompt.state.is_open())
             }

@@ -7,7 +7,7 @@ use orchflow_wire::blocking::{Client, RequestError};
 use rmpv::Value;
 
 use crate::protocol::{
-    self, Exit, Fields, Hello, OLDEST_PROTOCOL, PROTOCOL, Pasted, Refusal, Screen, ViewOpened, map,
+    self, Exit, Hello, OLDEST_PROTOCOL, PROTOCOL, Pasted, Refusal, Screen, ViewOpened, map,
 };
 
 /// Says why a runner did not do what it was asked.
@@ -309,10 +309,4 @@ impl RunnerClient {
         let size = crate::emulator::Size::new(columns, rows);
         Ok(self.client.notify("view_resize", vec![arguments::size(size)])?)
     }
-}
-
-/// Reads the grid size out of a `view` answer or a greeting; used where only that is wanted.
-pub fn size_of(value: &Value) -> Option<(u16, u16)> {
-    let fields = Fields(value);
-    Some((fields.number("columns")?, fields.number("rows")?))
 }

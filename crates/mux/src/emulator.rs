@@ -73,6 +73,9 @@ pub struct Run {
     pub columns: u16,
     /// How they look.
     pub style: Style,
+    /// Whether each is one character of one column. A cell that is not is a run of its own, for terminals do not
+    /// agree on the width of such.
+    pub simple: bool,
 }
 
 /// How a cell looks.

@@ -7,8 +7,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+/// How often a dying process is looked at.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Names processes by a variable in the environment they were started with.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +100,31 @@ pub fn signal_all<'a>(processes: impl IntoIterator<Item = &'a Process>, signal: 
             lives(process) && Pid::from_raw(process.pid).is_some_and(|pid| kill_process(pid, signal).is_ok())
         })
         .count()
+}
+
+/// Ends what carries the marker: politely, by force after `grace`. Returns how many processes there were. It blocks.
+///
+/// For a host that finds a runner dead before its time; a runner does this for itself.
+pub fn end_marked(marker: Marker<'_>, exempt: Option<&OsStr>, grace: Duration) -> usize {
+    let mut seen = marked(marker, exempt);
+    signal_all(&seen, Signal::TERM);
+    // A stopped process hears the other signal only when it goes on.
+    signal_all(&seen, Signal::CONT);
+    let deadline = Instant::now() + grace;
+    while Instant::now() < deadline && seen.iter().any(lives) {
+        std::thread::sleep(LOOK);
+    }
+    // Each round may meet children born in the one before.
+    for _ in 0..100 {
+        let left = marked(marker, exempt);
+        if left.is_empty() {
+            break;
+        }
+        signal_all(&left, Signal::KILL);
+        seen.extend(left);
+        std::thread::sleep(LOOK);
+    }
+    seen.len()
 }
 
 /// Tells whether a process lives and is still the one that was found. A zombie does not live.

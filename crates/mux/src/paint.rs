@@ -109,23 +109,32 @@ fn hash(row: &Row) -> u64 {
 
 fn paint_row(out: &mut Vec<u8>, index: u16, row: &Row, columns: u16) {
     move_to(out, index, 0);
-    let mut link = None;
+    let plain = Style::default();
+    let mut style = &plain;
+    let mut column = 0;
     for run in &row.runs {
-        if link != run.style.link {
-            link.clone_from(&run.style.link);
+        if style.link != run.style.link {
             out.extend_from_slice(b"\x1b]8;;");
-            out.extend_from_slice(link.as_deref().unwrap_or_default().as_bytes());
+            out.extend_from_slice(run.style.link.as_deref().unwrap_or_default().as_bytes());
             out.extend_from_slice(b"\x1b\\");
         }
-        out.extend_from_slice(sgr(&run.style).as_bytes());
+        if style != &run.style {
+            out.extend_from_slice(sgr(&run.style).as_bytes());
+        }
+        style = &run.style;
         out.extend_from_slice(run.text.as_bytes());
+        column += run.columns;
+        if !run.simple && column < columns {
+            // However wide the view's terminal takes it to be, and whatever it would join it with.
+            out.extend_from_slice(format!("\x1b[{}G", column + 1).as_bytes());
+        }
     }
-    if link.is_some() {
+    if style.link.is_some() {
         out.extend_from_slice(b"\x1b]8;;\x1b\\");
     }
     out.extend_from_slice(b"\x1b[0m");
     // Behind a full row the cursor still stands on the last column, and erasing would take that.
-    if row.runs.iter().map(|run| run.columns).sum::<u16>() < columns {
+    if column < columns {
         out.extend_from_slice(b"\x1b[K");
     }
 }

@@ -368,7 +368,7 @@ proptest! {
 
     #[test]
     fn any_text_survives_a_paint(
-        lines in proptest::collection::vec("[ -~é漢✳👩\u{301}\u{200d}]{0,40}", 1..12),
+        lines in proptest::collection::vec("([ -~é漢✳👩]|e\u{301}|👩\u{200d}💻){0,40}", 1..12),
         columns in 4u16..60,
         rows_count in 1u16..12,
         narrower in 4u16..60,
@@ -380,4 +380,94 @@ proptest! {
         view.feed(&paint);
         prop_assert_eq!(view.text(), screen.text());
     }
+
+    #[test]
+    fn no_output_and_no_size_break_the_screen(
+        pieces in proptest::collection::vec(
+            (proptest::sample::select(SEQUENCES), 0u16..70, 0u16..30, "[ -~é漢✳👩\u{301}\u{200d}]{0,12}"),
+            1..60,
+        ),
+    ) {
+        let mut screen = Screen::new(40, 12);
+        for (sequence, first, second, text) in pieces {
+            if sequence == "resize" {
+                screen.resize(first, second);
+            } else {
+                let sequence = sequence.replace('1', &first.to_string()).replace('2', &second.to_string());
+                screen.feed(sequence.as_bytes());
+            }
+            screen.feed(text.as_bytes());
+            let (column, row) = screen.cursor();
+            let size = screen.emulator.size();
+            prop_assert!(column < size.columns && row < size.rows);
+            prop_assert_eq!(screen.emulator.text().len(), usize::from(size.rows));
+            screen.full();
+        }
+        // A screen that failed would have started anew and told so; a mark at its end shows it still works.
+        screen.resize(40, 12);
+        screen.feed(b"\x1bc\x1b[Hmark");
+        prop_assert_eq!(screen.lines(), ["mark"]);
+    }
 }
+
+/// Sequences with 1 and 2 in place of any numbers.
+const SEQUENCES: &[&str] = &[
+    "\x1b[1;2H",
+    "\x1b[1A",
+    "\x1b[1B",
+    "\x1b[1C",
+    "\x1b[1D",
+    "\x1b[1G",
+    "\x1b[1d",
+    "\x1b[1;2r",
+    "\x1b[r",
+    "\x1b[1S",
+    "\x1b[1T",
+    "\x1b[1L",
+    "\x1b[1M",
+    "\x1b[1P",
+    "\x1b[1@",
+    "\x1b[1X",
+    "\x1b[1b",
+    "\x1b[J",
+    "\x1b[1J",
+    "\x1b[3J",
+    "\x1b[K",
+    "\x1b[1K",
+    "\x1b[1I",
+    "\x1b[1Z",
+    "\x1bM",
+    "\x1bD",
+    "\x1bE",
+    "\x1bH",
+    "\x1b7",
+    "\x1b8",
+    "\x1b[?1049h",
+    "\x1b[?1049l",
+    "\x1b[?47h",
+    "\x1b[?47l",
+    "\x1b[?1048h",
+    "\x1b[?1048l",
+    "\x1b[?6h",
+    "\x1b[?6l",
+    "\x1b[?7l",
+    "\x1b[?7h",
+    "\x1b[4h",
+    "\x1b[4l",
+    "\x1b[20h",
+    "\x1b(0",
+    "\x1b(B",
+    "\x1b#8",
+    "\x1b[!p",
+    "\x1bc",
+    "\x1b[1;2m",
+    "\r\n",
+    "\t",
+    "\x08",
+    "\x0b",
+    "\x0e",
+    "\x0f",
+    "resize",
+    "resize",
+    "resize",
+];

@@ -95,8 +95,7 @@ impl<'c> RowWriter<'c> {
             Some(cause) => match maker.recent_id(cause.0) {
                 Some(id) => Some(id.hyphenated().encode_lower(&mut parent_text)),
                 None => {
-                    parent_in_table =
-                        self.id_of.query_row([cause.0 as i64], |row| row.get(0)).optional()?;
+                    parent_in_table = self.id_of.query_row([cause.0 as i64], |row| row.get(0)).optional()?;
                     parent_in_table.as_deref()
                 }
             },

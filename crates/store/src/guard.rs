@@ -23,7 +23,11 @@ impl WriterGuard {
     /// # Errors
     /// [`StoreError::Locked`] when another writer has it.
     pub(crate) fn take(store: &Path) -> Result<WriterGuard, StoreError> {
-        let file = private().create(true).truncate(false).open(beside(store)).map_err(|error| fail(store, &error))?;
+        let file = private()
+            .create(true)
+            .truncate(false)
+            .open(beside(store))
+            .map_err(|error| fail(store, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(WriterGuard { _file: file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked),

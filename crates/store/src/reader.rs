@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Rows, params_from_iter};
 
 use crate::query::{EventFilter, EventRow, Page};
 use crate::selection::Selection;
 use crate::{StoreError, search};
 
-const COLUMNS: &str = "e.seq, e.id, e.timestamp, e.event_type, e.actor, e.ai_id, e.user_id, e.session_id, \
+/// The columns of an event as [`event_row`] reads them.
+pub(crate) const COLUMNS: &str = "e.seq, e.id, e.timestamp, e.event_type, e.actor, e.ai_id, e.user_id, e.session_id, \
                        e.event_data, e.parent_seq";
 
 /// A reader of the store. Each has a connection of its own; open one a thread.
@@ -63,7 +64,12 @@ impl Reader {
     /// # Errors
     /// What SQLite says.
     pub fn event(&self, seq: u64) -> Result<Option<EventRow>, StoreError> {
-        Ok(self.events(&[seq])?.pop())
+        let mut select = self
+            .connection
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM development_events e WHERE e.seq = ?1"))?;
+        let mut rows = Vec::from_iter(select.query_row([place(seq)], event_row).optional()?);
+        self.add_paths(&mut rows)?;
+        Ok(rows.pop())
     }
 
     /// Reads at most `limit` events of a page.
@@ -71,40 +77,48 @@ impl Reader {
     /// # Errors
     /// What SQLite says.
     pub fn page(&self, filter: &EventFilter, page: Page, limit: usize) -> Result<Vec<EventRow>, StoreError> {
-        if let Some(words) = filter.text.as_deref().filter(|words| !words.trim().is_empty()) {
-            return self.events(&search::find(&self.connection, filter, words, page, limit)?);
-        }
-        let selection = Selection::new(&self.connection, filter, page, Some(limit))?;
+        let mut rows = match filter.text.as_deref().filter(|words| !words.trim().is_empty()) {
+            Some(words) => search::find(&self.connection, filter, words, page, limit)?,
+            None => self.select(filter, page, limit)?,
+        };
+        self.add_paths(&mut rows)?;
+        Ok(rows)
+    }
+
+    fn select(&self, filter: &EventFilter, page: Page, limit: usize) -> rusqlite::Result<Vec<EventRow>> {
+        let mut selection = Selection::new(&self.connection, filter, page, Some(limit))?;
+        let limit = selection.limit(limit);
         let (from, condition, seq, order) =
             (selection.from(), selection.condition(), selection.seq(), selection.order());
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM {from} WHERE {condition} ORDER BY {seq} {order} LIMIT {limit}"
         ))?;
-        let rows = select.query_map(params_from_iter(selection.values), row)?;
-        let mut rows: Vec<EventRow> = rows.collect::<Result<_, _>>()?;
-        self.add_paths(&mut rows)?;
-        Ok(rows)
+        let rows = select.query_map(params_from_iter(selection.values), event_row)?;
+        rows.collect()
     }
 
-    /// Reads events by their places, in that order; those that are not there are left out.
-    fn events(&self, places: &[u64]) -> Result<Vec<EventRow>, StoreError> {
-        let mut select = self
-            .connection
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM development_events e WHERE e.seq = ?1"))?;
-        let mut rows = Vec::with_capacity(places.len());
-        for seq in places {
-            rows.extend(select.query_row([*seq as i64], row).optional()?);
-        }
-        self.add_paths(&mut rows)?;
-        Ok(rows)
-    }
-
+    /// Adds the paths of events that are in order, one way or the other.
     fn add_paths(&self, rows: &mut [EventRow]) -> Result<(), StoreError> {
-        let mut paths = self.connection.prepare_cached("SELECT path FROM event_paths WHERE seq = ?1")?;
-        for row in rows {
-            let mut found = paths.query([row.seq as i64])?;
-            while let Some(path) = found.next()? {
-                row.paths.push(path.get(0)?);
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        let (low, high) = (first.seq.min(last.seq), first.seq.max(last.seq));
+        // Side by side, their paths are as well; far apart, each is looked up.
+        if high - low <= SPARSE * rows.len() as u64 {
+            let mut select = self
+                .connection
+                .prepare_cached("SELECT seq, path FROM event_paths WHERE seq BETWEEN ?1 AND ?2")?;
+            let mut paths = select.query([place(low), place(high)])?;
+            give_paths(rows, &mut paths)?;
+        } else {
+            let mut select = self.connection.prepare_cached(&format!(
+                "SELECT seq, path FROM event_paths WHERE seq IN ({})",
+                ["?"; LOOKED_UP].join(",")
+            ))?;
+            for rows in rows.chunks_mut(LOOKED_UP) {
+                // Places that are left over ask for an event that is never there.
+                let mut places = [0i64; LOOKED_UP];
+                places.iter_mut().zip(rows.iter()).for_each(|(at, row)| *at = place(row.seq));
+                let mut paths = select.query(params_from_iter(places))?;
+                give_paths(rows, &mut paths)?;
             }
         }
         Ok(())
@@ -116,7 +130,34 @@ impl Reader {
     }
 }
 
-fn row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+/// Pages with at most so many other events around each of theirs are read along with those.
+const SPARSE: u64 = 12;
+/// How many events' paths are looked up at once.
+const LOOKED_UP: usize = 64;
+
+/// Gives each of some rows, which are in order, its paths.
+fn give_paths(rows: &mut [EventRow], paths: &mut Rows<'_>) -> rusqlite::Result<()> {
+    let is_newest_first = rows.first().map(|row| row.seq) > rows.last().map(|row| row.seq);
+    while let Some(path) = paths.next()? {
+        let seq = path.get::<_, i64>(0)?.unsigned_abs();
+        let found = rows.binary_search_by(|row| {
+            let order = row.seq.cmp(&seq);
+            if is_newest_first { order.reverse() } else { order }
+        });
+        if let Some(row) = found.ok().and_then(|at| rows.get_mut(at)) {
+            row.paths.push(path.get(1)?);
+        }
+    }
+    Ok(())
+}
+
+/// Gives a place as SQLite holds it; none is as large as those that do not fit.
+fn place(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+/// Reads a row of [`COLUMNS`]; its paths are apart.
+pub(crate) fn event_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     let run: Option<String> = row.get(7)?;
     Ok(EventRow {
         seq: row.get::<_, i64>(0)?.unsigned_abs(),

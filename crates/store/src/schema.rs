@@ -61,9 +61,10 @@ const MIGRATIONS: &[&str] = &[
         name  TEXT PRIMARY KEY,
         value TEXT NOT NULL
      ) STRICT, WITHOUT ROWID;",
-    // 2: full-text search, which follows the log by a cursor. It is given words, already taken apart.
+    // 2: full-text search, which follows the log by a cursor. It is given words, already taken apart, and
+    // keeps neither their places nor any text.
     "CREATE VIRTUAL TABLE event_text USING fts5(
-        body, content='', detail='full', tokenize=\"ascii tokenchars '_'\"
+        body, content='', columnsize=0, detail='none', tokenize=\"ascii tokenchars '_'\"
      );
      INSERT INTO meta (name, value) VALUES ('text_cursor', '0');",
 ];

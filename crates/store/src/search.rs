@@ -3,7 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params, params_from_iter};
 
-use crate::query::{EventFilter, Page};
+use crate::query::{EventFilter, EventRow, Page};
+use crate::reader::{COLUMNS, event_row};
 use crate::selection::Selection;
 use crate::text::{searchable, words};
 
@@ -19,11 +20,11 @@ pub(crate) fn follow(connection: &Connection, rows: u64, last: u64) -> rusqlite:
     let until = last.min(cursor.saturating_add(rows));
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     {
-        let mut select = transaction.prepare_cached(
-            "SELECT seq, event_type, ai_id, event_data FROM development_events
-             WHERE seq > ?1 AND seq <= ?2 ORDER BY seq",
-        )?;
-        let mut insert = transaction.prepare_cached("INSERT INTO event_text (rowid, body) VALUES (?1, ?2)")?;
+        let mut select = transaction.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM development_events e WHERE e.seq > ?1 AND e.seq <= ?2 ORDER BY e.seq"
+        ))?;
+        let mut insert =
+            transaction.prepare_cached("INSERT INTO event_text (rowid, body) VALUES (?1, ?2)")?;
         let mut events = select.query(params![cursor as i64, until as i64])?;
         while let Some(row) = events.next()? {
             let text = row_text(row)?;
@@ -37,10 +38,14 @@ pub(crate) fn follow(connection: &Connection, rows: u64, last: u64) -> rusqlite:
     Ok(until < last)
 }
 
-/// Gives the words of a row of `seq, event_type, ai_id, event_data`.
+/// Gives the words of a row of [`COLUMNS`].
 fn row_text(row: &rusqlite::Row<'_>) -> rusqlite::Result<String> {
-    let text = |place: usize| row.get_ref(place).map(|value| value.as_str().ok());
-    Ok(searchable(text(1)?.unwrap_or_default(), text(2)?, text(3)?.unwrap_or_default()))
+    let text = |name: &str| row.get_ref(name).map(|value| value.as_str().ok());
+    Ok(searchable(
+        text("event_type")?.unwrap_or_default(),
+        text("ai_id")?,
+        text("event_data")?.unwrap_or_default(),
+    ))
 }
 
 fn cursor(connection: &Connection) -> rusqlite::Result<u64> {
@@ -50,14 +55,14 @@ fn cursor(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(text.parse().unwrap_or(0))
 }
 
-/// Gives the places of the events of a page that have all the words of a query.
+/// Reads the events of a page that have all the words of a query, without their paths.
 pub(crate) fn find(
     connection: &Connection,
     filter: &EventFilter,
     query: &str,
     page: Page,
     limit: usize,
-) -> rusqlite::Result<Vec<u64>> {
+) -> rusqlite::Result<Vec<EventRow>> {
     let mut words = words(query);
     words.truncate(MOST_WORDS);
     if words.is_empty() || limit == 0 {
@@ -90,30 +95,22 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Looks up to the cursor.
-    fn indexed(&self, limit: usize) -> rusqlite::Result<Vec<u64>> {
+    fn indexed(&self, limit: usize) -> rusqlite::Result<Vec<EventRow>> {
         if self.cursor == 0 {
             return Ok(Vec::new());
         }
         let mut selection = Selection::new(self.connection, self.filter, self.page, None)?;
-        let is_bare = self.filter.agent.is_none()
-            && self.filter.types.is_empty()
-            && self.filter.run.is_none()
-            && self.filter.path.is_none();
-        if is_bare {
-            // Only the index is read.
-            selection.parts_only_bounds();
-        }
         selection.add_bounds("t.rowid");
         selection.add("t.rowid <= ?", Value::Integer(self.cursor));
         selection.add("event_text MATCH ?", Value::Text(self.expression()));
+        let limit = selection.limit(limit);
         let (condition, order, path_join) = (selection.condition(), selection.order(), selection.path_join());
-        let events = if is_bare { "" } else { "CROSS JOIN development_events e ON e.seq = t.rowid" };
         let mut select = self.connection.prepare_cached(&format!(
-            "SELECT t.rowid FROM event_text t {events} {path_join}
+            "SELECT {COLUMNS} FROM event_text t CROSS JOIN development_events e ON e.seq = t.rowid {path_join}
              WHERE {condition} ORDER BY t.rowid {order} LIMIT {limit}"
         ))?;
-        let rows = select.query_map(params_from_iter(selection.values), |row| row.get::<_, i64>(0))?;
-        rows.map(|row| row.map(i64::unsigned_abs)).collect()
+        let rows = select.query_map(params_from_iter(selection.values), event_row)?;
+        rows.collect()
     }
 
     /// Writes the words for the index. Type and agent are words of each event too: the index then passes
@@ -137,21 +134,20 @@ impl Search<'_> {
     }
 
     /// Looks at what comes after the cursor, event by event.
-    fn scan(&self, limit: usize) -> rusqlite::Result<Vec<u64>> {
+    fn scan(&self, limit: usize) -> rusqlite::Result<Vec<EventRow>> {
         let mut selection = Selection::new(self.connection, self.filter, self.page, None)?;
         let seq = selection.seq();
         selection.add(&format!("{seq} > ?"), Value::Integer(self.cursor));
         let (from, condition, order) = (selection.from(), selection.condition(), selection.order());
         let mut select = self.connection.prepare_cached(&format!(
-            "SELECT e.seq, e.event_type, e.ai_id, e.event_data FROM {from}
-             WHERE {condition} ORDER BY {seq} {order}"
+            "SELECT {COLUMNS} FROM {from} WHERE {condition} ORDER BY {seq} {order}"
         ))?;
         let mut rows = select.query(params_from_iter(selection.values))?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let text = row_text(row)?;
             if self.words.iter().all(|word| text.split(' ').any(|found| found == word)) {
-                found.push(row.get::<_, i64>(0)?.unsigned_abs());
+                found.push(event_row(row)?);
                 if found.len() == limit {
                     break;
                 }

@@ -81,7 +81,7 @@ impl Selection {
     fn add_merged(&mut self, types: &[String], run: Option<u64>, limit: usize) {
         let run = run.map(|run| self.place(Value::Text(run.to_string())));
         let (low, high) = (self.place(Value::Integer(self.low)), self.place(Value::Integer(self.high)));
-        let order = self.order();
+        let (order, limit) = (self.order(), self.limit(limit));
         let mut each = Vec::new();
         for name in types {
             let name = self.place(Value::Text(name.clone()));
@@ -104,12 +104,6 @@ impl Selection {
         }
     }
 
-    /// Forgets all conditions but the bounds, which are to be added anew for another table.
-    pub(crate) fn parts_only_bounds(&mut self) {
-        self.parts.clear();
-        self.values.clear();
-    }
-
     /// Adds a condition with one value.
     pub(crate) fn add(&mut self, condition: &str, value: Value) {
         let place = self.place(value);
@@ -119,6 +113,11 @@ impl Selection {
     fn place(&mut self, value: Value) -> String {
         self.values.push(value);
         format!("?{}", self.values.len())
+    }
+
+    /// Adds how many rows are wanted at most, and gives its place in the statement.
+    pub(crate) fn limit(&mut self, limit: usize) -> String {
+        self.place(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)))
     }
 
     /// Gives the column that holds the place and is in order.

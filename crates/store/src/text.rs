@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_walked_safely() {
-        for odd in ["", "\"", "\"\\", "\"\\u", "\"\\u12", "\"\\uZZZZ\"", "{\"a\":\"b", "é\"é\":", "\"\\u00é\""] {
+        for odd in
+            ["", "\"", "\"\\", "\"\\u", "\"\\u12", "\"\\uZZZZ\"", "{\"a\":\"b", "é\"é\":", "\"\\u00é\""]
+        {
             let _ = of(odd);
         }
     }

@@ -9,7 +9,6 @@ use orchflow_core::state::State;
 use orchflow_core::{EventSeq, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use crate::chain::Hash;
 use crate::event_row::{RowMaker, RowWriter};
 use crate::guard::{WriterGuard, make_private};
 use crate::verify::{self, Sealed};
@@ -139,7 +138,9 @@ impl Writer {
         for (event, expected) in batch.events.iter().zip(self.rows.next_seq..) {
             if event.seq.0 != expected {
                 let found = event.seq.0;
-                return Err(StoreError::Damaged(format!("event {found} was to be stored in place {expected}")));
+                return Err(StoreError::Damaged(format!(
+                    "event {found} was to be stored in place {expected}"
+                )));
             }
         }
         let (head, next_seq) = (self.rows.head, self.rows.next_seq);
@@ -191,7 +192,9 @@ impl Writer {
             done.execute(params![id.seq.0 as i64, id.index])?;
         }
         for id in &batch.reports_seen {
-            transaction.prepare_cached("INSERT OR IGNORE INTO reports_seen (id) VALUES (?1)")?.execute([id])?;
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO reports_seen (id) VALUES (?1)")?
+                .execute([id])?;
         }
         for (agent, consumed) in &batch.spool_offsets {
             let mut put = transaction.prepare_cached(
@@ -252,9 +255,7 @@ fn load_state(connection: &Connection) -> Result<State, StoreError> {
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let (kind, key, data): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        state
-            .load_aggregate(&kind, &key, &data)
-            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        state.load_aggregate(&kind, &key, &data).map_err(|error| StoreError::Damaged(error.to_string()))?;
     }
     Ok(state)
 }
@@ -264,7 +265,8 @@ fn load_outbox(connection: &Connection) -> Result<Vec<OutboxRow>, StoreError> {
     let rows = rows.query_map([], |row| {
         let id = EffectId { seq: EventSeq(row.get::<_, i64>(0)?.unsigned_abs()), index: row.get(1)? };
         let text: String = row.get(2)?;
-        let effect = serde_json::from_str(&text).map(|body| Effect { id, body }).map_err(|error| error.to_string());
+        let effect =
+            serde_json::from_str(&text).map(|body| Effect { id, body }).map_err(|error| error.to_string());
         Ok(OutboxRow { effect, id })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -287,7 +287,10 @@ impl Sandbox {
     /// When something stays.
     #[track_caller]
     pub fn leave_nothing(&self) {
-        self.orchflow(["stop", "all", "--json"]);
+        // `all` means the newest run; here every run is meant.
+        for row in self.status().iter().filter(|row| row["living"] == true) {
+            self.orchflow(["stop", row["key"].as_str().unwrap()]).expect(0);
+        }
         self.orchflow(["host", "stop"]).expect(0);
         eventually_gone(self);
     }

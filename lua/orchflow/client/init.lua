@@ -7,8 +7,8 @@ local state = require("orchflow.state")
 
 local M = {}
 
---- Seconds without an answer after which the human is told; requests that wait by nature are exempt.
-local PATIENCE_MS = 10000
+--- Milliseconds without an answer after which the human is told; requests that wait by nature are exempt.
+M.patience_ms = 10000
 local WAITS_BY_NATURE = { wait = true, swarm = true, spawn = true, clean = true }
 local RETRY_DELAYS_MS = { 200, 500, 1000, 2000, 5000, 10000 }
 
@@ -199,6 +199,7 @@ local function welcomed(greeting)
     message().info("orchflow: connected again")
   end
   link.phase = "connected"
+  require("orchflow.ui.notice").start()
   write(new_request("subscribe", { cursor = store.cursor }, function(failure, result)
     if not failure and result and result.cursor and not store.cursor then
       store.cursor = result.cursor
@@ -330,7 +331,7 @@ local function look()
       oldest = math.min(oldest or request.asked_at, request.asked_at)
     end
   end
-  if oldest and vim.uv.now() - oldest > PATIENCE_MS and not link.told_silent then
+  if oldest and vim.uv.now() - oldest > M.patience_ms and not link.told_silent then
     link.told_silent = true
     message().warn("orchflow: the host does not answer; agents work on, what is shown may be old")
   end

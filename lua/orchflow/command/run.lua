@@ -29,9 +29,9 @@ end
 ---@param invocation orchflow.Invocation
 ---@return string
 local function view_of(invocation)
-  -- A script has no window to show an agent in.
-  local by_option = invocation.is_script and "none" or require("orchflow.config").get().view
-  return invocation.flags.view or by_option
+  -- A script has no window to show an agent in, but it may run in tmux.
+  local windowless = invocation.is_script and not vim.env.TMUX
+  return invocation.flags.view or windowless and "none" or require("orchflow.config").get().view
 end
 
 ---@param agents any[]

@@ -67,8 +67,8 @@ M.timeline = {
       })
     end)
   end,
-  lines = function(outcome)
-    return M.log.lines(outcome)
+  lines = function(outcome, invocation)
+    return M.log.lines(outcome, invocation)
   end,
   open = function(invocation)
     local filter, problem = event_words.parse_filter(invocation.arguments.filter or "")
@@ -161,11 +161,11 @@ M.log = {
     end)
   end,
   lines = function(outcome, invocation)
-    if invocation and invocation.arguments.action then
+    if invocation.arguments.action then
       return { verdict(outcome.result) }
     end
     local events = in_order(outcome.result.events)
-    if invocation and invocation.flags.jsonl then
+    if invocation.flags.jsonl then
       return vim.tbl_map(require("orchflow.json").encode, events)
     end
     return #events > 0 and require("orchflow.view.timeline").page(events).lines or {}

@@ -136,6 +136,26 @@ local function place_highlights(buffer, page, first_line)
   end
 end
 
+--- Puts lines into a buffer; where as many stood there before, only those that differ, so that a clock that ticks
+--- disturbs no selection.
+---@param buffer integer
+---@param before string[]
+---@param lines string[]
+local function set_lines(buffer, before, lines)
+  vim.bo[buffer].modifiable = true
+  if #before == #lines then
+    for index, line in ipairs(lines) do
+      if line ~= before[index] then
+        vim.api.nvim_buf_set_lines(buffer, index - 1, index, false, { line })
+      end
+    end
+  else
+    vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
+  end
+  vim.bo[buffer].modifiable = false
+  vim.bo[buffer].modified = false
+end
+
 --- Shows a page; the cursor stays on what it stood on, where that is still there.
 ---@param page orchflow.Page
 ---@param title? string
@@ -146,10 +166,7 @@ function Float:show(page, title)
   self.title = title or self.title
   local before = self:row()
   local cursor = vim.api.nvim_win_get_cursor(self.window)
-  vim.bo[self.buffer].modifiable = true
-  vim.api.nvim_buf_set_lines(self.buffer, 0, -1, false, page.lines)
-  vim.bo[self.buffer].modifiable = false
-  vim.bo[self.buffer].modified = false
+  set_lines(self.buffer, self.page and self.page.lines or {}, page.lines)
   vim.api.nvim_buf_clear_namespace(self.buffer, namespace, 0, -1)
   place_highlights(self.buffer, page, 0)
   self.page = page

@@ -10,6 +10,9 @@ function M.clean(value)
     return ""
   end
   local text = tostring(value)
+  if not text:find("[%c\128-\255]") then
+    return text
+  end
   -- C0 and DEL, then C1 and the characters that turn the direction of text, in their UTF-8 form.
   text = text:gsub("[%z\1-\31\127]+", " ")
   text = text:gsub("\194[\128-\159]", " ")
@@ -21,6 +24,10 @@ end
 ---@param text string
 ---@return integer
 function M.width(text)
+  -- Thousands of cells are measured for a long list; a byte a cell is the rule.
+  if not text:find("[%c\128-\255]") then
+    return #text
+  end
   return vim.fn.strdisplaywidth(text)
 end
 

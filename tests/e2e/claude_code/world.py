@@ -55,7 +55,7 @@ class Programs:
 class World:
     """Use it as a context manager. `state` and `settings` are the user's own files of Claude Code."""
 
-    def __init__(self, programs, *, trusted=True, key_approved=True, ask=True, files=None):
+    def __init__(self, programs, *, trusted=True, key_approved=True, ask=True, offered=True, files=None):
         self.programs = programs
         self.top = Path(tempfile.mkdtemp(prefix="orchflow claude "))
         # The path of a socket may have 107 bytes only.
@@ -68,11 +68,12 @@ class World:
         for folder in (self.home / ".claude", self.top / "bin", self.repository):
             folder.mkdir(parents=True)
         os.symlink(programs.claude, self.top / "bin/claude")
-        self.write_user_files(trusted, key_approved, ask)
+        self.write_user_files(trusted, key_approved, ask, offered)
         self.make_repository(files or {})
 
-    def write_user_files(self, trusted, key_approved, ask):
-        state = {"hasCompletedOnboarding": True, "theme": "dark"}
+    def write_user_files(self, trusted, key_approved, ask, offered):
+        # Version 2.1.329 offers its automatic mode once to those who do not use it.
+        state = {"hasCompletedOnboarding": True, "theme": "dark", "hasSeenAutoDefaultNudge": offered}
         if key_approved:
             state["customApiKeyResponses"] = {"approved": [KEY], "rejected": []}
         if trusted:

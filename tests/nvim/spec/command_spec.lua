@@ -116,7 +116,8 @@ return function(it, tests)
     }
     for _, name in ipairs(child:lua([[return require("orchflow.command").names()]])) do
       child:cmd("messages clear")
-      child:cmd("Orchflow " .. assert(lines[name], name))
+      assert(lines[name] ~= nil, name .. " has no line")
+      child:cmd("Orchflow " .. lines[name])
       tests.lacks(
         child:wait_message("the stub has no " .. name:gsub("timeline", "log")),
         "traceback"

@@ -315,6 +315,36 @@ return function(it, tests)
     tests.equal(seen, { 2, 1, 6, 2, 1, true, true })
   end)
 
+  it("tells once what an agent begins to need", function(child)
+    local lines = child:lua([[
+      local notice = require("orchflow.ui.notice")
+      local function agent(fields)
+        return vim.tbl_extend("force", { agent = "claude", key = "7/claude", status = "working" }, fields)
+      end
+      local all, needs = {}, {}
+      for _, fields in ipairs({
+        {},
+        { status = "waiting", waiting_for = "trust" },
+        { status = "waiting", waiting_for = "trust" },
+        { status = "waiting", waiting_for = "approval" },
+        {},
+        { status = "waiting" },
+        { undelivered = 1 },
+      }) do
+        local lines
+        lines, needs = notice.compare(needs, { agents = { agent(fields) } })
+        vim.list_extend(all, lines)
+      end
+      return all
+    ]])
+    tests.equal(lines, {
+      "claude: needs you: trust; :Orchflow attach claude",
+      "claude: asks for a permission; :Orchflow approvals",
+      "claude: waits for you; :Orchflow attach claude",
+      "claude: 1 prompt did not arrive; :Orchflow timeline agent:claude",
+    })
+  end)
+
   it("draws kinds of agents, approvals, and what was cleaned", function(child)
     local lines = child:lua([[
       local list = require("orchflow.view.list")

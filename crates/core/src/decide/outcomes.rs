@@ -10,7 +10,7 @@ use crate::event::payload::{
     WorktreeCreated,
 };
 use crate::report::Channel;
-use crate::state::agent::{PROCESS_ENDED, TURN_ENDED};
+use crate::state::agent::{HUNK_REJECTED, PROCESS_ENDED, TURN_ENDED};
 use crate::state::{Phase, PromptOrigin, ReadySignal, StatusSource, StatusState, TurnOutcome};
 use crate::{AgentKey, Code, EventSeq, Refusal};
 
@@ -58,10 +58,7 @@ pub(super) fn host_started(
     let agents_lost = gone.iter().filter(|(_, exit)| exit.is_none()).count() as u32;
     step.emit_host(HostStarted { version, pid, runners_found: living.len() as u32, agents_lost });
     for (key, exit) in gone {
-        let lost = exit.is_none();
-        let (code, signal) = exit.unwrap_or((None, None));
-        reports::exited(step, &key, code, signal, 0, lost);
-        step.settle(key.run);
+        runner_gone(step, &key, exit);
     }
     // The connections that carried answers died with the host before this one.
     let dead: Vec<(EventSeq, AgentKey)> = step
@@ -78,6 +75,13 @@ pub(super) fn host_started(
     for key in living {
         step.deliver(key);
     }
+}
+
+/// Notes the end of an agent whose runner is gone: as the runner wrote it down, else as lost.
+pub(super) fn runner_gone(step: &mut Step<'_>, key: &AgentKey, exit: Option<(Option<i32>, Option<i32>)>) {
+    let (code, signal) = exit.unwrap_or((None, None));
+    reports::exited(step, key, code, signal, 0, exit.is_none());
+    step.settle(key.run);
 }
 
 fn worktrees(
@@ -403,7 +407,7 @@ fn decided(step: &mut Step<'_>, asked: EventSeq, hunk: &HunkRef, decision: &str,
     if !rejected {
         return;
     }
-    step.want_checkpoint(&key, "hunk rejected");
+    step.want_checkpoint(&key, HUNK_REJECTED);
     let tell = reason.filter(|_| step.state.agents.get(&key).is_some_and(|agent| agent.is_living()));
     if let Some(reason) = tell {
         let place = format!("{}:{}", hunk.path.lossy(), hunk.line);

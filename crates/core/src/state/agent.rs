@@ -193,6 +193,8 @@ pub struct Checkpoint {
 pub(crate) const TURN_ENDED: &str = "turn ended";
 /// Why a checkpoint is taken once a process ended.
 pub(crate) const PROCESS_ENDED: &str = "process ended";
+/// Why a checkpoint is taken once a hunk was taken out of a worktree.
+pub(crate) const HUNK_REJECTED: &str = "hunk rejected";
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -266,6 +268,9 @@ pub struct Agent {
     /// Whether a checkpoint is being taken.
     #[serde(default)]
     pub checkpointing: bool,
+    /// Whether that is one after a rejection and no other is waited for.
+    #[serde(default)]
+    pub(super) checkpoints_rejection: bool,
     /// Whether the human asked for its end.
     #[serde(default)]
     pub stop_requested: bool,
@@ -296,12 +301,19 @@ impl Agent {
         matches!(self.phase, Phase::Exited | Phase::FailedToStart | Phase::Cleaned)
     }
 
+    /// Notes that a turn or the process ended and the worktree is being kept.
+    pub(super) fn await_checkpoint(&mut self) {
+        self.checkpointing = self.worktree.is_some();
+        self.checkpoints_rejection = false;
+    }
+
     /// Tells whether a checkpoint, taken or failed, is the last one that was asked for: others, such as
     /// those of the turn before or of a rejected hunk, may still be on their way when a turn ends.
     pub(super) fn is_last_checkpoint(&self, turn: u32, reason: &str) -> bool {
         match reason {
             PROCESS_ENDED => true,
             TURN_ENDED => !self.has_ended() && turn >= self.turn,
+            HUNK_REJECTED => self.checkpoints_rejection,
             _ => false,
         }
     }

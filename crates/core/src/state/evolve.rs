@@ -240,7 +240,11 @@ impl State {
     /// A worktree that was changed from outside is kept before its agent goes on.
     fn await_checkpoint(&mut self, agent: &crate::AgentKey) {
         if let Some(agent) = self.agents.get_mut(agent) {
-            agent.checkpointing = agent.worktree.is_some();
+            // Checkpoints are taken in order: one that is waited for already ends the waiting.
+            if !agent.checkpointing {
+                agent.checkpointing = agent.worktree.is_some();
+                agent.checkpoints_rejection = agent.checkpointing;
+            }
             let key = agent.key.clone();
             self.touch(AggregateKey::Agent(key));
         }
@@ -295,6 +299,7 @@ impl State {
                 ports: Vec::new(),
                 checkpoint: None,
                 checkpointing: false,
+                checkpoints_rejection: false,
                 stop_requested: false,
                 exit: None,
                 views: Vec::new(),
@@ -373,7 +378,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.in_turn = false;
             agent.pid = None;
             agent.views.clear();
-            agent.checkpointing = agent.worktree.is_some();
+            agent.await_checkpoint();
         }
         EventBody::AgentSessionStarted(body) => agent.session = Some(body.session.clone()),
         EventBody::ViewOpened(body) => {
@@ -392,7 +397,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
         }
         EventBody::TurnEnded(body) => {
             agent.in_turn = false;
-            agent.checkpointing = agent.worktree.is_some();
+            agent.await_checkpoint();
             if let Some(message) = &body.message {
                 agent.last_text = Some(short(message));
             }

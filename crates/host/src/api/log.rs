@@ -58,6 +58,8 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
         Some(after) if params.before.is_none() => Page::After(after),
         _ => Page::Before(params.before),
     };
+    // Read before the page: whoever goes on from it may see an event twice, but never misses one.
+    let seq = world.engine().pulse().borrow().seq;
     // One more than asked for tells whether there is more.
     let mut rows = world
         .read(move |reader| reader.page(&filter, page, limit + 1))
@@ -66,7 +68,6 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = more.then(|| rows.last().map(|row| row.seq)).flatten();
-    let seq = world.engine().pulse().borrow().seq;
     let events: Vec<Value> = rows.iter().map(|row| event_json(row, &world.folders.worktrees)).collect();
     Ok(json!({ "events": events, "next": next, "seq": seq }))
 }

@@ -171,8 +171,14 @@ async fn find_base(world: &Arc<World>, include_changes: Option<bool>) -> Result<
 }
 
 fn base_of(repository: &orchflow_git::Repository, include_changes: Option<bool>) -> Result<Base, Refusal> {
-    let head = repository.head().map_err(git_refusal)?;
-    let uncommitted = repository.uncommitted().map_err(git_refusal)?;
+    // Two looks that do not need each other; the second reads every file's state.
+    let (head, uncommitted) = std::thread::scope(|threads| {
+        let head = threads.spawn(|| repository.head());
+        let uncommitted = repository.uncommitted();
+        (head.join(), uncommitted)
+    });
+    let head = head.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(git_refusal)?;
+    let uncommitted = uncommitted.map_err(git_refusal)?;
     let count = uncommitted.total();
     let plain = Base {
         label: head.label(),

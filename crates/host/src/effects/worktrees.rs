@@ -4,15 +4,19 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use orchflow_core::effect::Outcome;
 use orchflow_core::event::payload::Bytes;
 use orchflow_core::{AgentKey, Refusal};
-use orchflow_git::worktrees::{self, trash};
+use orchflow_git::worktrees::{self, Strategy, Why, trash};
 use orchflow_git::{GitError, ObjectId, checkpoint};
 
 use super::checkpoints::{kept_ref, refusal};
 use crate::world::{World, blocking};
+
+/// How long after a first agent's start its commit's template is made.
+const TEMPLATE_DELAY: Duration = Duration::from_secs(3);
 
 pub(super) async fn create(world: &Arc<World>, agents: &[AgentKey], commit: &str) -> Outcome {
     let (shared, agents, commit) = (Arc::clone(world), agents.to_vec(), commit.to_owned());
@@ -33,6 +37,10 @@ fn create_now(world: &World, agents: &[AgentKey], commit: &str) -> Outcome {
         .collect();
     let options = worktrees::Options::in_folder(&world.folders.worktrees);
     let results = worktrees::create(&world.repository, &requests, &options);
+    let single = |made: &worktrees::Created| made.strategy == Strategy::Plain(Why::Single);
+    if results.iter().flatten().any(single) {
+        prepare_later(world, commit, options);
+    }
     let named = agents.iter().cloned().zip(results).map(|(agent, result)| {
         let made = result
             .map(|made| {
@@ -46,6 +54,18 @@ fn create_now(world: &World, agents: &[AgentKey], commit: &str) -> Outcome {
         (agent, made)
     });
     Outcome::WorktreesCreated(named.collect())
+}
+
+/// Makes the template of a commit once its first agent had time to start: a single worktree is made
+/// faster without one, every further one with it.
+fn prepare_later(world: &World, commit: ObjectId, options: worktrees::Options) {
+    let repository = Arc::clone(&world.repository);
+    std::thread::spawn(move || {
+        std::thread::sleep(TEMPLATE_DELAY);
+        if let Err(error) = worktrees::prepare(&repository, &commit, &options) {
+            tracing::info!(%error, "no template was made; git makes the worktrees alone");
+        }
+    });
 }
 
 fn explain(refusal: &Refusal) -> String {

@@ -7,17 +7,22 @@ use tattoy_wezterm_term::{Blink, CellAttributes, Intensity, Line};
 
 use super::{Color, Row, Run, Style};
 
-/// Reads one line as text without trailing blanks.
-pub(super) fn line_text(line: &Line) -> String {
+/// Reads one line as text without trailing blanks, clipped to `columns`: where a line was wrapped anew, the emulator
+/// lets a wide character hang over the edge, and has it on the next line as well.
+pub(super) fn line_text(line: &Line, columns: u16) -> String {
     let mut text = String::new();
     let mut column = 0;
     for cell in line.visible_cells() {
+        let width = cell.width().max(1);
+        if cell.cell_index() + width > usize::from(columns) {
+            break;
+        }
         while column < cell.cell_index() {
             text.push(' ');
             column += 1;
         }
         text.push_str(cell.str());
-        column += cell.width().max(1);
+        column += width;
     }
     text.truncate(text.trim_end_matches(' ').len());
     text
@@ -27,7 +32,7 @@ pub(super) fn line_text(line: &Line) -> String {
 pub(super) fn row(line: &Line, columns: u16) -> Row {
     let mut runs: Vec<Run> = Vec::new();
     let mut column = 0u16;
-    let mut last_attributes: Option<CellAttributes> = None;
+    let mut last: Option<(CellAttributes, Style)> = None;
     for cell in line.visible_cells() {
         let width = cell.width().max(1) as u16;
         let index = u16::try_from(cell.cell_index()).unwrap_or(u16::MAX);
@@ -36,33 +41,32 @@ pub(super) fn row(line: &Line, columns: u16) -> Row {
         }
         if index > column {
             push_blank(&mut runs, index - column);
-            last_attributes = None;
             column = index;
         }
-        let same = last_attributes.as_ref().is_some_and(|attributes| attributes == cell.attrs());
-        let changed = (!same).then(|| style(cell.attrs()));
-        if !same {
-            last_attributes = Some(cell.attrs().clone());
-        }
-        match (runs.last_mut(), changed) {
-            // Attributes hold more than what is seen, for example where the line was wrapped.
-            (Some(run), changed) if changed.as_ref().is_none_or(|style| *style == run.style) => {
-                run.text.push_str(cell.str());
-                run.columns += width;
-            }
-            (_, changed) => {
-                let style = changed.unwrap_or_default();
-                runs.push(Run { text: cell.str().to_owned(), columns: width, style });
-            }
-        }
         column += width;
+        let style = match &last {
+            Some((attributes, style)) if attributes == cell.attrs() => style.clone(),
+            _ => style(cell.attrs()),
+        };
+        let simple = width == 1 && cell.str().chars().count() == 1;
+        let run = Run { text: cell.str().to_owned(), columns: width, style: style.clone(), simple };
+        match runs.last_mut() {
+            Some(before) if before.style == style && before.simple && simple => {
+                before.text.push_str(cell.str());
+                before.columns += width;
+            }
+            _ => runs.push(run),
+        }
+        if last.as_ref().is_none_or(|(attributes, _)| attributes != cell.attrs()) {
+            last = Some((cell.attrs().clone(), style));
+        }
     }
     trim(&mut runs);
     Row { runs }
 }
 
 fn push_blank(runs: &mut Vec<Run>, columns: u16) {
-    runs.push(Run { text: " ".repeat(usize::from(columns)), columns, style: Style::default() });
+    runs.push(Run { text: " ".repeat(usize::from(columns)), columns, style: Style::default(), simple: true });
 }
 
 /// Takes away blanks in the default style at the end of a row.

@@ -9,6 +9,7 @@
 //! - A combining character that starts a call is dropped, so the picture depended on how the bytes were cut. Output
 //!   is therefore kept and drawn when the grid is read, or in large pieces cut between two ASCII characters.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use finl_unicode::grapheme_clusters::Graphemes;
@@ -53,6 +54,7 @@ pub struct WeztermEmulator {
     terminal: Terminal,
     size: Size,
     kept: Vec<u8>,
+    scrollback_lines: usize,
     /// The main screen's cursor was stepped off column 0 when the alternate screen was entered.
     main_stepped: bool,
 }
@@ -66,16 +68,25 @@ impl std::fmt::Debug for WeztermEmulator {
 impl WeztermEmulator {
     /// Makes an empty grid that keeps `scrollback_lines` rows above the screen.
     pub fn new(size: Size, scrollback_lines: usize) -> WeztermEmulator {
-        let configuration = Arc::new(Configuration { scrollback_lines });
-        let terminal =
-            Terminal::new(terminal_size(size), configuration, "orchflow", "0", Box::new(std::io::sink()));
-        WeztermEmulator { terminal, size, kept: Vec::new(), main_stepped: false }
+        let terminal = terminal(size, scrollback_lines);
+        WeztermEmulator { terminal, size, kept: Vec::new(), scrollback_lines, main_stepped: false }
+    }
+
+    /// Lets the emulator work. Should it panic, the screen is lost and the program is not: a runner must outlive
+    /// whatever its program prints.
+    fn guarded(&mut self, size: Size, work: impl FnOnce(&mut WeztermEmulator)) {
+        if catch_unwind(AssertUnwindSafe(|| work(self))).is_err() {
+            tracing::error!("the emulator failed on the program's output; its screen starts empty");
+            self.terminal = terminal(size, self.scrollback_lines);
+            self.main_stepped = false;
+        }
+        self.size = size;
     }
 
     fn settle(&mut self) {
         let kept = std::mem::take(&mut self.kept);
         if !kept.is_empty() {
-            self.draw(&kept);
+            self.guarded(self.size, |emulator| emulator.draw(&kept));
         }
         self.kept = kept;
         self.kept.clear();
@@ -87,12 +98,13 @@ impl WeztermEmulator {
             let (before, rest) = bytes.split_at(at);
             self.draw_plain(before);
             if entering {
-                if !self.terminal.is_alt_screen_active() && self.terminal.cursor_pos().x == 0 {
+                let step = !self.terminal.is_alt_screen_active() && self.terminal.cursor_pos().x == 0;
+                if step {
                     self.main_stepped = true;
                     self.terminal.advance_bytes(STEP);
                 }
                 self.terminal.advance_bytes(ENTER_ALTERNATE);
-                if self.main_stepped {
+                if step {
                     self.terminal.advance_bytes(BACK);
                 }
             } else {
@@ -182,6 +194,23 @@ impl WeztermEmulator {
         }
     }
 
+    fn change_size(&mut self, size: Size) {
+        let cursor = self.terminal.cursor_pos();
+        let alternate = self.terminal.is_alt_screen_active();
+        let stepped = !alternate && cursor.x == 0 && size.columns != self.size.columns;
+        if stepped {
+            self.terminal.advance_bytes(STEP);
+        }
+        // A cursor that stands right behind text as wide as the new screen lands outside of it.
+        let beyond = !alternate && cursor.x > 0 && cursor.x.is_multiple_of(usize::from(size.columns));
+        self.terminal.resize(terminal_size(size));
+        if stepped {
+            self.terminal.advance_bytes(BACK);
+        } else if beyond {
+            self.terminal.advance_bytes(b"\r\n");
+        }
+    }
+
     fn lines(&self, range: std::ops::Range<usize>) -> Vec<Line> {
         self.terminal.screen().lines_in_phys_range(range)
     }
@@ -214,23 +243,8 @@ impl Emulator for WeztermEmulator {
 
     fn resize(&mut self, size: Size) {
         self.settle();
-        if size == self.size {
-            return;
-        }
-        let cursor = self.terminal.cursor_pos();
-        let alternate = self.terminal.is_alt_screen_active();
-        let stepped = !alternate && cursor.x == 0 && size.columns != self.size.columns;
-        if stepped {
-            self.terminal.advance_bytes(STEP);
-        }
-        // A cursor that stands right behind text as wide as the new screen lands outside of it.
-        let beyond = !alternate && cursor.x > 0 && cursor.x.is_multiple_of(usize::from(size.columns));
-        self.size = size;
-        self.terminal.resize(terminal_size(size));
-        if stepped {
-            self.terminal.advance_bytes(BACK);
-        } else if beyond {
-            self.terminal.advance_bytes(b"\r\n");
+        if size != self.size {
+            self.guarded(size, |emulator| emulator.change_size(size));
         }
     }
 
@@ -254,7 +268,7 @@ impl Emulator for WeztermEmulator {
 
     fn text(&mut self) -> Vec<String> {
         self.settle();
-        self.lines(self.visible()).iter().map(line_text).collect()
+        self.lines(self.visible()).iter().map(|line| line_text(line, self.size.columns)).collect()
     }
 
     fn scrollback(&mut self, lines: usize) -> Vec<String> {
@@ -263,7 +277,10 @@ impl Emulator for WeztermEmulator {
             return Vec::new();
         }
         let end = self.visible().start;
-        self.lines(end.saturating_sub(lines)..end).iter().map(line_text).collect()
+        self.lines(end.saturating_sub(lines)..end)
+            .iter()
+            .map(|line| line_text(line, self.size.columns))
+            .collect()
     }
 
     fn pen(&mut self) -> Style {
@@ -275,6 +292,11 @@ impl Emulator for WeztermEmulator {
         self.settle();
         self.terminal.is_alt_screen_active()
     }
+}
+
+fn terminal(size: Size, scrollback_lines: usize) -> Terminal {
+    let configuration = Arc::new(Configuration { scrollback_lines });
+    Terminal::new(terminal_size(size), configuration, "orchflow", "0", Box::new(std::io::sink()))
 }
 
 fn terminal_size(size: Size) -> TerminalSize {

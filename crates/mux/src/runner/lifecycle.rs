@@ -32,6 +32,9 @@ const PIECE: usize = 64 * 1024;
 /// Output that is handed on without looking for more. Bytes.
 const SMALL: usize = 1024;
 
+/// How often a pty that nobody has open is looked at, while its program lives.
+const REOPEN: Duration = Duration::from_secs(1);
+
 /// Time without output after which the program counts as quiet.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -187,7 +190,8 @@ impl Runner {
                     Reading::End if self.ended.borrow().is_some() => return,
                     Reading::End => {
                         if count == 0 {
-                            tokio::time::sleep(Duration::from_millis(100)).await;
+                            let mut ended = self.ended.subscribe();
+                            let _ = tokio::time::timeout(REOPEN, ended.wait_for(Option::is_some)).await;
                         }
                     }
                 }
@@ -303,6 +307,8 @@ impl Runner {
         {
             let core = &mut *self.core.borrow_mut();
             core.exit = Some(exit);
+            // Nothing follows the exit, not even quiet.
+            core.active = None;
             core.signals.settle();
             core.signals.emit(Signal::Exited { code: exit.code, signal: exit.signal, leftover_ended });
             core.views.tell("exited", &exit.to_value());

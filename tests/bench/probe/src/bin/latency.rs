@@ -18,13 +18,16 @@ use orchflow_wire::blocking::Client;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rmpv::Value;
 
-/// Takes whole stamps (`<NANOSECONDS>`) out of what arrived and notes how old each is.
-fn take_stamps(seen: &mut Vec<u8>, samples: &mut Vec<u64>) {
+/// Takes whole stamps (`<NANOSECONDS>`) out of what arrived and notes how old each is, but for those from before
+/// `since`: a view begins with what stood on the screen already.
+fn take_stamps(seen: &mut Vec<u8>, samples: &mut Vec<u64>, since: u128) {
     let now = now_ns();
     while let Some(end) = seen.iter().position(|byte| *byte == b'>') {
         let begin = seen.iter().take(end).rposition(|byte| *byte == b'<');
         let text = begin.and_then(|begin| seen.get(begin + 1..end)).map(String::from_utf8_lossy);
-        if let Some(printed) = text.and_then(|text| text.parse::<u128>().ok()) {
+        if let Some(printed) =
+            text.and_then(|text| text.parse::<u128>().ok()).filter(|printed| *printed >= since)
+        {
             samples.push(u64::try_from(now.saturating_sub(printed)).unwrap_or(u64::MAX));
         }
         seen.drain(..=end);
@@ -40,10 +43,11 @@ fn direct(agent: &str, count: usize) -> Result<Vec<u64>, Fault> {
     drop(pair.slave);
     let mut reader = pair.master.try_clone_reader()?;
     let (mut seen, mut samples, mut buffer) = (Vec::new(), Vec::new(), [0_u8; 4096]);
+    let since = 0;
     while samples.len() < count {
         let got = reader.read(&mut buffer)?;
         seen.extend_from_slice(buffer.get(..got).unwrap_or_default());
-        take_stamps(&mut seen, &mut samples);
+        take_stamps(&mut seen, &mut samples, since);
     }
     child.kill()?;
     child.wait()?;
@@ -61,6 +65,7 @@ fn through_runner(socket: &Path, count: usize) -> Result<Vec<u64>, Fault> {
         vec![map([columns, rows, ("drive", true.into()), ("frames", false.into())])],
         patience,
     )?;
+    let since = now_ns();
     println!("ready");
     std::io::stdout().flush()?;
     let (mut seen, mut samples) = (Vec::new(), Vec::new());
@@ -76,7 +81,7 @@ fn through_runner(socket: &Path, count: usize) -> Result<Vec<u64>, Fault> {
             other => Some(other),
         });
         seen.extend_from_slice(bytes.and_then(Value::as_slice).unwrap_or_default());
-        take_stamps(&mut seen, &mut samples);
+        take_stamps(&mut seen, &mut samples, since);
     }
     Ok(samples)
 }

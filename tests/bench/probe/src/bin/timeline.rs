@@ -99,9 +99,8 @@ fn main() -> Result<(), Fault> {
     let mut out = serde_json::Map::new();
     for draw in 0..arguments.number("draws")? {
         for question in questions(&store, draw)? {
-            let begin = Instant::now();
-            let answer = front.ask("log", question.parameters.clone())?;
-            let host = u64::try_from(begin.elapsed().as_nanos())?;
+            let (answer, took) = front.ask("log", question.parameters.clone())?;
+            let host = u64::try_from(took.as_nanos())?;
             let begin = Instant::now();
             let rows = raw(&store, &question)?;
             let floor = u64::try_from(begin.elapsed().as_nanos())?;
