@@ -49,16 +49,19 @@ if ((!interactive)); then
   exit 0
 fi
 
+# :help works without writing tags into the clone.
+mkdir -p "$demo/config/nvim/doc"
+cp "$root"/doc/*.txt "$demo/config/nvim/doc/"
 cat >"$demo/config/nvim/init.lua" <<'LUA'
 -- The demo's Neovim: nothing but orchflow.
 vim.opt.runtimepath:prepend(vim.env.ORCHFLOW_DEMO_ROOT)
+vim.cmd("silent! helptags " .. vim.fn.fnameescape(vim.fn.stdpath("config") .. "/doc"))
 vim.o.number = true
 vim.o.termguicolors = true
 vim.o.updatetime = 300
 vim.api.nvim_create_autocmd("VimEnter", {
   once = true,
   callback = function()
-    vim.cmd("silent! helptags " .. vim.fn.fnameescape(vim.env.ORCHFLOW_DEMO_ROOT .. "/doc"))
     vim.cmd("Orchflow swarm --agents " .. vim.env.ORCHFLOW_DEMO_AGENTS .. " " .. vim.env.ORCHFLOW_DEMO_OBJECTIVE)
   end,
 })
@@ -78,7 +81,7 @@ set -g focus-events on
 set -g mouse on
 set -g history-limit 5000
 set -g pane-border-status top
-set -g pane-border-format " #{pane_title} "
+set -g pane-border-format " #[fg=#aab2c0]#{pane_title} "
 set -g status-style "bg=#262a33,fg=#aab2c0"
 set -g pane-border-style "fg=#4a5162"
 set -g pane-active-border-style "fg=#9ec07c"

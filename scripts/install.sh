@@ -59,6 +59,7 @@ done
 rm -rf -- "$plugin"
 install -d -- "$plugin"
 cp -R -- plugin lua doc "$plugin/"
+rm -f -- "$plugin/doc/tags"
 : >"$plugin/.orchflow-installed"
 if nvim=$(command -v nvim); then
   DOC=$plugin/doc "$nvim" --clean --headless -c 'execute "helptags" fnameescape($DOC)' -c qa 2>/dev/null || true

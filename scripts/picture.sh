@@ -42,7 +42,7 @@ programs=$target/${ORCHFLOW_DEMO_PROFILE:-release}
 ) || say "the run did not settle; the picture shows it as it is"
 keys Escape Escape ':Orchflow review' Enter
 wait_for "the review" 'h_[0-9a-f]{4}|rehearsal[^|]*\+[0-9]+' 30
-outer capture-pane -e -p -t 0 | python3 "$root/scripts/picture.py" --columns "$columns" --title 'make run' >"$work/picture.svg"
+outer capture-pane -e -p -N -t 0 | python3 "$root/scripts/picture.py" --columns "$columns" --title 'make run' >"$work/picture.svg"
 mv -- "$work/picture.svg" "$output"
 keys Escape ':qa!' Enter
 say "$output"

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use orchflow_git::blob::BlobReader;
+use orchflow_git::files::File;
 use orchflow_git::worktrees::{Options, WorktreeRequest, create, prepare, remove, trash};
 use orchflow_git::{Repository, checkpoint, diff};
 
@@ -42,7 +44,7 @@ fn measure(clone: &Path, scratch: &Path, rounds: usize) -> Result<(), Box<dyn Er
         "{:>4} {:>12} {:>9} {:>6} {:>14} {:>14} {:>9}",
         "N", "git in turn", "create", "x", "git status, 1st", "checkpoints", "remove"
     );
-    for count in [1usize, 3, 8, 32] {
+    for count in [1, 3, 8, 32] {
         let mut plain = Vec::new();
         let mut fast = Vec::new();
         let mut first_status = Vec::new();
@@ -146,9 +148,19 @@ fn hunks(repository: &Repository, scratch: &Path, rounds: usize) -> Result<(), B
     }
     let taken =
         checkpoint::take(repository, &worktree, Some(&head.commit), "refs/orchflow/bench/changed", "bench")?;
+    // The floor: git's list, and the bare comparison of contents that are in memory already.
+    let mut blobs = BlobReader::open(repository)?;
+    let mut contents = Vec::new();
+    for change in diff::files(repository, &head.tree, &taken.tree)? {
+        if let (Some(old), Some(new)) = (change.old, change.new) {
+            let file = |mode, content| File { mode, content };
+            contents.push((file(old.mode, blobs.read(&old.id)?), file(new.mode, blobs.read(&new.id)?)));
+        }
+    }
     let (mut gits, mut list, mut own) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut bare, mut made) = (Vec::new(), Vec::new());
     let mut count = 0;
-    for _ in 0..rounds.max(5) {
+    for _ in 0..rounds.max(9) {
         let words = ["diff", "-U0", head.tree.as_str(), taken.tree.as_str()];
         let (output, time) = timed(|| Command::new("git").current_dir(worktree.path()).args(words).output());
         output?;
@@ -156,14 +168,31 @@ fn hunks(repository: &Repository, scratch: &Path, rounds: usize) -> Result<(), B
         let (found, time) = timed(|| diff::files(repository, &head.tree, &taken.tree));
         found?;
         list.push(time);
+        let (_, time) = timed(|| {
+            for (old, new) in &contents {
+                let input = imara_diff::InternedInput::new(&old.content[..], &new.content[..]);
+                let mut diff = imara_diff::Diff::compute(imara_diff::Algorithm::Histogram, &input);
+                diff.postprocess_lines(&input);
+                std::hint::black_box(diff.hunks().count());
+            }
+        });
+        bare.push(time);
+        let (_, time) = timed(|| {
+            for (old, new) in &contents {
+                std::hint::black_box(diff::file_hunks("bench", b"path", Some(old), Some(new)));
+            }
+        });
+        made.push(time);
         let (found, time) = timed(|| diff::changes(repository, "bench", &head.tree, &taken.tree));
         count = found?.iter().map(|change| change.hunks.len()).sum();
         own.push(time);
     }
     println!(
-        "{count} hunks: {} ms; the list of files alone {} ms; git diff -U0 {} ms",
+        "{count} hunks: {} ms; git's list of files {} ms, comparing alone {} ms, making hunks of it {} ms; git diff -U0 {} ms",
         milliseconds(median(own)),
         milliseconds(median(list)),
+        milliseconds(median(bare)),
+        milliseconds(median(made)),
         milliseconds(median(gits))
     );
     Ok(())

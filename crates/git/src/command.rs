@@ -1,4 +1,4 @@
-//! The one place where programs are run: git, and a repository's post-checkout hook.
+//! The one place where programs are run: git, a repository's post-checkout hook, and `btrfs`.
 //!
 //! Every call gets the same sealed surroundings: no `GIT_*` variable of the caller, the C locale (messages are
 //! matched), no prompt, no pager, no optional lock, no hook and no file system monitor of the repository.
@@ -304,6 +304,12 @@ pub(crate) fn post_checkout_hook(
         other => other,
     };
     status.map_err(|source| GitError::io("run the hook", hook, source))
+}
+
+/// Runs `btrfs`, if it is installed, and says whether it did what it was asked to.
+pub(crate) fn btrfs(program: &Program, words: &[&str], paths: &[&Path]) -> bool {
+    let status = program.command(OsStr::new("btrfs")).args(words).arg("--").args(paths).status();
+    status.is_ok_and(|status| status.success())
 }
 
 /// Takes the one path that git printed, without its final line end.

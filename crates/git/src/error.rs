@@ -17,7 +17,7 @@ pub enum GitError {
     },
     /// Git is older than what this crate needs.
     #[error(
-        "git {found} is too old: orchflow needs {} or newer (for `cat-file -z` and `merge-tree --write-tree`); \
+        "git {found} is too old: orchflow needs {} or newer (for `merge-tree --write-tree`); \
          upgrade git, or put a newer one first on PATH",
         command::MINIMUM
     )]

@@ -18,6 +18,7 @@ pub mod conversion;
 pub mod diff;
 mod error;
 pub mod files;
+pub mod forecast;
 pub mod hunk;
 mod index;
 mod lines;

@@ -21,7 +21,8 @@ impl Lines {
 
     /// Counts the lines.
     pub fn count(&self) -> usize {
-        self.iter().count()
+        let unended = self.0.last().is_some_and(|byte| *byte != b'\n');
+        memchr::memchr_iter(b'\n', &self.0).count() + usize::from(unended)
     }
 
     /// Says whether there are none.
@@ -59,10 +60,9 @@ impl<'a> Text<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         let mut starts = Vec::with_capacity(bytes.len() / 24 + 2);
         starts.push(0);
-        let mut end = 0;
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            end += line.len();
-            starts.push(end);
+        starts.extend(memchr::memchr_iter(b'\n', bytes).map(|end| end + 1));
+        if starts.last() != Some(&bytes.len()) {
+            starts.push(bytes.len());
         }
         Text { bytes, starts }
     }

@@ -7,11 +7,13 @@ mod copy;
 mod create;
 mod include;
 mod index_file;
+mod instant;
 mod remove;
 mod strategy;
 mod template;
 pub mod trash;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -46,10 +48,19 @@ impl Worktree {
     /// [`GitError::MainWorktree`] for the repository's own; [`GitError::NotOurs`] for any other that is not
     /// ours; [`GitError::Io`].
     pub fn open(repository: &Repository, path: &Path) -> Result<Self, GitError> {
+        let worktree = Worktree::known(repository, path)?;
+        instant::ensure_mounted(&worktree)?;
+        Ok(worktree)
+    }
+
+    /// Finds the worktree of ours at a path, whether or not its files are there.
+    fn known(repository: &Repository, path: &Path) -> Result<Self, GitError> {
         guard_main(repository, path)?;
-        let found = find(repository, path)?;
         let not_ours = |reason| GitError::NotOurs { path: path.to_owned(), reason };
-        let worktree = found.ok_or_else(|| not_ours("the repository does not list it"))?;
+        let worktree = match linked(repository, path) {
+            Some(worktree) => worktree,
+            None => find(repository, path)?.ok_or_else(|| not_ours("the repository does not list it"))?,
+        };
         if worktree.is_locked_by_us() { Ok(worktree) } else { Err(not_ours("it is not locked by orchflow")) }
     }
 
@@ -91,32 +102,44 @@ fn guard_main(repository: &Repository, path: &Path) -> Result<(), GitError> {
     Ok(())
 }
 
+/// Finds a linked worktree by what stands in its `.git`, if the repository's record says the same.
+fn linked(repository: &Repository, path: &Path) -> Option<Worktree> {
+    let path = real(path);
+    let mut pointer = fs::read(path.join(".git")).ok()?.strip_prefix(b"gitdir: ")?.to_vec();
+    pointer.truncate(pointer.trim_ascii_end().len());
+    let pointer = fs::canonicalize(path.join(PathBuf::from(OsString::from_vec(pointer)))).ok()?;
+    let git_directory = repository.common_directory().join("worktrees").join(pointer.file_name()?);
+    let recorded = record(&git_directory)?;
+    (pointer == git_directory && real(&recorded) == path).then_some(Worktree { path, git_directory })
+}
+
 /// Finds a linked worktree by its path, from the repository's records.
 fn find(repository: &Repository, path: &Path) -> Result<Option<Worktree>, GitError> {
     let wanted = real(path);
-    Ok(records(repository)?.into_iter().find(|worktree| real(&worktree.path) == wanted))
-}
-
-/// Reads the repository's records of linked worktrees.
-fn records(repository: &Repository) -> Result<Vec<Worktree>, GitError> {
     let folder = repository.common_directory().join("worktrees");
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(GitError::io("read", &folder, error)),
     };
-    let mut found = Vec::new();
     for entry in entries.flatten() {
         let git_directory = entry.path();
-        let Ok(mut pointer) = fs::read(git_directory.join("gitdir")) else { continue };
-        pointer.truncate(pointer.trim_ascii_end().len());
-        // With `worktree.useRelativePaths` the pointer is relative to its own directory.
-        let pointer = git_directory.join(PathBuf::from(std::ffi::OsString::from_vec(pointer)));
-        if let Some(path) = pointer.parent() {
-            found.push(Worktree { path: real(path), git_directory });
+        if let Some(path) = record(&git_directory)
+            && (path == wanted || real(&path) == wanted)
+        {
+            return Ok(Some(Worktree { path: wanted, git_directory }));
         }
     }
-    Ok(found)
+    Ok(None)
+}
+
+/// Reads where a linked worktree is by the repository's record.
+fn record(git_directory: &Path) -> Option<PathBuf> {
+    let mut pointer = fs::read(git_directory.join("gitdir")).ok()?;
+    pointer.truncate(pointer.trim_ascii_end().len());
+    // With `worktree.useRelativePaths` the pointer is relative to its own directory.
+    let pointer = git_directory.join(PathBuf::from(OsString::from_vec(pointer)));
+    pointer.parent().map(Path::to_owned)
 }
 
 /// Gives the real path of what may not exist any more: its nearest existing parent's, and the rest as it is.

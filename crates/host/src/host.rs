@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use orchflow_agent::catalogue::Catalogue;
 use orchflow_core::decide::{Input, wake};
 use orchflow_core::effect::{Effect, EffectBody, EffectId, Outcome};
 use orchflow_core::state::Phase;
@@ -35,6 +34,9 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The process belongs to an agent of the repository.
+    #[error("agent {0} may not start the host of its own repository; run orchflow in your own shell")]
+    InsideAgent(String),
     /// Another host serves the repository.
     #[error("another host serves this repository (lock {0}); use it, or end it with `orchflow host stop`")]
     Running(PathBuf),
@@ -88,12 +90,12 @@ impl Host {
     pub async fn start(options: HostOptions) -> Result<Host, StartError> {
         let (repository, folders, config) = locate(&options.start)?;
         folders.create()?;
+        if let Some(agent) = crate::runners::enclosing_agent(&folders) {
+            return Err(StartError::InsideAgent(agent));
+        }
         let lock = take_lock(&folders.host_lock())?;
         let (writer, mut loaded) = Writer::open(&folders.store())?;
-        let (catalogue, problems) = Catalogue::load(Some(&folders.user.config.join("agents")));
-        let problems = problems.iter().map(ToString::to_string).collect();
-        let world =
-            Arc::new(World::new(repository, folders, config, (catalogue, problems), options.programs));
+        let world = Arc::new(World::new(repository, folders, config, options.programs));
         let outbox = std::mem::take(&mut loaded.outbox);
         let should_run: Vec<AgentKey> = loaded
             .state
@@ -136,6 +138,13 @@ impl Host {
             }
         }
         let (living, gone) = world.runners.find(should_run).await;
+        for (agent, _) in gone.iter().filter(|(_, exit)| exit.is_none()) {
+            let (world, agent) = (Arc::clone(world), agent.clone());
+            tokio::spawn(async move { world.end_leftover(&agent).await });
+        }
+        for agent in &living {
+            world.watch_runner(agent);
+        }
         let pid = std::process::id();
         let started = Input::HostStarted { version, pid, living: living.clone(), gone };
         if let Err(refusal) = world.engine().submit(started).await {

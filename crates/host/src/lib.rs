@@ -13,6 +13,7 @@ pub mod effects;
 pub mod engine;
 pub mod hooks;
 pub mod host;
+pub mod kinds;
 pub mod paths;
 pub mod review;
 pub mod runners;

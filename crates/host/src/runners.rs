@@ -2,26 +2,41 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use orchflow_core::AgentKey;
-use orchflow_core::decide::GoneAgent;
+use orchflow_core::decide::{GoneAgent, Input};
 use orchflow_mux::async_client::AsyncRunnerClient;
+use orchflow_mux::leftover::{self, Marker};
 use orchflow_mux::protocol::Hello;
+use rustix::process::Signal;
 use serde::Deserialize;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::UnixStream;
 
 use crate::paths::RepositoryFolders;
-use crate::world::lock;
+use crate::world::{World, blocking, lock};
 
 /// How long a runner may take to say who it is.
 const GREETING: Duration = Duration::from_secs(2);
+/// How long what a lost runner left behind may take to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often a dying process is looked at.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The runners of a repository.
 pub struct Runners {
     folders: RepositoryFolders,
     /// Runner process ids, to know an agent's process by its ancestors.
     pids: Mutex<HashMap<i32, AgentKey>>,
+}
+
+/// What a runner writes down when it starts.
+#[derive(Debug, Deserialize)]
+struct RunnerFile {
+    pid: i32,
+    started: Option<u64>,
 }
 
 /// What a runner writes down when its program ended.
@@ -52,6 +67,11 @@ impl Runners {
     /// Learns a runner's process id.
     pub fn remember(&self, pid: i32, agent: &AgentKey) {
         lock(&self.pids).insert(pid, agent.clone());
+    }
+
+    /// Forgets a runner that is gone; the system may give its process id to anybody.
+    fn forget(&self, agent: &AgentKey) {
+        lock(&self.pids).retain(|_, known| known != agent);
     }
 
     /// Tells which agent a process belongs to, by its ancestors.
@@ -86,6 +106,100 @@ impl Runners {
         }
         (living, gone)
     }
+}
+
+impl World {
+    /// Looks on while an agent's runner lives, over a connection that ends with it.
+    pub(crate) fn watch_runner(self: &Arc<Self>, agent: &AgentKey) {
+        let (world, agent) = (Arc::clone(self), agent.clone());
+        tokio::spawn(async move {
+            if let Ok(mut stream) = UnixStream::connect(world.folders.runner_socket(&agent)).await {
+                // A runner says nothing to a caller that asks nothing.
+                let mut chunk = [0u8; 64];
+                while stream.read(&mut chunk).await.is_ok_and(|count| count > 0) {}
+            }
+            world.lost_runner(&agent).await;
+        });
+    }
+
+    async fn lost_runner(self: &Arc<Self>, agent: &AgentKey) {
+        self.runners.forget(agent);
+        // What it still had to tell comes before what its silence means.
+        if let Err(refusal) = self.drain_spool(agent).await {
+            tracing::warn!(%agent, %refusal, "a spool was left as it is");
+        }
+        let key = agent.clone();
+        // Its start may not be known as done yet.
+        let ended = self.engine().ask(move |state| state.agents.get(&key).is_none_or(|agent| agent.has_ended()));
+        if ended.await != Some(false) {
+            return;
+        }
+        let exit = read_exit(&self.folders.agent(agent).join("exit.json"));
+        if exit.is_none() {
+            tracing::warn!(%agent, "its runner is gone without a word");
+            self.end_leftover(agent).await;
+        }
+        let _ = self.engine().submit(Input::RunnerGone { agent: agent.clone(), exit }).await;
+    }
+
+    /// Ends what an agent left behind whose runner could not see to it: politely, then by force.
+    pub(crate) async fn end_leftover(self: &Arc<Self>, agent: &AgentKey) {
+        let Ok(token) = std::fs::read_to_string(self.folders.agent(agent).join("token")) else { return };
+        let ended = blocking(move || end_marked(token.trim())).await;
+        if ended > 0 {
+            tracing::info!(%agent, ended, "processes of a lost agent were ended");
+        }
+    }
+}
+
+/// Ends every process that carries an agent's token. Gives how many there were.
+fn end_marked(token: &str) -> usize {
+    if token.is_empty() {
+        return 0;
+    }
+    let marker = Marker { name: "ORCHFLOW_TOKEN".as_ref(), value: token.as_ref() };
+    let mut seen = leftover::marked(marker, None);
+    leftover::signal_all(&seen, Signal::TERM);
+    leftover::signal_all(&seen, Signal::CONT);
+    let deadline = Instant::now() + GRACE;
+    while Instant::now() < deadline && seen.iter().any(leftover::lives) {
+        std::thread::sleep(LOOK);
+    }
+    // Each round may meet children born in the one before.
+    for _ in 0..100 {
+        let left = leftover::marked(marker, None);
+        if left.is_empty() {
+            break;
+        }
+        leftover::signal_all(&left, Signal::KILL);
+        seen.extend(left);
+        std::thread::sleep(LOOK);
+    }
+    seen.len()
+}
+
+/// Names the agent of this repository that this process runs under, if it does.
+///
+/// A host inside an agent would end with it, and the agent's runner would not speak to it.
+pub fn enclosing_agent(folders: &RepositoryFolders) -> Option<String> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let ancestors = std::iter::successors(parent_of(own), |pid| parent_of(*pid)).take(256);
+    let runners: Vec<i32> = ancestors.filter(|pid| is_runner(*pid)).collect();
+    if runners.is_empty() {
+        return None;
+    }
+    let agents = std::fs::read_dir(folders.data().join("agents")).ok()?;
+    agents.flatten().find_map(|agent| {
+        let text = std::fs::read_to_string(agent.path().join("runner.json")).ok()?;
+        let runner: RunnerFile = serde_json::from_str(&text).ok()?;
+        let is_same = runners.contains(&runner.pid) && leftover::started(runner.pid) == runner.started;
+        is_same.then(|| agent.file_name().to_string_lossy().replacen('-', "/", 1))
+    })
+}
+
+fn is_runner(pid: i32) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.split(|byte| *byte == 0).nth(1) == Some(b"runner".as_slice())
 }
 
 fn read_exit(path: &Path) -> Option<(Option<i32>, Option<i32>)> {

@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use orchflow_agent::catalogue::Catalogue;
 use orchflow_core::RunId;
 use orchflow_git::Repository;
 use orchflow_store::{Reader, StoreError};
@@ -15,6 +14,7 @@ use crate::editors::Editors;
 use crate::effects::views::Backends;
 use crate::engine::Engine;
 use crate::hooks::Hooks;
+use crate::kinds::{Kinds, KindsReader};
 use crate::paths::RepositoryFolders;
 use crate::review::Review;
 use crate::runners::Runners;
@@ -39,10 +39,7 @@ pub struct World {
     pub folders: RepositoryFolders,
     /// The user's configuration.
     pub config: Config,
-    /// The kinds of agents.
-    pub catalogue: Catalogue,
-    /// What was wrong with catalogue files; shown with `agents`.
-    pub catalogue_problems: Vec<String>,
+    kinds: KindsReader,
     /// The programs the host starts.
     pub programs: Programs,
     /// Runners by agent.
@@ -66,17 +63,16 @@ impl World {
         repository: Repository,
         folders: RepositoryFolders,
         config: Config,
-        catalogue: (Catalogue, Vec<String>),
         programs: Programs,
     ) -> World {
         let runners = Runners::new(folders.clone());
+        let kinds = KindsReader::new(folders.user.config.join("agents"));
         let backends = Backends::new(&config.tmux, &folders.key);
         World {
             repository: Arc::new(repository),
             folders,
             config,
-            catalogue: catalogue.0,
-            catalogue_problems: catalogue.1,
+            kinds,
             programs,
             runners,
             editors: Editors::default(),
@@ -101,6 +97,11 @@ impl World {
     #[allow(clippy::expect_used, reason = "the door is opened before the world is shared")]
     pub fn engine(&self) -> &Engine {
         self.engine.get().expect("the door is open")
+    }
+
+    /// Gives the kinds of agents as the user's files say now.
+    pub fn kinds(&self) -> Arc<Kinds> {
+        self.kinds.now()
     }
 
     /// Keeps the environment of the front that started a run, in memory only.

@@ -108,8 +108,9 @@ fn a_large_prompt_is_exact_while_the_program_echoes_all_of_it() {
     let text: String = (0..20_000).map(|line| format!("line {line:05}\n")).collect();
     assert!(text.len() > 200_000);
     let count = text.len() + 12;
-    let script =
-        format!("stty raw echo; printf '\\033[?2004hready'; head -c {count} > got; printf done; sleep 60");
+    let script = format!(
+        "stty raw echo; printf '\\033[?2004hready'; head -c {count} > got; printf '\\r\\ndone'; sleep 60"
+    );
     let runner = TestRunner::shell(&script);
     runner.wait_for_screen("ready");
     let pasted = runner.client().paste(text.as_bytes(), false, true, CALL).unwrap();

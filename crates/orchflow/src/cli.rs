@@ -3,11 +3,13 @@
 mod arguments;
 mod commands;
 mod envelope;
+mod interrupt;
 mod link;
 mod show;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use arguments::Words;
 use envelope::{Failure, Report};
@@ -38,8 +40,17 @@ fn run(words: &Words) -> ExitCode {
     finish(words.command.name, words.has("json"), report)
 }
 
+/// Set by the one that reports: a command that ends while it is interrupted has one result, not two.
+static REPORTED: Mutex<bool> = Mutex::new(false);
+
 /// Prints what there is to print and gives the exit code.
 fn finish(command: &str, json: bool, report: Report) -> ExitCode {
+    if std::mem::replace(&mut *REPORTED.lock().unwrap_or_else(PoisonError::into_inner), true) {
+        // The other one prints, and ends the process.
+        loop {
+            std::thread::park();
+        }
+    }
     let code = report.exit_code();
     let mut out = std::io::stdout().lock();
     if json {

@@ -205,7 +205,7 @@ fn raw_store(path: &Path) -> Connection {
     drop(Writer::open(path).unwrap());
     let connection = Connection::open(path).unwrap();
     connection.pragma_update(None, "synchronous", "FULL").unwrap();
-    connection.pragma_update(None, "wal_autocheckpoint", 2000).unwrap();
+    connection.pragma_update(None, "wal_autocheckpoint", 4000).unwrap();
     connection.pragma_update(None, "cache_size", -4096).unwrap();
     connection.set_prepared_statement_cache_capacity(32);
     connection

@@ -3,6 +3,7 @@
 --- Nothing here waits. A request is a notification with a number, and its answer comes back through `receive`;
 --- a host that hangs or dies costs the editor nothing but stale numbers and a message.
 
+local plain = require("orchflow.client.plain").value
 local state = require("orchflow.state")
 
 local M = {}
@@ -94,27 +95,7 @@ local function tell(kind, payload)
   end
 end
 
---- Makes a value plain, in place: what is absent is nil, and bytes that are not UTF-8 are a string again.
----@param value any
----@return any
-local function plain(value)
-  if value == vim.NIL then
-    return nil
-  elseif type(value) == "table" then
-    if type(value.b64) == "string" and next(value, next(value)) == nil then
-      local ok, bytes = pcall(vim.base64.decode, value.b64)
-      return ok and bytes or value
-    end
-    for key, item in pairs(value) do
-      if type(item) == "table" or item == vim.NIL then
-        value[key] = plain(item)
-      end
-    end
-  end
-  return value
-end
-
-local open, lost, pulse
+local open, lost, pulse, look
 
 ---@param phase "idle"|"connecting"|"connected"|"retrying"
 local function enter(phase)
@@ -173,6 +154,9 @@ function M.request(method, params, callback)
   local request = new_request(method, params or {}, callback or function() end)
   if link.phase == "connected" and link.root ~= M.root() then
     M.close()
+  elseif link.phase == "connected" then
+    -- What is written into a channel whose other side has just gone is lost without a word.
+    look()
   end
   if link.phase == "connected" then
     write(request)
@@ -298,14 +282,16 @@ lost = function()
   local wanted = state.any_living(store)
     or next(listeners.status or {})
     or next(listeners.events or {})
-  enter((greeted and wanted or #link.queue > 0) and "retrying" or "idle")
-  fail_all(pending, failure)
-  if link.phase ~= "retrying" then
-    return
-  end
-  if not link.was_lost then
+  local retries = greeted and wanted or #link.queue > 0
+  enter(retries and "retrying" or "idle")
+  if retries and not link.was_lost then
     link.was_lost = true
     message().warn("orchflow: the host ended; agents work on; connecting again")
+  end
+  fail_all(pending, failure)
+  -- Whoever was failed may have asked again, and connects already.
+  if link.phase ~= "retrying" then
+    return
   end
   local generation = link.generation
   vim.defer_fn(function()
@@ -315,8 +301,8 @@ lost = function()
   end, RETRY_DELAYS_MS[1])
 end
 
---- Looks whether the channel still stands: Neovim tells nobody when the other side of one is gone.
-local function look()
+-- Looks whether the channel still stands: Neovim tells nobody when the other side of one is gone.
+look = function()
   if not link.channel then
     return
   end

@@ -89,6 +89,8 @@ local function show(line, group)
     return
   end
   close()
+  -- A second message in the same moment would otherwise scroll the first one up, and end in a prompt.
+  vim.cmd.redraw()
   if text.width(line) <= vim.v.echospace then
     vim.api.nvim_echo({ { line, group } }, true, {})
     return

@@ -297,6 +297,17 @@ return function(it, tests)
     ]]),
         long
       )
+      child:lua(
+        [[
+      local message = require("orchflow.ui.message")
+      message.info("one")
+      message.warn(...)
+      message.info("two")
+      message.error(...)
+    ]],
+        long
+      )
+      tests.equal(child:api("nvim_get_mode"), { mode = "n", blocking = false })
       child:lua([[require("orchflow.ui.message").info("short")]])
       tests.equal(child:lua("return #vim.api.nvim_list_wins()"), 1)
       tests.equal(child:api("nvim_get_mode"), { mode = "n", blocking = false })

@@ -134,6 +134,8 @@ fn a_rejection_is_told_to_a_living_agent_with_its_reason() {
     scene.command(reject(&hunk(&agent, "h_1", "aa"), Some("too clever"))).unwrap();
     carry_out(&mut scene, applied());
     assert!(scene.wants(|body| matches!(body, EffectBody::TakeCheckpoint { .. })));
+    assert!(!scene.wants(|body| matches!(body, EffectBody::PastePrompt { .. })), "its worktree is kept first");
+    scene.checkpointed();
     let told = scene.pasted();
     assert!(told.contains("src/greeting.rs:41") && told.ends_with("Reason: too clever"), "{told}");
 }

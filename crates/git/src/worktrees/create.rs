@@ -15,7 +15,7 @@ use super::copy::{self, Manner, Outcome, for_each};
 use super::remove::{discard, forget};
 use super::strategy::{Strategy, Why};
 use super::template::{self, Found, Template};
-use super::{LOCK_REASON, Worktree, find, guard_main, include, met_another};
+use super::{LOCK_REASON, Worktree, find, guard_main, include, instant, met_another};
 use crate::command::{failure, post_checkout_hook};
 use crate::{GitError, ObjectId, Repository};
 
@@ -46,6 +46,10 @@ pub struct Options {
     pub include: bool,
     /// Whether git makes every worktree alone.
     pub plain: bool,
+    /// Whether worktrees may be overlays over a template where this process may mount. Such a worktree costs no time
+    /// and no space, but does not outlive a reboot by itself: it is mounted again when it is opened here, and until
+    /// then its folder looks empty to everybody else.
+    pub overlay: bool,
 }
 
 impl Options {
@@ -58,6 +62,7 @@ impl Options {
             hook: true,
             include: true,
             plain: false,
+            overlay: false,
         }
     }
 }
@@ -126,8 +131,8 @@ fn existing(
     if find(repository, &request.path)?.is_none() {
         return Ok(None);
     }
-    let worktree = Worktree::open(repository, &request.path)?;
-    if worktree.is_ready() && worktree.path().is_dir() {
+    let worktree = Worktree::known(repository, &request.path)?;
+    if worktree.is_ready() && worktree.path().is_dir() && instant::ensure_mounted(&worktree).is_ok() {
         return Ok(Some(Created { worktree, strategy: Strategy::Found, included: 0, warnings: Vec::new() }));
     }
     discard_half_made(repository, &worktree, options)?;
@@ -139,6 +144,7 @@ fn discard_half_made(
     worktree: &Worktree,
     options: &Options,
 ) -> Result<(), GitError> {
+    instant::release(worktree, &options.trash)?;
     discard(worktree.path(), &options.trash)?;
     forget(repository, worktree)
 }
@@ -155,7 +161,7 @@ fn create_of(
         template::find(repository, commit, &options.templates, paths.len() > 1)
     };
     let made: Vec<Result<(Worktree, Strategy), GitError>> = match found {
-        Ok(Found::Template(template)) => copied(repository, commit, paths, &template, options),
+        Ok(Found::Template(template)) => from_template(repository, commit, paths, &template, options),
         Ok(Found::Absent) => all_plain(repository, commit, paths, Why::Single),
         Ok(Found::Unsuited(why)) => all_plain(repository, commit, paths, why),
         Err(error) => {
@@ -203,8 +209,8 @@ fn add(
     }
 }
 
-/// Makes worktrees by copying a template; those that do not come out right are made by git.
-fn copied(
+/// Makes worktrees from a template; those that do not come out right are made by git.
+fn from_template(
     repository: &Repository,
     commit: &ObjectId,
     paths: &[&Path],
@@ -214,56 +220,91 @@ fn copied(
     let added = for_each(paths.len(), |number| {
         add(repository, commit, paths.get(number).copied().unwrap_or(Path::new("")), false)
     });
-    let targets: Vec<&Path> = added.iter().flatten().map(Worktree::path).collect();
+    let mut made: Vec<Option<Strategy>> =
+        added.iter().map(|added| instantly(repository, template, added.as_ref().ok()?, options)).collect();
+    let rest: Vec<(usize, &Path)> = added
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| made.get(*number) == Some(&None))
+        .filter_map(|(number, added)| Some((number, added.as_ref().ok()?.path())))
+        .collect();
+    let targets: Vec<&Path> = rest.iter().map(|(_, path)| *path).collect();
+    let outcomes = copy_all(template, &targets, options);
+    for ((number, _), outcome) in rest.iter().zip(&outcomes) {
+        if let Some(Ok(worktree)) = added.get(*number)
+            && write_index(worktree, template, outcome)
+            && let Some(place) = made.get_mut(*number)
+        {
+            *place = Some(Strategy::Copy);
+        }
+    }
+    for_each(paths.len(), |number| {
+        let again = |path: &Path| Ok((add(repository, commit, path, true)?, Strategy::Plain(Why::Mismatch)));
+        match added.get(number) {
+            Some(Ok(worktree)) => match made.get(number) {
+                Some(Some(strategy)) if !options.verify || is_clean(repository, worktree) => {
+                    Ok((worktree.clone(), *strategy))
+                }
+                _ => {
+                    discard_half_made(repository, worktree, options)?;
+                    again(worktree.path())
+                }
+            },
+            // Git refused this path; it will say why again.
+            failed => {
+                if let Some(Err(error)) = failed {
+                    tracing::warn!(%error, "a worktree's record cannot be made");
+                }
+                again(paths.get(number).copied().unwrap_or(Path::new("")))
+            }
+        }
+    })
+}
+
+/// Makes a worktree's files without copying, where the file system can or the caller allows it.
+fn instantly(
+    repository: &Repository,
+    template: &Template,
+    worktree: &Worktree,
+    options: &Options,
+) -> Option<Strategy> {
+    let made = if instant::is_subvolume(&template.tree) {
+        instant::snapshot(repository.program(), template, worktree).ok().map(|()| Strategy::Snapshot)
+    } else if options.overlay {
+        let made = instant::overlay(template, worktree);
+        made.inspect_err(|error| tracing::info!(%error, "no overlay")).ok().map(|()| Strategy::Overlay)
+    } else {
+        None
+    }?;
+    // The files are the template's own to `stat`, so its index is right as it is.
+    let index = worktree.git_directory().join("index");
+    let written = fs::write(&index, template.index.bytes());
+    written.inspect_err(|error| tracing::warn!(%error, "an index cannot be written")).ok().map(|()| made)
+}
+
+/// Copies the template's files into all targets; gives nothing when the template is no good any more.
+fn copy_all(template: &Template, targets: &[&Path], options: &Options) -> Vec<Outcome> {
+    if targets.is_empty() {
+        return Vec::new();
+    }
     // Older than the index by more than a second, so that git never has to doubt whether a file changed while the
     // index was written. A later edit has a later time.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::from_secs(2));
     let modified = Timespec { tv_sec: now.as_secs().saturating_sub(2) as i64, tv_nsec: 0 };
     let manner = Manner { modified: Some(modified), keep_existing: false };
-    let outcomes = match copy::copy(&template.tree, &template.files, &targets, manner) {
-        Ok(outcomes) => outcomes,
-        Err(error) => {
-            tracing::warn!(%error, "a template cannot be copied from");
-            if let Some(folder) = template.tree.parent()
-                && let Err(error) = template::discard(&options.templates, folder)
-            {
-                tracing::warn!(%error, "a damaged template stays");
-            }
-            Vec::new()
+    copy::copy(&template.tree, &template.files, targets, manner).unwrap_or_else(|error| {
+        tracing::warn!(%error, "a template cannot be copied from");
+        if let Some(folder) = template.tree.parent()
+            && let Err(error) = template::discard(&options.templates, folder)
+        {
+            tracing::warn!(%error, "a damaged template stays");
         }
-    };
-    let mut outcomes = outcomes.into_iter();
-    let judged: Vec<_> = added
-        .into_iter()
-        .map(|added| added.map(|worktree| (worktree, outcomes.next().unwrap_or_default())))
-        .collect();
-    for_each(judged.len(), |number| match judged.get(number) {
-        Some(Ok((worktree, outcome))) => {
-            if settle(repository, worktree, template, outcome, options) {
-                return Ok((worktree.clone(), Strategy::Copy));
-            }
-            discard_half_made(repository, worktree, options)?;
-            Ok((add(repository, commit, worktree.path(), true)?, Strategy::Plain(Why::Mismatch)))
-        }
-        // Git refused this path; it will say why again.
-        failed => {
-            if let Some(Err(error)) = failed {
-                tracing::warn!(%error, "a worktree's record cannot be made");
-            }
-            let path = paths.get(number).copied().unwrap_or(Path::new(""));
-            Ok((add(repository, commit, path, true)?, Strategy::Plain(Why::Mismatch)))
-        }
+        Vec::new()
     })
 }
 
-/// Gives a copied worktree its index and checks it; `false` when it is not what git would have made.
-fn settle(
-    repository: &Repository,
-    worktree: &Worktree,
-    template: &Template,
-    outcome: &Outcome,
-    options: &Options,
-) -> bool {
+/// Gives a copied worktree its index; `false` when the copy is not whole.
+fn write_index(worktree: &Worktree, template: &Template, outcome: &Outcome) -> bool {
     if let Some(error) = &outcome.error {
         tracing::warn!(%error, "a worktree cannot be copied");
         return false;
@@ -273,11 +314,8 @@ fn settle(
         tracing::warn!(copied = outcome.stats.len(), "a worktree lacks files of its template");
         return false;
     };
-    if let Err(error) = fs::write(&index, bytes) {
-        tracing::warn!(%error, "an index cannot be written");
-        return false;
-    }
-    !options.verify || is_clean(repository, worktree)
+    let written = fs::write(&index, bytes);
+    written.inspect_err(|error| tracing::warn!(%error, "an index cannot be written")).is_ok()
 }
 
 /// Asks git whether a worktree differs from its commit in anything.

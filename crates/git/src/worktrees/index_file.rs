@@ -70,6 +70,11 @@ impl IndexFile {
         Some(IndexFile { bytes, entries })
     }
 
+    /// Gives the index as git wrote it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     pub(super) fn entries(&self) -> &[IndexEntry] {
         &self.entries
     }

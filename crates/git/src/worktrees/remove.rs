@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Worktree, find, guard_main, trash};
+use super::{Worktree, find, guard_main, instant, trash};
 use crate::{GitError, Repository};
 
 /// What became of a worktree that was to be removed.
@@ -30,10 +30,11 @@ pub fn remove(repository: &Repository, paths: &[PathBuf], trash: &Path) -> Vec<R
 
 fn remove_one(repository: &Repository, path: &Path, trash: &Path) -> Result<Removed, GitError> {
     guard_main(repository, path)?;
-    if find(repository, path)?.is_none() && fs::symlink_metadata(path).is_err() {
+    if fs::symlink_metadata(path).is_err() && find(repository, path)?.is_none() {
         return Ok(Removed::AlreadyGone);
     }
-    let worktree = Worktree::open(repository, path)?;
+    let worktree = Worktree::known(repository, path)?;
+    instant::release(&worktree, trash)?;
     let removed = discard(worktree.path(), trash)?;
     forget(repository, &worktree)?;
     Ok(removed)

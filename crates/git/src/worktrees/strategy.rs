@@ -11,7 +11,7 @@ pub enum Strategy {
     Copy,
     /// As a btrfs snapshot of a template.
     Snapshot,
-    /// As an overlay over a template. Such a mount does not outlive a reboot.
+    /// As an overlay over a template. The mount does not outlive a reboot; it is made again when the worktree is opened.
     Overlay,
     /// It stood there already, complete, from an earlier try.
     Found,

@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::copy::SourceFile;
 use super::index_file::IndexFile;
+use super::instant;
 use super::strategy::Why;
 use super::trash;
 use crate::{FileMode, GitError, ObjectId, Repository};
@@ -110,14 +111,40 @@ pub(super) fn find(
 
 /// Removes a template that turned out not to be what it was.
 pub(super) fn discard(cache: &Path, folder: &Path) -> Result<(), GitError> {
+    if pins(&folder.join("tree")).exists() {
+        let source = io::Error::new(io::ErrorKind::ResourceBusy, "worktrees stand on it");
+        return Err(GitError::io("remove the template", folder, source));
+    }
     let grave = tempfile::Builder::new().prefix(".gone-").tempdir_in(cache);
     let grave = grave.map_err(|source| GitError::io("make a folder in", cache, source))?;
     match fs::rename(folder, grave.path().join("template")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(GitError::io("remove the template", folder, error))
         }
-        _ => Ok(()),
+        _ => trash::remove_tree(&grave.keep()),
     }
+}
+
+/// Where a template, given its tree, notes who stands on it.
+fn pins(tree: &Path) -> PathBuf {
+    tree.with_file_name("pins")
+}
+
+fn pin_of(tree: &Path, user: &Path) -> PathBuf {
+    pins(tree).join(blake3::hash(user.as_os_str().as_bytes()).to_hex().as_str())
+}
+
+/// Keeps a template from being removed while somebody stands on its files.
+pub(super) fn pin(tree: &Path, user: &Path) -> Result<(), GitError> {
+    let pin = pin_of(tree, user);
+    let made = fs::create_dir_all(pins(tree)).and_then(|()| fs::write(&pin, b""));
+    made.map_err(|source| GitError::io("write", &pin, source))
+}
+
+/// Takes a pin back.
+pub(super) fn unpin(tree: &Path, user: &Path) {
+    let _ = fs::remove_file(pin_of(tree, user));
+    let _ = fs::remove_dir(pins(tree));
 }
 
 /// Says whether the configuration calls for what a copy cannot give.
@@ -226,7 +253,8 @@ fn build(repository: &Repository, tree: &ObjectId, cache: &Path, folder: &Path) 
     let making = tempfile::Builder::new().prefix(".making-").tempdir_in(cache);
     let making = making.map_err(|source| GitError::io("make a folder in", cache, source))?;
     let (files, index) = (making.path().join("tree"), making.path().join("index"));
-    fs::create_dir(&files).map_err(|source| GitError::io("make", &files, source))?;
+    instant::make_folder(repository.program(), &files)
+        .map_err(|source| GitError::io("make", &files, source))?;
     repository
         .git()
         .on(repository.git_directory(), &files)
@@ -268,7 +296,8 @@ fn trim(cache: &Path, keep: usize, newest: &Path) {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let Ok(held) = rustix::fs::open(&folder, flags, Mode::empty()) else { continue };
         if rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive).is_ok()
-            && let Err(error) = discard(cache, &folder).and_then(|()| trash::remove_tree(&folder))
+            && !pins(&folder.join("tree")).exists()
+            && let Err(error) = discard(cache, &folder)
         {
             tracing::warn!(%error, "an old template stays");
         }

@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use orchflow_git::{GitError, Program, Repository};
+use orchflow_git::{GitError, Program, Repository, forecast};
 
 use crate::support::{Sandbox, name, user_state};
 
@@ -187,4 +187,40 @@ fn files_are_read_by_odd_paths() {
     assert!(matches!(repository.read_blob(&unknown), Err(GitError::NoObject { .. })));
     assert!(matches!(repository.commit_of("--help"), Err(GitError::NoObject { .. })));
     assert_eq!(repository.commit_of("main").unwrap(), commit);
+}
+
+#[test]
+fn a_repository_of_another_user_is_refused() {
+    let sandbox = Sandbox::new();
+    if std::os::unix::fs::chown(&sandbox.root, Some(12_345), None).is_err() {
+        println!("skipped: only the superuser can give a folder away");
+        return;
+    }
+    let error = Repository::discover_with(sandbox.program(), &sandbox.root).unwrap_err();
+    assert!(matches!(&error, GitError::UnsafeOwnership { path } if *path == sandbox.root), "{error:?}");
+    assert!(error.to_string().contains("safe.directory"), "{error}");
+}
+
+#[test]
+fn conflicts_are_foreseen_without_a_trace() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.repository();
+    let base = sandbox.head();
+    sandbox.write("readme.txt", "one\nours\nthree\n");
+    sandbox.write("line\nend", "ours\n");
+    let ours = sandbox.commit("ours");
+    sandbox.git(["checkout", "--quiet", "--detach", base.as_str()]);
+    sandbox.write("readme.txt", "one\ntheirs\nthree\n");
+    sandbox.write("line\nend", "theirs\n");
+    let theirs = sandbox.commit("theirs");
+    sandbox.git(["checkout", "--quiet", "--detach", base.as_str()]);
+    sandbox.write("other", "other\n");
+    let other = sandbox.commit("other");
+    let before = user_state(&sandbox);
+    let found = forecast::conflicts(&repository, &ours, &theirs).unwrap();
+    assert_eq!(found, [b"line\nend".to_vec(), b"readme.txt".to_vec()]);
+    assert!(forecast::conflicts(&repository, &ours, &other).unwrap().is_empty());
+    assert_eq!(user_state(&sandbox), before);
+    let unknown = "0123456789012345678901234567890123456789".parse().unwrap();
+    assert!(forecast::conflicts(&repository, &ours, &unknown).is_err());
 }

@@ -366,3 +366,74 @@ fn what_cannot_be_made_leaves_the_others_alone() {
     assert_eq!(list(&repository).unwrap().len(), 3);
     assert_clean(&sandbox, &requests[0].path);
 }
+
+/// The superuser's way; elsewhere there is nothing to be tested but that it falls back.
+#[test]
+fn an_overlay_is_used_where_it_is_permitted() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.repository();
+    let options = Options { overlay: true, ..sandbox.options() };
+    let requests = sandbox.requests(&["a", "b"]);
+    let created = all(create(&repository, &requests, &options));
+    if created[0].strategy != Strategy::Overlay {
+        println!("skipped: this process may not mount an overlay");
+        assert_eq!(created[0].strategy, Strategy::Copy);
+        assert_clean(&sandbox, created[0].worktree.path());
+        return;
+    }
+    let path = created[0].worktree.path().to_owned();
+    assert_clean(&sandbox, &path);
+    write(&path, "readme.txt", "ONE\ntwo\nthree\n");
+    assert_eq!(sandbox.git_in(&path, ["status", "--porcelain"]), " M readme.txt\n");
+    assert_clean(&sandbox, created[1].worktree.path());
+    let checkpoint = |name: &str| {
+        let worktree = Worktree::open(&repository, &path).unwrap();
+        orchflow_git::checkpoint::take(&repository, &worktree, Some(&sandbox.head()), name, "x").unwrap()
+    };
+    let first = checkpoint("refs/orchflow/a/1");
+    // As after a reboot: the mount is gone, and nothing may take that for a deletion.
+    rustix::mount::unmount(&path, rustix::mount::UnmountFlags::empty()).unwrap();
+    assert!(!path.join("readme.txt").exists());
+    assert_eq!(checkpoint("refs/orchflow/a/2").tree, first.tree);
+    assert_eq!(all(create(&repository, &requests, &options))[0].strategy, Strategy::Found);
+
+    let paths: Vec<PathBuf> = requests.iter().map(|request| request.path.clone()).collect();
+    for result in remove(&repository, &paths, &trash_of(&sandbox)) {
+        assert_eq!(result.unwrap(), Removed::Discarded);
+    }
+    trash::empty(&trash_of(&sandbox)).unwrap();
+    let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
+    let created = all(create(&repository, &requests, &sandbox.options()));
+    assert_eq!(created[0].strategy, Strategy::Copy);
+    assert_clean(&sandbox, &path);
+}
+
+/// Needs a folder on btrfs, named in the environment, and the `btrfs` program.
+#[test]
+fn a_btrfs_snapshot_is_used_where_there_is_btrfs() {
+    let Some(folder) = std::env::var_os("ORCHFLOW_TEST_BTRFS") else {
+        println!("skipped: ORCHFLOW_TEST_BTRFS names no folder on btrfs");
+        return;
+    };
+    let sandbox = Sandbox::new();
+    let folder = tempfile::tempdir_in(folder).unwrap();
+    let repository = sandbox.repository();
+    let options = Options { verify: true, ..Options::in_folder(&folder.path().join("cache")) };
+    let request = |name: &str| WorktreeRequest { path: folder.path().join(name), commit: sandbox.head() };
+    let requests = [request("a"), request("b")];
+    let created = all(create(&repository, &requests, &options));
+    for one in &created {
+        assert_eq!(one.strategy, Strategy::Snapshot);
+        assert_clean(&sandbox, one.worktree.path());
+    }
+    write(created[0].worktree.path(), "readme.txt", "ONE\ntwo\nthree\n");
+    assert_eq!(sandbox.git_in(created[0].worktree.path(), ["status", "--porcelain"]), " M readme.txt\n");
+    assert_clean(&sandbox, created[1].worktree.path());
+    let paths: Vec<PathBuf> = requests.iter().map(|request| request.path.clone()).collect();
+    for result in remove(&repository, &paths, &options.trash) {
+        assert_eq!(result.unwrap(), Removed::Discarded);
+    }
+    assert_eq!(trash::empty(&options.trash).unwrap(), 2);
+    assert_eq!(list(&repository).unwrap().len(), 1);
+}

@@ -25,7 +25,8 @@ pub(super) async fn list(world: &Arc<World>, session: &Session) -> Result<Value,
         .or_else(|| std::env::var_os("PATH"))
         .unwrap_or_default();
     let mut agents = Vec::new();
-    for entry in world.catalogue.iter() {
+    let kinds = world.kinds();
+    for entry in kinds.catalogue.iter() {
         let source = match &entry.source {
             Source::BuiltIn => "built in".to_owned(),
             Source::File(path) => path.to_string_lossy().into_owned(),
@@ -50,7 +51,7 @@ pub(super) async fn list(world: &Arc<World>, session: &Session) -> Result<Value,
             "source": source,
         }));
     }
-    Ok(json!({ "agents": agents, "warnings": world.catalogue_problems }))
+    Ok(json!({ "agents": agents, "warnings": kinds.problems }))
 }
 
 async fn ask_version(program: &Path, arguments: &[String], search: &OsStr) -> Option<String> {

@@ -91,6 +91,7 @@ fn choose_kinds(
     }
     let search = search_path(session);
     let installed: Vec<String> = world
+        .kinds()
         .catalogue
         .iter()
         .filter(|entry| matches!(entry.detect(&search), Presence::Installed { .. }))
@@ -110,10 +111,17 @@ fn search_path(session: &Session) -> std::ffi::OsString {
 }
 
 fn spec(world: &World, session: &Session, kind: &str, name: Option<String>) -> Result<AgentSpec, Refusal> {
-    let Some(entry) = world.catalogue.get(kind) else {
-        let known: Vec<&str> = world.catalogue.iter().map(|entry| entry.name.as_str()).collect();
-        return Err(Refusal::new(Code::UnknownKind, format!("there is no kind of agent {kind}"))
-            .hint(format!("there are: {}; orchflow agents says more", known.join(", "))));
+    let kinds = world.kinds();
+    let Some(entry) = kinds.catalogue.get(kind) else {
+        // A file of the user's that is wrong explains more than a list of what there is.
+        let file = format!("{kind}.toml");
+        let problem = kinds.problems.iter().find(|problem| problem.contains(&file));
+        let known: Vec<&str> = kinds.catalogue.iter().map(|entry| entry.name.as_str()).collect();
+        let hint = match problem {
+            Some(problem) => problem.clone(),
+            None => format!("there are: {}; orchflow agents says more", known.join(", ")),
+        };
+        return Err(Refusal::new(Code::UnknownKind, format!("there is no kind of agent {kind}")).hint(hint));
     };
     if let Presence::Missing { hint } = entry.detect(&search_path(session)) {
         return Err(Refusal::new(Code::AgentMissing, format!("{} ({kind}) is not installed", entry.title))

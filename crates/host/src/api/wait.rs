@@ -1,10 +1,11 @@
 //! Waits until a run has nothing left to do, or needs the human.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use orchflow_core::command::Command;
 use orchflow_core::decide::Input;
-use orchflow_core::state::State;
+use orchflow_core::state::{Agent, Phase, State};
 use orchflow_core::{EventSeq, Refusal, RunId};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,8 +32,13 @@ struct Params {
     on_approval: OnApproval,
 }
 
+/// How long the request for a permission may come after the program stated that it waits for one.
+const LATE_REQUEST: Duration = Duration::from_millis(1500);
+
 enum Seen {
     Working,
+    /// A program waits for a permission, and what it asks for has not come yet.
+    AboutToAsk(Duration),
     Settled(Value),
     NeedsHuman(Value),
     Deny(Vec<EventSeq>),
@@ -54,6 +60,10 @@ pub(super) async fn call(world: &Arc<World>, session: &Session, params: Value) -
         match seen {
             Seen::Settled(result) | Seen::NeedsHuman(result) => return Ok(result),
             Seen::Working => {}
+            Seen::AboutToAsk(left) => match tokio::time::timeout(left, pulse.changed()).await {
+                Ok(Err(_)) => return Err(super::leaving()),
+                Ok(Ok(())) | Err(_) => continue,
+            },
             Seen::Deny(approvals) => {
                 for approval in approvals {
                     let reason = Some("nobody is there to answer".to_owned());
@@ -105,6 +115,12 @@ fn look(state: &State, run: RunId, policy: OnApproval) -> Seen {
         .map(|approval| approval.seq)
         .collect();
     let needs = agents.iter().any(|agent| state.needs_human(agent));
+    if policy != OnApproval::Wait
+        && answerable.is_empty()
+        && let Some(left) = agents.iter().filter_map(|agent| about_to_ask(state, agent)).max()
+    {
+        return Seen::AboutToAsk(left);
+    }
     match policy {
         OnApproval::Stop if needs => Seen::NeedsHuman(result("needs_human")),
         OnApproval::Deny if !answerable.is_empty() => Seen::Deny(answerable),
@@ -114,4 +130,14 @@ fn look(state: &State, run: RunId, policy: OnApproval) -> Seen {
         }
         _ => Seen::Working,
     }
+}
+
+/// Gives how long to wait for an agent's request: its status and its request come different ways.
+fn about_to_ask(state: &State, agent: &Agent) -> Option<Duration> {
+    let asks = agent.signals.hooks
+        && agent.phase == Phase::Running
+        && agent.status.waiting_for.as_deref() == Some("approval")
+        && !state.approvals.values().any(|approval| approval.agent == agent.key);
+    let since = Duration::from_micros((crate::clock::now().0 - agent.status.since.0).max(0).unsigned_abs());
+    LATE_REQUEST.checked_sub(since).filter(|left| asks && !left.is_zero())
 }

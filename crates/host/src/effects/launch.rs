@@ -73,6 +73,7 @@ pub(super) async fn launch(
 ) -> Outcome {
     if let Ok((_, hello)) = world.runners.connect(agent).await {
         // An earlier host started it and died before it could say so.
+        world.watch_runner(agent);
         return Outcome::Launched {
             pid: hello.child_pid.unsigned_abs(),
             runner_pid: hello.pid.unsigned_abs(),
@@ -82,7 +83,10 @@ pub(super) async fn launch(
         };
     }
     match try_launch(world, agent, kind, index, worktree).await {
-        Ok(outcome) => outcome,
+        Ok(outcome) => {
+            world.watch_runner(agent);
+            outcome
+        }
         Err(refusal) => Outcome::Failed(refusal),
     }
 }
@@ -95,7 +99,8 @@ async fn try_launch(
     worktree: &Bytes,
 ) -> Result<Outcome, Refusal> {
     let internal = |message: String| Refusal::new(Code::Internal, message);
-    let Some(entry) = world.catalogue.get(kind) else {
+    let kinds = world.kinds();
+    let Some(entry) = kinds.catalogue.get(kind) else {
         return Err(Refusal::new(Code::UnknownKind, format!("the catalogue has no agent {kind}")));
     };
     let environment = world.environment(agent.run);

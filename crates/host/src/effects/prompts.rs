@@ -31,7 +31,8 @@ pub(super) async fn paste(world: &Arc<World>, agent: &AgentKey, text: &str) -> O
     // Programs whose hooks tell of prompts are known to take pastes in brackets; without them every line
     // of the prompt would be sent by itself.
     let bracketed = kind.as_ref().is_some_and(|(_, hooks)| *hooks);
-    let entry = kind.and_then(|(kind, _)| world.catalogue.get(&kind));
+    let kinds = world.kinds();
+    let entry = kind.and_then(|(kind, _)| kinds.catalogue.get(&kind));
     let text = entry.map_or_else(|| text.to_owned(), |entry| entry.prompt.give.shape(text));
     match client.paste(text.as_bytes(), true, bracketed, PASTE).await {
         Ok(pasted) => Outcome::Pasted {
@@ -57,7 +58,8 @@ pub(super) async fn read_screen(world: &Arc<World>, agent: &AgentKey, attempt: u
         .ask(move |state| state.agents.get(&name).map(|agent| agent.kind.clone()))
         .await
         .flatten();
-    let entry = kind.and_then(|kind| world.catalogue.get(&kind));
+    let kinds = world.kinds();
+    let entry = kind.and_then(|kind| kinds.catalogue.get(&kind));
     let (Some(entry), Ok((client, _))) = (entry, world.runners.connect(agent).await) else {
         return Outcome::ScreenRead(None);
     };

@@ -16,7 +16,7 @@ const WRITE: usize = 16 * 1024;
 #[derive(Debug)]
 struct Piece {
     bytes: Vec<u8>,
-    done: Option<oneshot::Sender<()>>,
+    done: Option<oneshot::Sender<u64>>,
 }
 
 /// The bytes on their way to the program.
@@ -37,14 +37,15 @@ impl InputQueue {
         true
     }
 
-    /// Adds one piece of any size; the receiver hears when its last byte was written, or fails when it never will be.
-    pub(super) fn push_whole(&self, bytes: Vec<u8>) -> oneshot::Receiver<()> {
+    /// Adds one piece of any size; the receiver hears when its last byte was written, by the mark of that moment, or
+    /// fails when it never will be.
+    pub(super) fn push_whole(&self, bytes: Vec<u8>) -> oneshot::Receiver<u64> {
         let (done, written) = oneshot::channel();
         self.add(bytes, Some(done));
         written
     }
 
-    fn add(&self, bytes: Vec<u8>, done: Option<oneshot::Sender<()>>) {
+    fn add(&self, bytes: Vec<u8>, done: Option<oneshot::Sender<u64>>) {
         self.waiting.set(self.waiting.get() + bytes.len());
         self.pieces.borrow_mut().push_back(Piece { bytes, done });
         self.filled.notify_one();
@@ -56,8 +57,8 @@ impl InputQueue {
         self.waiting.set(0);
     }
 
-    /// Writes pieces to the pty, in order, for as long as it is polled.
-    pub(super) async fn drain(&self, pty: &Pty) {
+    /// Writes pieces to the pty, in order, for as long as it is polled; `mark` is read behind each last byte.
+    pub(super) async fn drain(&self, pty: &Pty, mark: impl Fn() -> u64) {
         loop {
             let Some(Piece { bytes, done }) = self.pieces.borrow_mut().pop_front() else {
                 self.filled.notified().await;
@@ -76,7 +77,7 @@ impl InputQueue {
                 }
             }
             if let Some(done) = done {
-                let _ = done.send(());
+                let _ = done.send(mark());
             }
         }
     }

@@ -155,7 +155,7 @@ impl Runner {
         let task = Rc::clone(runner);
         spawn_local(async move { task.read_output().await });
         let task = Rc::clone(runner);
-        spawn_local(async move { task.input.drain(&task.pty).await });
+        spawn_local(async move { task.input.drain(&task.pty, || task.core.borrow().pieces).await });
         let task = Rc::clone(runner);
         spawn_local(async move { task.paint_frames().await });
         let task = Rc::clone(runner);

@@ -290,15 +290,16 @@ async fn paste(runner: &Rc<Runner>, params: &Value) -> Result<Value, Refusal> {
             "the program does not take pastes in brackets (yet); nothing was written",
         ));
     }
-    written(runner, wrap_prompt(text, bracketed)).await?;
-    let echoed = printed_within(runner, ECHO).await;
+    let mark = written(runner, wrap_prompt(text, bracketed)).await?;
+    let echoed = tokio::time::timeout(ECHO, printed_since(runner, mark)).await.is_ok();
     if submit {
         written(runner, b"\r".to_vec()).await?;
     }
     Ok(Pasted { bytes: text.len(), bracketed, echoed, submitted: submit }.to_value())
 }
 
-async fn written(runner: &Runner, bytes: Vec<u8>) -> Result<(), Refusal> {
+/// Writes bytes. Returns how many pieces of output there were when the last of them was written.
+async fn written(runner: &Runner, bytes: Vec<u8>) -> Result<u64, Refusal> {
     let mut exit = runner.exit.subscribe();
     let done = runner.input.push_whole(bytes);
     tokio::select! {
@@ -307,10 +308,15 @@ async fn written(runner: &Runner, bytes: Vec<u8>) -> Result<(), Refusal> {
     }
 }
 
-/// Waits for output after this moment.
-async fn printed_within(runner: &Runner, limit: Duration) -> bool {
-    let printed = runner.printed.notified();
-    tokio::time::timeout(limit, printed).await.is_ok()
+/// Waits for output behind the `mark`-th piece.
+async fn printed_since(runner: &Runner, mark: u64) {
+    loop {
+        let printed = runner.printed.notified();
+        if runner.core.borrow().pieces > mark {
+            return;
+        }
+        printed.await;
+    }
 }
 
 async fn stop(runner: &Rc<Runner>, params: &Value) -> Result<Value, Refusal> {

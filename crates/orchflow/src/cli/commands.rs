@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Words};
 use super::envelope::{Failure, HOST, NEEDS_HUMAN, NEGATIVE, Report, TIMED_OUT, USAGE};
-use super::link::{Link, connect_json};
-use super::show;
+use super::link::{Link, connect_json, has_left};
+use super::{interrupt, show};
 
 type Outcome = Result<Report, Failure>;
 
@@ -74,6 +74,7 @@ fn front() -> Value {
 }
 
 fn swarm(words: &Words) -> Outcome {
+    check_policy(words)?;
     let (mut link, mut warnings) = open(words)?;
     let mut params = words.params(&["json", "wait", "timeout", "on_approval"]);
     params.insert("front".to_owned(), front());
@@ -97,11 +98,23 @@ fn swarm(words: &Words) -> Outcome {
 }
 
 fn wait(words: &Words) -> Outcome {
+    check_policy(words)?;
     let (mut link, warnings) = open(words)?;
     let run = words.number("run").map_or(Value::Null, Value::from);
     let mut report = wait_for(&mut link, words, run, Instant::now());
     report.warnings.splice(0..0, warnings);
     Ok(report)
+}
+
+/// Checks the way of waiting before anything is started.
+fn check_policy(words: &Words) -> Result<(), Failure> {
+    match words.text("on_approval").as_deref() {
+        None | Some("stop" | "wait" | "deny") => Ok(()),
+        Some(other) => {
+            let message = format!("--on-approval {other} is none of stop, wait, deny");
+            Err(Failure::new("usage", USAGE, message).hint(format!("usage: orchflow {}", words.command.usage())))
+        }
+    }
 }
 
 fn wait_for(link: &mut Link, words: &Words, run: Value, begun: Instant) -> Report {
@@ -112,6 +125,7 @@ fn wait_for(link: &mut Link, words: &Words, run: Value, begun: Instant) -> Repor
     if let Some(policy) = words.text("on_approval") {
         params.insert("on_approval".to_owned(), Value::from(policy));
     }
+    interrupt::heed(words.command.name, words.has("json"), run.clone());
     let limit = words.number("timeout").map(Duration::from_secs);
     let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1)));
     let result = match link.ask_within("wait", params, left) {
@@ -346,9 +360,10 @@ fn host_stop(words: &Words) -> Outcome {
         return Ok(Report::of(json!([{ "stopped": false }]), "no host runs here\n".to_owned()));
     };
     link.ask("host_stop", Map::new())?;
-    // It is gone when its socket is.
+    let socket = link.socket.clone();
+    drop(link);
     let deadline = Instant::now() + Duration::from_secs(10);
-    while Link::running(&words.folder).is_ok_and(|link| link.is_some()) {
+    while !has_left(&socket) {
         if Instant::now() > deadline {
             return Err(Failure::new("internal", HOST, "the host did not leave within 10 s"));
         }

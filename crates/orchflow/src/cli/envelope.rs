@@ -15,6 +15,8 @@ pub const NEEDS_HUMAN: u8 = 3;
 pub const TIMED_OUT: u8 = 4;
 /// The host or the store failed.
 pub const HOST: u8 = 5;
+/// Interrupted, as shells number it; agents go on.
+pub const INTERRUPTED: u8 = 130;
 
 /// Why a command failed.
 #[derive(Debug, Clone)]

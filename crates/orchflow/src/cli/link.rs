@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orchflow_host::host::locate;
 use orchflow_host::paths::{RepositoryFolders, UserFolders, quick_common_dir};
@@ -17,6 +17,9 @@ use super::envelope::{Failure, HOST, TIMED_OUT, USAGE};
 
 /// How long the host may take to answer an ordinary call.
 const ANSWER: Duration = Duration::from_secs(60);
+
+/// How long a host may take to start, or the one before it to leave.
+const START: Duration = Duration::from_secs(15);
 
 /// A connection to the host, greeted.
 pub struct Link {
@@ -156,6 +159,29 @@ fn start_host(folder: &Path, socket: &Path) -> Result<Client, Failure> {
         .append(true)
         .open(&log)
         .map_err(|error| fail(format!("{} cannot be written: {error}", log.display())))?;
+    let deadline = Instant::now() + START;
+    loop {
+        let log_file = log_file.try_clone().map_err(|error| fail(error.to_string()))?;
+        spawn_host(folder, log_file, &fail)?;
+        // Another front may have started one first, whose socket needs a moment. Or the one that has the
+        // lock is leaving: then it takes another try.
+        let mut last = None;
+        for wait in [0u64, 5, 20, 50, 100, 200] {
+            std::thread::sleep(Duration::from_millis(wait));
+            match Client::connect(socket) {
+                Ok(client) => return Ok(client),
+                Err(error) => last = Some(error),
+            }
+        }
+        if Instant::now() > deadline {
+            let why = last.map_or_else(|| "it does not listen".to_owned(), |error| error.to_string());
+            return Err(fail(format!("{why}; see {}", log.display())));
+        }
+    }
+}
+
+/// Starts a host and waits until it listens, or says that another has the lock.
+fn spawn_host(folder: &Path, log: std::fs::File, fail: &impl Fn(String) -> Failure) -> Result<(), Failure> {
     let program = std::env::current_exe().map_err(|error| fail(error.to_string()))?;
     let mut child = Command::new(program)
         .arg("-C")
@@ -166,7 +192,7 @@ fn start_host(folder: &Path, socket: &Path) -> Result<Client, Failure> {
         .env_remove("ORCHFLOW_TOKEN")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(log_file)
+        .stderr(log)
         .spawn()
         .map_err(|error| fail(error.to_string()))?;
     let mut line = String::new();
@@ -174,22 +200,20 @@ fn start_host(folder: &Path, socket: &Path) -> Result<Client, Failure> {
         let _ = BufReader::new(output).read_line(&mut line);
     }
     let said: Json = serde_json::from_str(&line).unwrap_or(Json::Null);
-    if let Some(error) = said.get("error")
-        && error.get("code").and_then(Json::as_str) != Some("running")
-    {
-        return Err(Failure::from_json(error));
+    let Some(error) = said.get("error") else { return Ok(()) };
+    let _ = child.wait();
+    if error.get("code").and_then(Json::as_str) == Some("running") {
+        return Ok(());
     }
-    // Another front may have started it first; that one's socket may need a moment.
-    let mut last = None;
-    for wait in [0u64, 5, 20, 50, 100, 200, 500, 1000, 2000] {
-        std::thread::sleep(Duration::from_millis(wait));
-        match Client::connect(socket) {
-            Ok(client) => return Ok(client),
-            Err(error) => last = Some(error),
-        }
-    }
-    let why = last.map_or_else(|| "it does not listen".to_owned(), |error| error.to_string());
-    Err(fail(format!("{why}; see {}", log.display())))
+    Err(Failure::from_json(error))
+}
+
+/// Tells whether no host serves any more: one that stopped listening still has the lock until all it knew
+/// is on the disk.
+pub fn has_left(socket: &Path) -> bool {
+    use rustix::fs::{FlockOperation, flock};
+    let Ok(lock) = std::fs::File::open(socket.with_file_name("host.lock")) else { return true };
+    flock(&lock, FlockOperation::NonBlockingLockShared).is_ok()
 }
 
 /// Says where the host listens, for fronts that connect by themselves.

@@ -40,6 +40,7 @@ pub fn run(start: &Path) -> ExitCode {
         Err(error) => {
             let (code, hint) = match &error {
                 StartError::Running(_) => ("running", None),
+                StartError::InsideAgent(_) => ("not_allowed", None),
                 StartError::Repository(_) => ("repository", None),
                 StartError::Config(_) => ("config", Some(":help orchflow-config lists the keys")),
                 _ => ("internal", None),

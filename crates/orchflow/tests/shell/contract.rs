@@ -118,7 +118,8 @@ fn an_approval_ends_the_waiting_with_3_and_can_be_given() {
     let worktree = sandbox.agent("asker")["worktree"].as_str().unwrap().to_owned();
     assert!(std::path::Path::new(&worktree).join("allowed").exists());
     assert_eq!(sandbox.data_of(["approvals", "--json"]), json!([]));
-    assert_eq!(sandbox.orchflow(["approve", "--json", id]).code, 2, "what is answered waits no more");
+    let twice = sandbox.orchflow(["approve", "--json", id]).expect(1);
+    assert_eq!(twice.error_code(), "superseded", "what is answered waits no more");
     sandbox.leave_nothing();
 }
 
@@ -344,11 +345,10 @@ fn a_changed_log_is_found() {
     let sandbox = sandbox();
     sandbox.orchflow(["status"]).expect(0);
     sandbox.orchflow(["host", "stop"]).expect(0);
-    let store = sandbox.store().join("events.db");
-    let mut bytes = std::fs::read(&store).unwrap();
-    let found = bytes.windows(11).position(|window| window == b"runners_fou").unwrap();
-    bytes[found] = b'R';
-    std::fs::write(&store, bytes).unwrap();
+    let store = rusqlite::Connection::open(sandbox.store().join("events.db")).unwrap();
+    let change = "update development_events set event_data = replace(event_data, 'runners', 'Runners') where seq = 1";
+    assert_eq!(store.execute(change, []).unwrap(), 1);
+    drop(store);
     let outcome = sandbox.orchflow(["log", "verify", "--json"]);
     assert_ne!(outcome.code, 0, "{outcome:?}");
     assert!(outcome.json()["error"]["message"].as_str().unwrap().contains("changed"), "{outcome:?}");
