@@ -98,7 +98,7 @@ end
 
 ---@class orchflow.Filter
 ---@field agent? string
----@field type? string
+---@field type? string one type, or several with commas between
 ---@field file? string
 ---@field run? integer
 ---@field text? string
@@ -167,7 +167,7 @@ end
 function M.filter_params(filter)
   return {
     agent = filter.agent,
-    type = filter.type,
+    type = filter.type and vim.split(filter.type, ",", { plain = true, trimempty = true }),
     path = filter.file,
     run = filter.run,
     text = filter.text,
@@ -189,7 +189,9 @@ function M.passes(filter, event)
   end
   if filter.run and filter.run ~= event.run then
     return false
-  elseif filter.type and filter.type ~= event.type then
+  elseif
+    filter.type and not vim.list_contains(vim.split(filter.type, ",", { plain = true }), event.type)
+  then
     return false
   elseif
     filter.file

@@ -49,9 +49,10 @@ function Child.new(nvim, root, options)
     job.pty, job.width, job.height = true, options.columns or 100, 30
     child.job = vim.fn.jobstart(argv, job)
     wait_for("the editor listens", function()
-      return vim.uv.fs_stat(socket) ~= nil
+      local ok, channel = pcall(vim.fn.sockconnect, "pipe", socket, { rpc = true })
+      child.channel = ok and channel or 0
+      return child.channel ~= 0
     end)
-    child.channel = vim.fn.sockconnect("pipe", socket, { rpc = true })
     wait_for("the editor has started before a screen", function()
       return child:lua("return vim.v.vim_did_enter == 1 and #vim.api.nvim_list_uis() > 0")
     end)

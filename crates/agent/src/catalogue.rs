@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use orchflow_core::state::{ReadySignal, StatusSource};
 use serde::Deserialize;
 
 pub use entry::{Dialog, Entry, Give, Kind, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom};
@@ -120,6 +121,16 @@ fn read_entry(file: &Path) -> Result<Entry, String> {
 fn parse(stem: &str, text: &str, source: Source) -> Result<Entry, String> {
     let mut entry: Entry = toml::from_str(text).map_err(|error| explain(text, &error))?;
     entry.source = source;
+    if entry.kind != Kind::Command {
+        // Programs that speak Claude's hooks state their status; a file that only names a script means that too.
+        let given: toml::Table = toml::from_str(text).unwrap_or_default();
+        if !given.contains_key("ready") {
+            entry.ready.signal = ReadySignal::Status;
+        }
+        if !given.contains_key("status") {
+            entry.status.source = StatusSource::Osc7501;
+        }
+    }
     if entry.name.is_empty() {
         stem.clone_into(&mut entry.name);
     }
@@ -169,6 +180,15 @@ mod tests {
 
     fn parse_user(text: &str) -> Result<Entry, String> {
         parse("mine", text, Source::File("/agents/mine.toml".into()))
+    }
+
+    #[test]
+    fn a_rehearsal_of_ones_own_needs_no_more_than_its_script() {
+        let entry = parse_user("kind = \"rehearsal\"\n[rehearsal]\nscript = \"a.yaml\"").unwrap();
+        assert_eq!(entry.signals().ready, ReadySignal::Status);
+        assert_eq!(entry.signals().status, StatusSource::Osc7501);
+        let plain = parse_user("program = \"sh\"").unwrap();
+        assert_eq!(plain.signals().status, StatusSource::Output);
     }
 
     #[test]

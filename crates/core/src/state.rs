@@ -214,6 +214,15 @@ impl State {
         }
     }
 
+    /// Counts the hunks of an agent's newest checkpoint that were not accepted.
+    pub fn undecided(&self, agent: &Agent) -> u64 {
+        let Some(checkpoint) = &agent.checkpoint else { return 0 };
+        let accepted = self.decisions.values().filter(|decision| {
+            decision.hunk.agent == agent.key && decision.state == DecisionState::Accepted
+        });
+        checkpoint.hunks.saturating_sub(accepted.count() as u64)
+    }
+
     /// Tells whether an agent waits for the human.
     pub fn needs_human(&self, agent: &Agent) -> bool {
         agent.phase == Phase::Running

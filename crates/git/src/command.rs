@@ -259,11 +259,15 @@ impl<'a> Git<'a> {
             }
         }
         command.args(&self.arguments);
-        command.spawn().map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => {
-                GitError::Missing { program: show::bytes(self.program.path.as_bytes()) }
+        command.spawn().map_err(|source| {
+            let program = self.program.path.as_bytes();
+            // A search along PATH ends with "permission denied" when nothing was found and a folder cannot be read.
+            let unfound = source.kind() == io::ErrorKind::PermissionDenied && !program.contains(&b'/');
+            if unfound || source.kind() == io::ErrorKind::NotFound {
+                GitError::Missing { program: show::bytes(program) }
+            } else {
+                GitError::io("run", Path::new(&self.program.path), source)
             }
-            _ => GitError::io("run", Path::new(&self.program.path), source),
         })
     }
 

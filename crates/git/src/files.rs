@@ -76,7 +76,7 @@ pub fn write_atomic(root: &Path, path: &[u8], content: &[u8], mode: FileMode) ->
         Err(Errno::NOENT) => None,
         Err(error) => return Err(failed(error)),
     };
-    let temporary = temporary_name();
+    let temporary = unique_name(".orchflow-");
     let written = match mode {
         FileMode::Commit => return Err(refused(path, "another repository cannot be written as a file")),
         FileMode::Symlink => {
@@ -202,13 +202,13 @@ fn write_new(
     written.map_err(|source| GitError::io("write", &place.shown, source))
 }
 
-/// Gives a name that nobody has: a file of this process and this call.
-fn temporary_name() -> String {
+/// Gives a name that nobody else uses: of this process, this moment and this call.
+pub(crate) fn unique_name(prefix: &str) -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let nanoseconds = time.map_or(0, |time| time.subsec_nanos());
-    format!(".orchflow-{}-{}-{nanoseconds}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    let nanoseconds = time.map_or(0, |time| time.as_nanos());
+    format!("{prefix}{nanoseconds:x}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn refused(path: &[u8], reason: &'static str) -> GitError {

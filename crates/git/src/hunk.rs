@@ -358,12 +358,14 @@ fn count(lines: &Lines) -> u32 {
 
 /// Hashes parts, each with its length, so that no two lists of parts run into each other.
 fn digest(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
+    let length = parts.iter().map(|part| part.len() + size_of::<u64>()).sum();
+    let mut input = Vec::with_capacity(length);
     for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
+        input.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        input.extend_from_slice(part);
     }
-    *hasher.finalize().as_bytes()
+    // In one go: for inputs as short as most hunks, feeding a hasher part by part costs more than hashing.
+    *blake3::hash(&input).as_bytes()
 }
 
 impl fmt::Display for Hunk {

@@ -1,7 +1,9 @@
 //! An index of our own, so that a tree can be made of a worktree without touching the index of who works there.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +12,9 @@ use crate::{GitError, ObjectId, Program};
 
 /// How often a snapshot is tried again when files change while git reads them.
 const ATTEMPTS: u32 = 5;
+
+/// How git's message on a nested repository without commits goes on after its path.
+const NO_COMMIT: &str = "' does not have a commit checked out";
 
 /// A worktree as git has to be told of it, whatever stands in its `.git` by now.
 #[derive(Debug, Clone, Copy)]
@@ -98,26 +103,63 @@ fn remove_if_there(path: &Path) -> Result<(), GitError> {
     }
 }
 
-/// Runs `git add -A`, again if files moved under its hands, and gives what it could not add.
+/// Brings an index up to what is in the worktree and gives what could not be added, in git's words. Tries again if
+/// files moved under git's hands: an agent's build may run on while it is looked at.
 fn add_all(place: Place, index: &Path) -> Result<Vec<String>, GitError> {
     let mut attempt = 0;
     loop {
         attempt += 1;
         let output = place.git().index(index).args(["add", "--all", "--ignore-errors"]).output()?;
         let lines = messages(&output);
-        if output.status.success() {
-            return Ok(lines);
-        }
+        let moved = lines.iter().any(|line| {
+            ["No such file", "short read", "changed", "Not a directory"]
+                .iter()
+                .any(|sign| line.contains(sign))
+        });
         let fatal = lines.iter().any(|line| line.starts_with("fatal: "));
-        if attempt >= ATTEMPTS || is_bad_index_text(&lines.join("\n")) {
-            return if fatal { Err(failure("add --all".to_owned(), &output)) } else { Ok(lines) };
-        }
-        if !fatal && !lines.iter().any(|line| line.contains("short read") || line.contains("changed")) {
-            // What cannot be read now cannot be read in a moment either: a file without permission, for one.
+        // What cannot be read now, and has not moved, cannot be read in a moment either: for want of permission,
+        // for one.
+        if output.status.success() || (!fatal && !moved) {
             return Ok(lines);
         }
-        std::thread::sleep(Duration::from_millis(5 << attempt));
+        if !moved || is_bad_index_text(&lines.join("\n")) {
+            return Err(failure("add --all".to_owned(), &output));
+        }
+        match add_listed(place, index) {
+            Err(error) if attempt >= ATTEMPTS => return Err(error),
+            Err(_) => std::thread::sleep(Duration::from_millis(5 << attempt)),
+            Ok(lines) => return Ok(lines),
+        }
     }
+}
+
+/// Does the same in two steps. `git add` gives all up when a file goes between its being found and its being looked at;
+/// here, a file that is gone by then counts as deleted.
+fn add_listed(place: Place, index: &Path) -> Result<Vec<String>, GitError> {
+    let list = |words: &[&str]| place.git().index(index).args(["ls-files", "-z"]).args(words).run();
+    // First what is tracked: a file that a folder took the place of has to go before what is in the folder can come.
+    let mut listed = list(&["--modified", "--deleted"])?;
+    listed.extend(list(&["--others", "--exclude-standard"])?);
+    let (mut names, mut lines) = (Vec::with_capacity(listed.len()), Vec::new());
+    for name in listed.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        match name.strip_suffix(b"/") {
+            // Another repository: kept if it has a commit, told of if not.
+            Some(nested) => {
+                let words = ["update-index", "--add", "--replace", "--"];
+                let path = OsStr::from_bytes(nested);
+                if !place.git().index(index).args(words).arg(path).output()?.status.success() {
+                    lines.push(format!("error: '{}{NO_COMMIT}", crate::show::bytes(name)));
+                }
+            }
+            None => {
+                names.extend_from_slice(name);
+                names.push(0);
+            }
+        }
+    }
+    let words = ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"];
+    place.git().index(index).args(words).input(&names).run()?;
+    Ok(lines)
 }
 
 fn messages(output: &Output) -> Vec<String> {
@@ -160,7 +202,7 @@ fn nested_repositories(
     for line in warnings {
         // error: 'inner/' does not have a commit checked out
         if let Some(rest) = line.strip_prefix("error: '")
-            && let Some(path) = rest.strip_suffix("' does not have a commit checked out")
+            && let Some(path) = rest.strip_suffix(NO_COMMIT)
         {
             nested.push(path.trim_end_matches('/').as_bytes().to_vec());
             lost.push(line.clone());
@@ -197,4 +239,69 @@ pub(crate) fn commit(
         git = git.args(["-p", parent.as_str()]);
     }
     ObjectId::from_bytes(&git.arg(tree.as_str()).input(message.as_bytes()).run()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_adding_make_the_same_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let program =
+            Program::default().with_variable("HOME", &root).with_variable("GIT_CONFIG_NOSYSTEM", "1");
+        let run = |place: &Path, words: &[&str]| {
+            Git::new(&program).directory(place).identity().args(words).run().unwrap();
+        };
+        let write = |path: &[u8], content: &str| {
+            let path = root.join(OsStr::from_bytes(path));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        run(&root, &["init", "--quiet"]);
+        for path in
+            [&b"changed"[..], b"deleted", b"becomes folder", b"folder/becomes file", b"same", b"sub/deleted"]
+        {
+            write(path, "old");
+        }
+        run(&root, &["add", "--all"]);
+        run(&root, &["commit", "--quiet", "-m", "x"]);
+        for path in ["deleted", "becomes folder", "folder/becomes file", "sub/deleted"] {
+            fs::remove_file(root.join(path)).unwrap();
+        }
+        fs::remove_dir(root.join("folder")).unwrap();
+        for path in [
+            &b"changed"[..],
+            b"becomes folder/x",
+            b"folder",
+            b"line\nend",
+            b"\xff",
+            b"-n",
+            b":(top)",
+            b"sub/new",
+        ] {
+            write(path, "new");
+        }
+        for nested in ["empty inner", "inner"] {
+            fs::create_dir(root.join(nested)).unwrap();
+            run(&root.join(nested), &["init", "--quiet"]);
+        }
+        run(&root.join("inner"), &["commit", "--quiet", "--allow-empty", "-m", "x"]);
+
+        let git_directory = root.join(".git");
+        let place = Place { program: &program, git_directory: &git_directory, work_tree: &root };
+        let tree = |add: fn(Place, &Path) -> Result<Vec<String>, GitError>, name: &str| {
+            let index = git_directory.join(name);
+            assert!(copy(&git_directory.join("index"), &index).unwrap());
+            let lines = add(place, &index).unwrap();
+            let tree = place.git().index(&index).arg("write-tree").run().unwrap();
+            let (mut nested, _) = nested_repositories(place, &index, &lines).unwrap();
+            nested.sort();
+            (ObjectId::from_bytes(&tree).unwrap(), nested)
+        };
+        let one = tree(add_all, "index-one");
+        assert_eq!(one, tree(add_listed, "index-other"));
+        assert_eq!(one.1, [b"empty inner".to_vec(), b"inner".to_vec()]);
+    }
 }

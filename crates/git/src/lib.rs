@@ -8,7 +8,7 @@
 //! What it does not: decide anything, touch a branch, write to the user's index, stash or refs outside
 //! `refs/orchflow/`, or talk to a network. Calls block; the caller chooses the thread.
 //!
-//! Paths and contents are bytes throughout. Git runs in [`command`] alone, with a sealed environment.
+//! Paths and contents are bytes throughout. Git runs in one module alone, with a sealed environment.
 
 pub mod apply;
 pub mod blob;

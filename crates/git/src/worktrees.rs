@@ -1,7 +1,7 @@
 //! Worktrees of agents: made fast, listed, removed without loss.
 //!
 //! A worktree of ours is locked with a reason that begins with `orchflow`, so that `git worktree prune` keeps it and
-//! everyone sees whose it is. What is not locked so is never touched.
+//! everyone sees whose it is. What orchflow did not make is never touched.
 
 mod copy;
 mod create;
@@ -61,7 +61,7 @@ impl Worktree {
             Some(worktree) => worktree,
             None => find(repository, path)?.ok_or_else(|| not_ours("the repository does not list it"))?,
         };
-        if worktree.is_locked_by_us() { Ok(worktree) } else { Err(not_ours("it is not locked by orchflow")) }
+        if worktree.is_ours() { Ok(worktree) } else { Err(not_ours("it is not locked by orchflow")) }
     }
 
     /// Gives its path.
@@ -84,9 +84,10 @@ impl Worktree {
         fs::write(&mark, b"").map_err(|source| GitError::io("write", &mark, source))
     }
 
-    fn is_locked_by_us(&self) -> bool {
-        fs::read(self.git_directory.join("locked"))
-            .is_ok_and(|reason| reason.starts_with(LOCK_REASON.as_bytes()))
+    /// Says whether we made it: by the lock, or, should an agent have unlocked it, by the mark of its completion.
+    fn is_ours(&self) -> bool {
+        let reason = fs::read(self.git_directory.join("locked")).unwrap_or_default();
+        reason.starts_with(LOCK_REASON.as_bytes()) || self.is_ready()
     }
 }
 

@@ -84,9 +84,14 @@ pub fn refusal_json(refusal: &Refusal) -> Value {
 }
 
 fn leaving() -> Refusal {
-    Refusal::new(Code::Internal, "the host is stopping").hint("run the command again; it starts a new host")
+    Refusal::new(Code::Internal, "the host is stopping, or its store took no writes just now")
+        .hint("run the command again; orchflow status says whether the disk is full")
 }
 
 fn store_refusal(error: &orchflow_store::StoreError) -> Refusal {
-    Refusal::new(Code::Internal, error.to_string())
+    let code = match error {
+        orchflow_store::StoreError::Full { .. } => Code::ReadOnly,
+        _ => Code::Internal,
+    };
+    Refusal::new(code, error.to_string())
 }

@@ -67,17 +67,25 @@ impl Editors {
     }
 
     /// Finds the editor that has a file loaded, a modified buffer before others.
-    pub async fn loaded(&self, path: &str) -> Option<LoadedBuffer> {
+    ///
+    /// # Errors
+    /// Why a connected editor cannot say whether it has.
+    pub async fn loaded(&self, path: &str) -> Result<Option<LoadedBuffer>, String> {
         let numbers: Vec<u64> = self.lock().keys().copied().collect();
         let mut best: Option<LoadedBuffer> = None;
         for number in numbers {
-            let Ok(answer) = self.call(number, "buffer_read", json!({ "path": path })).await else { continue };
+            let answer = match self.call(number, "buffer_read", json!({ "path": path })).await {
+                Ok(answer) => answer,
+                // One that left meanwhile has nothing open any more.
+                Err(_) if !self.lock().contains_key(&number) => continue,
+                Err(why) => return Err(why),
+            };
             let Some(buffer) = parse_buffer(number, &answer) else { continue };
             if best.as_ref().is_none_or(|best| buffer.modified && !best.modified) {
                 best = Some(buffer);
             }
         }
-        best
+        Ok(best)
     }
 
     /// Tells every editor that files changed on disk.

@@ -75,7 +75,15 @@ impl engine::World for Executor {
 }
 
 async fn finish(world: &Arc<World>, effect: Effect) {
-    let outcome = carry_out(world, &effect).await;
+    let (shared, wanted) = (Arc::clone(world), effect.clone());
+    // In a task of its own: a panic must end neither the queue of its key nor the outcome's way back.
+    let outcome = match tokio::spawn(async move { carry_out(&shared, &wanted).await }).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            tracing::error!(effect = effect.body.name(), %error, "an effect broke down");
+            Outcome::Unknown(format!("{} broke down inside; see the host's log", effect.body.name()))
+        }
+    };
     if let Outcome::Failed(refusal) = &outcome {
         tracing::info!(effect = effect.body.name(), %refusal, "an effect failed");
     }

@@ -12,9 +12,10 @@ use std::time::Duration;
 use orchflow_core::decide::{Context, Input, Reply, decide};
 use orchflow_core::effect::Effect;
 use orchflow_core::event::Event;
+use orchflow_core::redact::redact;
 use orchflow_core::state::State;
 use orchflow_core::{Code, EventSeq, Refusal};
-use orchflow_store::{Batch, Loaded, StoreError, Writer};
+use orchflow_store::{Batch, Loaded, Reader, StoreError, Writer};
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::MonotonicClock;
@@ -25,6 +26,8 @@ const BATCH: usize = 4096;
 const INDEX_STEP: u64 = 400;
 /// How long nothing must be committed before search follows.
 const INDEX_QUIET: Duration = Duration::from_millis(150);
+/// How long outcomes whose commit failed wait for another input before they are tried again.
+const AGAIN: Duration = Duration::from_secs(10);
 /// Search follows under load as well once so many events are not indexed.
 const INDEX_LAG: u64 = 4000;
 
@@ -55,6 +58,8 @@ enum Message {
     Question(Question),
     Committed(Box<Result<(), StoreError>>, Option<Reloaded>),
     Stop(oneshot::Sender<()>),
+    /// Nothing came; outcomes that wait are tried again.
+    Again,
 }
 
 type Reloaded = Result<(State, EventSeq), StoreError>;
@@ -79,7 +84,9 @@ pub trait World: Send {
 
 impl Engine {
     /// Starts the loop on what was loaded. Gives the door, and the thread to join after a stop.
-    pub fn start(writer: Writer, loaded: Loaded, world: Box<dyn World>) -> (Engine, JoinHandle<()>) {
+    ///
+    /// `known` tells reports that were stored before.
+    pub fn start(writer: Writer, loaded: Loaded, known: Reader, world: Box<dyn World>) -> (Engine, JoinHandle<()>) {
         let (sender, receiver) = channel();
         let seq = EventSeq(loaded.next_seq.0.saturating_sub(1));
         let (pulse_sender, pulse) = watch::channel(Pulse { seq, read_only: None });
@@ -96,6 +103,7 @@ impl Engine {
             world,
             pulse: pulse_sender,
             again: Vec::new(),
+            known,
         };
         let thread = std::thread::spawn(move || {
             engine_loop.run(&receiver);
@@ -159,6 +167,12 @@ impl Engine {
         answer.await.ok()
     }
 
+    /// Tells whether the loop goes on. An answer that did not come while it does was lost with a commit
+    /// that failed.
+    pub fn is_open(&self) -> bool {
+        self.pulse.has_changed().is_ok()
+    }
+
     /// Gives a receiver that wakes at each commit.
     pub fn pulse(&self) -> watch::Receiver<Pulse> {
         self.pulse.clone()
@@ -215,12 +229,24 @@ struct Loop {
     pulse: watch::Sender<Pulse>,
     /// Outcomes whose commit failed.
     again: Vec<Input>,
+    /// Tells reports that were stored before.
+    known: Reader,
 }
 
 impl Loop {
     fn run(&mut self, receiver: &Receiver<Message>) {
         let mut stopping: Option<oneshot::Sender<()>> = None;
-        while let Ok(first) = receiver.recv() {
+        loop {
+            let first = if self.again.is_empty() {
+                receiver.recv().ok()
+            } else {
+                match receiver.recv_timeout(AGAIN) {
+                    Ok(message) => Some(message),
+                    Err(RecvTimeoutError::Timeout) => Some(Message::Again),
+                    Err(RecvTimeoutError::Disconnected) => None,
+                }
+            };
+            let Some(first) = first else { break };
             for input in std::mem::take(&mut self.again) {
                 self.decide(input, None, None);
             }
@@ -266,7 +292,7 @@ impl Loop {
                 }
             }
             Message::Committed(result, reloaded) => self.committed(*result, reloaded),
-            Message::Stop(_) => {}
+            Message::Stop(_) | Message::Again => {}
         }
     }
 
@@ -277,9 +303,14 @@ impl Loop {
     fn decide(&mut self, input: Input, report: Option<String>, ack: Option<Ack>) {
         if let Some(id) = &report {
             let known = self.pending.after.reports.contains(id)
-                || self.in_flight.as_ref().is_some_and(|after| after.reports.contains(id));
+                || self.in_flight.as_ref().is_some_and(|after| after.reports.contains(id))
+                || self.known.has_report(id).unwrap_or_else(|error| {
+                    tracing::warn!(%error, "nobody can say whether a report is known; it is taken");
+                    false
+                });
             if known {
-                let committed = Committed { reply: Reply::default(), seq: self.last_seq() };
+                let reply = Reply { already: true, ..Reply::default() };
+                let committed = Committed { reply, seq: self.last_seq() };
                 self.pending.after.acks.extend(ack.map(|ack| (ack, committed)));
                 return;
             }
@@ -291,7 +322,7 @@ impl Loop {
             Input::EffectDone { effect, .. } if effect.body.is_durable() => Some(effect.id),
             _ => None,
         };
-        if done.is_some() {
+        if matches!(input, Input::EffectDone { .. }) {
             self.pending.after.outcomes.push(input.clone());
         }
         match decide(&mut self.state, input, &context) {
@@ -326,7 +357,9 @@ impl Loop {
         for key in self.state.take_touched() {
             let (kind, name) = key.columns();
             match self.state.aggregate_text(&key) {
-                Ok(text) => aggregates.push((kind, name, text)),
+                // A prompt has to reach its agent as it was written; it is removed once it did.
+                Ok(text) if kind == "prompt" => aggregates.push((kind, name, text)),
+                Ok(text) => aggregates.push((kind, name, text.map(without_secrets))),
                 Err(error) => tracing::error!(kind, name, %error, "an aggregate cannot be written"),
             }
         }
@@ -405,6 +438,17 @@ impl Pending {
 
     fn is_empty(&self) -> bool {
         !self.has_rows() && self.after.acks.is_empty() && self.after.answers.is_empty()
+    }
+}
+
+/// Takes secrets out of an aggregate, as the log has them taken out of its events.
+fn without_secrets(text: String) -> String {
+    match serde_json::from_str(&text) {
+        Ok(mut value) => {
+            redact(&mut value);
+            value.to_string()
+        }
+        Err(_) => text,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use orchflow_agent::hooks::{Answer, HookOutput, answer, parse};
 use orchflow_core::decide::Input;
 use orchflow_core::report::{Report, ReportEnvelope};
+use orchflow_core::state::Phase;
 use orchflow_core::{AgentKey, Code, Refusal, Timestamp};
 use orchflow_hook::spool;
 use rmpv::Value;
@@ -163,7 +164,10 @@ impl World {
         let waiting = self.hooks.wait(&arrival.id);
         let stored = self.engine().report(arrival.id.clone(), Input::Report(envelope)).await;
         let guard = Withdraw { world: self, request: arrival.id.clone(), agent: arrival.agent.clone() };
-        stored?;
+        if stored?.reply.already {
+            // It asked before, on a connection that is gone: the agent's own dialog decides.
+            return Ok(Some(answer(&arrival.format, &arrival.name, &Answer::NoOpinion)));
+        }
         let opinion = waiting.await.unwrap_or(Answer::NoOpinion);
         drop(guard);
         Ok(Some(answer(&arrival.format, &arrival.name, &opinion)))
@@ -195,15 +199,7 @@ impl World {
                     Err(why) => tracing::warn!(%agent, why, "a spooled report cannot be read"),
                 }
             }
-            let mut fresh = Vec::with_capacity(inputs.len());
-            for (id, input) in inputs {
-                let look = id.clone();
-                let known = self.read(move |reader| reader.has_report(&look)).await;
-                if !known.map_err(|error| Refusal::new(Code::Internal, error.to_string()))? {
-                    fresh.push((id, input));
-                }
-            }
-            self.engine().spool(agent.to_string(), records.end, fresh).await?;
+            self.engine().spool(agent.to_string(), records.end, inputs).await?;
             from = records.end;
             let cut_path = path.clone();
             let end = records.end;
@@ -211,6 +207,39 @@ impl World {
             if records.complete && cut.map_err(|error| Refusal::new(Code::Internal, error.to_string()))? {
                 return Ok(());
             }
+        }
+    }
+
+    /// Reads every spool that has something in it: what was said while nobody listened.
+    pub async fn drain_all(self: &Arc<Self>) {
+        let agents = self
+            .engine()
+            .ask(|state| {
+                let standing = state.agents.values().filter(|agent| agent.phase != Phase::Cleaned);
+                standing.map(|agent| agent.key.clone()).collect::<Vec<AgentKey>>()
+            })
+            .await
+            .unwrap_or_default();
+        for agent in agents {
+            if spool::is_empty(&self.folders.spool(&agent)) {
+                continue;
+            }
+            if let Err(refusal) = self.drain_spool(&agent).await {
+                tracing::warn!(%agent, %refusal, "a spool is left as it is");
+            }
+        }
+    }
+
+    /// Reads the spools again whenever the store takes writes after it did not.
+    pub async fn drain_after_trouble(self: Arc<Self>) {
+        let mut pulse = self.engine().pulse();
+        let mut troubled = false;
+        while pulse.changed().await.is_ok() {
+            let trouble = pulse.borrow_and_update().read_only.is_some();
+            if troubled && !trouble {
+                self.drain_all().await;
+            }
+            troubled = trouble;
         }
     }
 

@@ -10,7 +10,7 @@ use orchflow_core::effect::{Effect, EffectBody, EffectId, Outcome};
 use orchflow_core::state::Phase;
 use orchflow_core::{AgentKey, EventSeq};
 use orchflow_git::{GitError, Repository};
-use orchflow_store::{OutboxRow, StoreError, Writer};
+use orchflow_store::{OutboxRow, Reader, StoreError, Writer};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, ConfigError};
@@ -112,7 +112,8 @@ impl Host {
             .map(|agent| agent.key.clone())
             .collect();
         let executor = Executor::new(Arc::clone(&world), Handle::current());
-        let (engine, engine_thread) = Engine::start(writer, loaded, Box::new(executor.clone()));
+        let known = Reader::open(&world.folders.store())?;
+        let (engine, engine_thread) = Engine::start(writer, loaded, known, Box::new(executor.clone()));
         world.open_door(engine);
         let host = Host { world, engine_thread: Some(engine_thread), _lock: lock };
         host.recover(&executor, outbox, should_run, with_spool, options.version).await;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use orchflow_core::RunId;
+use orchflow_core::{AgentKey, RunId};
 use orchflow_git::Repository;
 use orchflow_store::{Reader, StoreError};
 
@@ -52,6 +52,10 @@ pub struct World {
     pub review: Review,
     /// Where views are opened.
     pub backends: Backends,
+    /// Runs are started one after the other, each with the environment of its own front.
+    pub starting: tokio::sync::Mutex<()>,
+    /// The newest checkpoint of each agent this host took: commit and tree.
+    pub checkpoints: Mutex<HashMap<AgentKey, (String, String)>>,
     engine: OnceLock<Engine>,
     environments: Mutex<HashMap<RunId, Arc<Environment>>>,
     readers: Mutex<Vec<Reader>>,
@@ -79,6 +83,8 @@ impl World {
             hooks: Hooks::default(),
             review: Review::default(),
             backends,
+            starting: tokio::sync::Mutex::default(),
+            checkpoints: Mutex::default(),
             engine: OnceLock::new(),
             environments: Mutex::default(),
             readers: Mutex::default(),

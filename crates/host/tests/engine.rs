@@ -26,7 +26,8 @@ impl World for Recorder {
 fn start(path: &Path) -> (Engine, Receiver<Effect>, std::thread::JoinHandle<()>) {
     let (writer, loaded) = Writer::open(path).unwrap();
     let (sender, effects) = channel();
-    let (engine, thread) = Engine::start(writer, loaded, Box::new(Recorder(sender)));
+    let known = Reader::open(path).unwrap();
+    let (engine, thread) = Engine::start(writer, loaded, known, Box::new(Recorder(sender)));
     (engine, effects, thread)
 }
 

@@ -16,7 +16,7 @@
 //! | `view_input` (notification too) | `bytes` | nil |
 //! | `view_resize` (notification too) | `columns`, `rows` | nil |
 //!
-//! A view gets the notifications `output` and `frame` (bytes for its terminal), `driving` (a boolean: whether this view sets
+//! A view gets the notifications `output` and `frame` (bytes for its terminal), `driving` (a boolean, when it changes: whether this view sets
 //! the size), `bell` (only with `frame`, for `output` holds it) and `exited` ([`Exit`]).
 //!
 //! Within one protocol number arguments and keys are only added. A runner lives longer than the host that

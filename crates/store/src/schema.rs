@@ -101,3 +101,88 @@ pub(crate) fn create_version(connection: &Connection, version: usize) {
     }
     connection.pragma_update(None, "user_version", version as i64).unwrap();
 }
+
+#[cfg(test)]
+mod tests {
+    use orchflow_core::event::payload::TextDisplayed;
+    use orchflow_core::event::{Actor, Event};
+    use orchflow_core::{EventSeq, Timestamp};
+
+    use super::*;
+    use crate::{Batch, EventFilter, Page, Reader, Writer};
+
+    fn event(seq: u64) -> Event {
+        Event {
+            seq: EventSeq(seq),
+            at: Timestamp(seq as i64),
+            actor: Actor::Host,
+            agent: None,
+            run: None,
+            cause: None,
+            paths: vec![b"a.rs".to_vec()],
+            body: TextDisplayed { text: format!("words of {seq}"), last: true }.into(),
+        }
+    }
+
+    /// Writes a file as version 1 left it: the log, sealed or not, and no search.
+    fn of_version_1(path: &Path) {
+        let newer = path.with_extension("newer");
+        let (mut writer, _) = Writer::open(&newer).unwrap();
+        writer.commit(&Batch { events: (1..=30).map(event).collect(), ..Batch::default() }).unwrap();
+        writer.seal().unwrap();
+        drop(writer);
+        let connection = Connection::open(path).unwrap();
+        create_version(&connection, 1);
+        connection.execute("ATTACH ?1 AS newer", [newer.to_str().unwrap()]).unwrap();
+        for table in ["development_events", "event_paths", "aggregates"] {
+            connection.execute(&format!("INSERT INTO {table} SELECT * FROM newer.{table}"), []).unwrap();
+        }
+        let seals = "INSERT INTO meta SELECT * FROM newer.meta WHERE name LIKE 'sealed%'";
+        connection.execute(seals, []).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_version_1_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.db");
+        of_version_1(&path);
+        let (mut writer, loaded) = Writer::open(&path).unwrap();
+        assert_eq!(loaded.next_seq, EventSeq(31));
+        assert_eq!(version(&Connection::open(&path).unwrap(), &path).unwrap(), SCHEMA_VERSION);
+        let filter = EventFilter { text: Some("words 17".to_owned()), ..EventFilter::default() };
+        let found = |reader: &Reader| reader.page(&filter, Page::Before(None), 10).unwrap().len();
+        let reader = Reader::open(&path).unwrap();
+        assert_eq!(found(&reader), 1, "what is not indexed is scanned");
+        while writer.index_text(7).unwrap() {}
+        assert_eq!(found(&reader), 1);
+        writer.commit(&Batch { events: vec![event(31)], ..Batch::default() }).unwrap();
+        assert_eq!(crate::verify::verify(&path).unwrap().checked, 31);
+        drop(writer);
+        drop(Writer::open(&path).unwrap());
+    }
+
+    #[test]
+    fn each_version_leads_to_the_same_tables() {
+        let tables = |from: usize| -> Vec<(String, String)> {
+            let connection = Connection::open_in_memory().unwrap();
+            create_version(&connection, from);
+            migrate(&connection, from as i64).unwrap();
+            let mut select = connection
+                .prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name")
+                .unwrap();
+            select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+        };
+        for from in 0..MIGRATIONS.len() {
+            assert_eq!(tables(from), tables(MIGRATIONS.len()), "from version {from}");
+        }
+    }
+
+    #[test]
+    fn a_newer_file_is_refused() {
+        let connection = Connection::open_in_memory().unwrap();
+        create_version(&connection, MIGRATIONS.len());
+        connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+        let refused = version(&connection, Path::new("events.db"));
+        assert!(matches!(refused, Err(StoreError::TooNew { .. })), "{refused:?}");
+    }
+}

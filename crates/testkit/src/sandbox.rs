@@ -292,7 +292,19 @@ impl Sandbox {
             self.orchflow(["stop", row["key"].as_str().unwrap()]).expect(0);
         }
         self.orchflow(["host", "stop"]).expect(0);
+        self.end_lingering();
         eventually_gone(self);
+    }
+
+    /// Ends runners that only keep the last screen of a program that ended by itself.
+    fn end_lingering(&self) {
+        let Ok(agents) = fs::read_dir(self.store().join("agents")) else { return };
+        for agent in agents.flatten().filter(|agent| agent.path().join("exit.json").exists()) {
+            let text = fs::read_to_string(agent.path().join("runner.json")).unwrap_or_default();
+            let runner: Value = serde_json::from_str(&text).unwrap_or_default();
+            let pid = runner["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+            self.runners().iter().filter(|process| Some(process.pid) == pid).for_each(Process::kill);
+        }
     }
 
     /// Finds the folder of sockets of its repository.

@@ -2,6 +2,8 @@
 ---
 --- Nothing here saves a file, loads a buffer, reloads a modified one, or takes the focus.
 
+local encoding = require("orchflow.client.encoding")
+
 local M = {}
 
 --- Gives the real path of a file, also of one that does not exist yet in a folder that does.
@@ -146,14 +148,17 @@ function calls.buffer_read(params)
   if not buffer then
     return { loaded = false }
   end
+  local lines, problem = encoding.to_file(buffer, vim.api.nvim_buf_get_lines(buffer, 0, -1, false))
+  if not lines then
+    return nil, problem
+  end
   return {
     loaded = true,
-    lines = vim.api.nvim_buf_get_lines(buffer, 0, -1, false),
+    lines = lines,
     changedtick = vim.api.nvim_buf_get_changedtick(buffer),
     modified = vim.bo[buffer].modified,
     eol = vim.bo[buffer].eol,
     dos = vim.bo[buffer].fileformat == "dos",
-    fileencoding = vim.bo[buffer].fileencoding,
     modifiable = vim.bo[buffer].modifiable and not vim.bo[buffer].readonly,
   }
 end
@@ -174,6 +179,12 @@ function calls.buffer_apply(params)
     end)
   end
   local problem = problem_of(edits, vim.api.nvim_buf_line_count(buffer))
+  for _, edit in ipairs(problem and {} or edits) do
+    edit.lines, problem = encoding.from_file(buffer, edit.lines, edit.start == 0)
+    if problem then
+      break
+    end
+  end
   if problem then
     return nil, problem
   end

@@ -360,8 +360,9 @@ local function take(item)
       tell("events", fresh)
     end
   elseif item.kind == "status" then
-    state.take_status(store, plain(item.status))
-    tell("status", item.status)
+    local status = plain(item.status)
+    state.take_status(store, status)
+    tell("status", status)
   elseif item.kind == "call" then
     serve(item)
   end
@@ -371,8 +372,10 @@ end
 ---@param messages table[]
 function M.receive(messages)
   vim.schedule(function()
-    for _, item in ipairs(messages) do
-      guarded("a message of the host", take, item)
+    for _, item in ipairs(type(messages) == "table" and messages or {}) do
+      if type(item) == "table" then
+        guarded("a message of the host", take, item)
+      end
     end
   end)
 end

@@ -170,6 +170,27 @@ M.log = {
     end
     return #events > 0 and require("orchflow.view.timeline").page(events).lines or {}
   end,
+  open = function(invocation)
+    local flags = invocation.flags
+    if flags.follow then
+      local types = flags.type and table.concat(flags.type, ",")
+      require("orchflow.ui.timeline").open({
+        agent = flags.agent,
+        run = flags.run,
+        type = types,
+        file = flags.file,
+        text = flags.text,
+      })
+      return
+    end
+    M.log.request(invocation, function(failure, outcome)
+      if outcome then
+        M.log.show(outcome, invocation)
+      else
+        message.failure(failure, "orchflow: log")
+      end
+    end)
+  end,
   show = function(outcome, invocation)
     if invocation.arguments.action then
       message.info("orchflow: log: " .. verdict(outcome.result))

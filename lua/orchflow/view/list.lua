@@ -48,6 +48,50 @@ function M.agents(agents)
   return page
 end
 
+---@param approval table
+---@return table<string, any> input
+---@return string[] names
+local function input_of(approval)
+  local input = type(approval.input) == "table" and approval.input or {}
+  local names = vim.tbl_map(tostring, vim.tbl_keys(input))
+  table.sort(names)
+  return input, names
+end
+
+---@param approval table
+---@param now integer microseconds since 1970
+---@param page orchflow.Page
+local function add_approval(approval, now, page)
+  local asked = approval.requested_at
+  local waited = asked and text.duration((now - asked) / 1e6) or "?"
+  page:add({
+    { text.clean(approval.id) .. "  ", "OrchflowTitle" },
+    { text.clean(approval.agent), "OrchflowAgent" },
+    { ("  run %s  waiting %s"):format(text.clean(approval.run), waited), "OrchflowMuted" },
+  }, approval)
+  local function add(name, value)
+    if text.clean(value) ~= "" then
+      page:add({ { ("  %-7s  "):format(name), "OrchflowMuted" }, text.clean(value) }, approval)
+    end
+  end
+  add("wants", approval.summary or approval.tool)
+  add("why", approval.reason)
+  local input, names = input_of(approval)
+  for _, name in ipairs(names) do
+    local value = input[name]
+    add(
+      text.clean(name),
+      type(value) == "table" and require("orchflow.json").encode(value) or value
+    )
+  end
+  if approval.answerable == false then
+    page:add(
+      { { "  it can only be answered in the agent's own terminal", "OrchflowWaiting" } },
+      approval
+    )
+  end
+end
+
 --- Draws the approvals that wait.
 ---@param approvals table[]
 ---@param now integer microseconds since 1970
@@ -58,31 +102,7 @@ function M.approvals(approvals, now)
     if index > 1 then
       page:add({ "" })
     end
-    local waited = approval.requested_at and text.duration((now - approval.requested_at) / 1e6)
-      or "?"
-    page:add({
-      { ("%s  "):format(text.clean(approval.id)), "OrchflowTitle" },
-      { text.clean(approval.agent), "OrchflowAgent" },
-      { ("  run %s  waiting %s"):format(text.clean(approval.run), waited), "OrchflowMuted" },
-      {
-        approval.state ~= "pending" and approval.state and "  " .. text.clean(approval.state) or "",
-        "OrchflowMuted",
-      },
-    }, approval)
-    page:add(
-      { { "  wants  ", "OrchflowMuted" }, text.clean(approval.summary or approval.tool) },
-      approval
-    )
-    for _, name in
-      ipairs(vim.fn.sort(vim.tbl_keys(type(approval.input) == "table" and approval.input or {})))
-    do
-      local value = approval.input[name]
-      local said = type(value) == "table" and require("orchflow.json").encode(value) or value
-      page:add(
-        { { ("  %-5s  "):format(text.clean(name)), "OrchflowMuted" }, text.clean(said) },
-        approval
-      )
-    end
+    add_approval(approval, now, page)
   end
   if #approvals == 0 then
     page:add({ { "nobody asks for anything", "OrchflowMuted" } })

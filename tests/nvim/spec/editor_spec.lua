@@ -194,6 +194,31 @@ return function(it, tests)
     tests.equal(child:lines(), { "x\255y" })
   end)
 
+  it("speaks of files in their own encoding", function(child)
+    local path = file({})
+    vim.fn.writefile({ "caf\233", "x" }, path)
+    child:cmd("edit ++enc=latin1 " .. path)
+    tests.equal(child:lines()[1], "café")
+    local read = serve(child, "buffer_read", { path = path }).result
+    tests.equal(read.lines, { "caf\233", "x" })
+    local answer = serve(child, "buffer_apply", {
+      path = path,
+      changedtick = read.changedtick,
+      edits = { { start = 1, end_ = 2, lines = { "na\239ve" } } },
+    })
+    tests.equal(answer.problem, nil)
+    tests.equal(child:lines(), { "café", "naïve" })
+    child:cmd("silent write")
+    tests.equal(vim.fn.readfile(path), { "caf\233", "na\239ve" })
+    child:cmd("silent edit ++enc=utf-8 ++bad=keep | set fileencoding=utf-8 bomb")
+    tests.equal(
+      serve(child, "buffer_read", { path = path }).result.lines[1]:sub(1, 3),
+      "\239\187\191"
+    )
+    child:cmd("set fileencoding=utf-16")
+    tests.contains(serve(child, "buffer_read", { path = path }).problem, "its encoding is utf-16")
+  end)
+
   it("reads a file again only where nothing would be lost", function(child)
     local calm, busy = file({ "a" }, "calm.txt"), file({ "a" }, "busy.txt")
     child:cmd("set noautoread hidden")

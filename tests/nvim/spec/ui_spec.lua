@@ -150,7 +150,7 @@ return function(it, tests)
     child:keys("f")
     child:wait(
       "it is asked again",
-      [[return asked.agent == "codex" and asked.type == "turn_started"]]
+      [[return asked.agent == "codex" and asked.type[1] == "turn_started"]]
     )
     tests.equal(child:lua("return default"), "agent:claude")
     child:lua([[
@@ -313,6 +313,35 @@ return function(it, tests)
       tests.equal(child:api("nvim_get_mode"), { mode = "n", blocking = false })
     end
   )
+
+  it("survives messages that make no sense", function(child)
+    prepare(child)
+    child:lua([[
+      client.receive(nil)
+      client.receive("x")
+      client.receive({ 1, "x", {}, { kind = "answer" }, { kind = "answer", id = 99, ok = true }, { kind = "later" } })
+      client.receive({ { kind = "status", status = status } })
+    ]])
+    child:wait("what makes sense is taken", "return client.store().status ~= nil")
+    tests.equal(child:messages(), "")
+  end)
+
+  it("follows the log in the timeline", function(child)
+    prepare(child)
+    child:lua([[
+      stub.answers.log = function(params)
+        asked = params
+        return { events = { event(1, { type = "tool_failed" }) }, seq = 1 }
+      end
+    ]])
+    child:cmd("Orchflow log -f --type tool_failed,turn_ended --agent claude")
+    child:wait("it is filled", [[return vim.fn.getline(1):find("turn 1") ~= nil]])
+    tests.equal(child:lua("return asked.type"), { "tool_failed", "turn_ended" })
+    child:lua([[
+      client.receive({ { kind = "events", cursor = 9, events = { event(8), event(9, { type = "turn_ended" }) } } })
+    ]])
+    child:wait("what passes is there", [[return vim.fn.line("$") == 2]])
+  end)
 
   it("writes a defect of its own to a log, and one line to the human", function(child)
     prepare(child)

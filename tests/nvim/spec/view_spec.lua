@@ -351,7 +351,7 @@ return function(it, tests)
       return {
         list.agents({ { name = "claude", title = "Claude Code", installed = false, hint = "npm i", source = "built in" },
           { name = "x", title = "X", installed = true, version = "1.2", path = "/bin/x", source = "/home/a.toml" } }).lines,
-        list.approvals({ { id = "a_4", agent = "claude", run = 7, summary = "Bash: rm", requested_at = 0, state = "pending",
+        list.approvals({ { id = "a_4", agent = "claude", run = 7, reason = "it is old", answerable = false, summary = "Bash: rm", requested_at = 0, state = "pending",
           input = { command = "rm -rf\n/" } } }, 41e6).lines,
         list.approvals({}, 0).lines,
         list.cleaned({ cleaned = { { agent = "a", run = 7, kept = "refs/orchflow/x" } }, skipped = { { agent = "b", why = "lives" } } }).lines,
@@ -362,10 +362,13 @@ return function(it, tests)
       "-  claude  Claude Code  not installed  npm i",
       "+  x       X            1.2            /bin/x  /home/a.toml",
     })
-    tests.equal(
-      lines[2],
-      { "a_4  claude  run 7  waiting 0:41", "  wants  Bash: rm", "  command  rm -rf /" }
-    )
+    tests.equal(lines[2], {
+      "a_4  claude  run 7  waiting 0:41",
+      "  wants    Bash: rm",
+      "  why      it is old",
+      "  command  rm -rf /",
+      "  it can only be answered in the agent's own terminal",
+    })
     tests.equal(lines[3], { "nobody asks for anything" })
     tests.equal(lines[4], { "cleaned  7/a  kept as refs/orchflow/x", "skipped  b    lives" })
     tests.equal(lines[5], { "would be cleaned  7/a" })

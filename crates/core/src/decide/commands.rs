@@ -234,8 +234,14 @@ fn is_decided(
     wanted: DecisionState,
     under_way: DecisionState,
 ) -> Result<bool, Refusal> {
-    let decision = step.state.decisions.get(&hunk.id);
-    let Some(decision) = decision.filter(|decision| decision.hunk.hash == hunk.hash) else {
+    let newest = step.state.agents.get(&hunk.agent).and_then(|agent| agent.checkpoint.as_ref());
+    let newest = newest.map(|checkpoint| checkpoint.seq);
+    let decision = step.state.decisions.get(&hunk.id).filter(|decision| decision.hunk.hash == hunk.hash);
+    // A hunk that stands in a checkpoint after its rejection was made again by its agent.
+    let is_redone = |decision: &&crate::state::Decision| {
+        decision.state == DecisionState::Rejected && newest.is_some_and(|newest| newest > decision.seq)
+    };
+    let Some(decision) = decision.filter(|decision| !is_redone(decision)) else {
         return Ok(false);
     };
     if decision.state == wanted {

@@ -139,7 +139,15 @@ fn make_folders(targets: &[&Path], needed: &[&[u8]]) -> Vec<Option<GitError>> {
             let root = open_folder(rustix::fs::CWD, target.as_os_str())?;
             for folder in needed {
                 match rustix::fs::mkdirat(&root, OsStr::from_bytes(folder), Mode::from_raw_mode(0o777)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
+                    Ok(()) => {}
+                    Err(Errno::EXIST) => {
+                        // Never through a link that the commit holds in the folder's place.
+                        let stat =
+                            rustix::fs::statat(&root, OsStr::from_bytes(folder), AtFlags::SYMLINK_NOFOLLOW)?;
+                        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+                            return Err(Errno::NOTDIR);
+                        }
+                    }
                     Err(error) => return Err(error),
                 }
             }

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::GitError;
+use crate::files::unique_name;
 
 /// Deletes everything in a trash folder and gives how many entries there were. A folder that does not exist is empty.
 ///
@@ -31,14 +32,11 @@ pub fn empty(folder: &Path) -> Result<usize, GitError> {
     result.map(|()| deleted)
 }
 
-/// Moves a folder or file into the trash under a name of its own.
+/// Moves a folder or file into the trash under a name of its own, in one step, so that nobody who empties the trash
+/// meanwhile can come between.
 pub(super) fn discard(path: &Path, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let grave = tempfile::Builder::new().prefix("removed-").tempdir_in(folder)?;
-    fs::rename(path, grave.path().join("files"))?;
-    // The folder is left for `empty`.
-    let _ = grave.keep();
-    Ok(())
+    fs::rename(path, folder.join(unique_name("removed-")))
 }
 
 /// Deletes a file or a whole folder, also one whose folders were made read-only, as some build caches are. Never

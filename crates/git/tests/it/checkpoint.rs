@@ -285,7 +285,7 @@ fn files_that_move_while_git_reads_are_no_obstacle() {
             .collect();
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         let taken = results.iter().filter(|result| result.is_ok()).count();
-        assert!(taken > 0, "{results:?}");
+        assert!(taken >= 5, "{results:?}");
         println!("{taken} of 10 taken");
     });
     // Once it is quiet nothing is missed.

@@ -251,6 +251,21 @@ fn included_files_come_along() {
 }
 
 #[test]
+fn nothing_is_included_through_a_link() {
+    let sandbox = Sandbox::new();
+    let outside = sandbox.folder.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    symlink(&outside, sandbox.root.join("cache")).unwrap();
+    sandbox.write(".worktreeinclude", "*.secret\n");
+    sandbox.commit("a link");
+    fs::remove_file(sandbox.root.join("cache")).unwrap();
+    sandbox.write("cache/key.secret", "key");
+    let created = all(create(&sandbox.repository(), &sandbox.requests(&["a", "b"]), &sandbox.options()));
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    assert_eq!((created[0].included, created[0].warnings.len()), (0, 1), "{:?}", created[0].warnings);
+}
+
+#[test]
 fn the_main_worktree_and_those_of_others_are_never_removed() {
     let sandbox = Sandbox::new();
     let repository = sandbox.repository();
@@ -322,6 +337,7 @@ fn an_agent_that_removed_its_git_file_is_removed_nevertheless() {
     let repository = sandbox.repository();
     let created = all(create(&repository, &sandbox.requests(&["a", "b"]), &sandbox.options()));
     let path = created[0].worktree.path().to_owned();
+    sandbox.git_in(&path, ["worktree", "unlock", "."]);
     fs::remove_file(path.join(".git")).unwrap();
     sandbox.git_in(&path, ["init", "--quiet"]);
     let worktree = Worktree::open(&repository, &path).unwrap();

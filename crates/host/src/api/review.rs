@@ -80,7 +80,7 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
                     break 'subjects;
                 }
                 if lines.is_none() {
-                    lines = Some(line_map(world, subject, change).await?);
+                    lines = Some(line_map(world, change).await?);
                 }
                 let lines = lines.as_ref().ok_or_else(super::leaving)?;
                 hunks.push(hunk_json(world, subject, hunk, decision, 0, lines));
@@ -101,12 +101,10 @@ fn decision_states(state: &State) -> HashMap<String, DecisionState> {
 
 async fn line_map(
     world: &Arc<World>,
-    subject: &Subject,
     change: &orchflow_git::diff::FileChange,
 ) -> Result<LineMap, Refusal> {
     let Some(old) = change.old.clone() else { return Ok(LineMap::new(b"", b"")) };
     let (shared, path) = (Arc::clone(world), change.path.clone());
-    let _ = subject;
     let map = blocking(move || {
         let human = orchflow_git::files::read(shared.repository.worktree(), &path);
         let Ok(Some(human)) = human else { return Ok(LineMap::new(b"", b"")) };
@@ -192,7 +190,10 @@ async fn decide_one(
     hash: Option<&str>,
     wish: Wish,
 ) -> Result<Value, Refusal> {
-    let found = resolve(world, id).await?;
+    let found = match resolve(world, id).await {
+        Ok(found) => found,
+        Err(refusal) => return decided_before(world, id, hash, wish.accept).await.ok_or(refusal),
+    };
     let hunk = hunk_ref(&found.subject, &found.hunk);
     if let Some(hash) = hash
         && !hunk.hash.eq_ignore_ascii_case(hash)
@@ -271,8 +272,7 @@ struct Found {
 
 /// Finds a hunk by its id or its beginning, among the newest checkpoints.
 async fn resolve(world: &Arc<World>, id: &str) -> Result<Found, Refusal> {
-    let wanted = id.trim().to_lowercase();
-    let wanted = if wanted.starts_with("h_") { wanted } else { format!("h_{wanted}") };
+    let wanted = whole_prefix(id);
     if wanted.len() < 4 {
         return Err(Refusal::new(Code::Usage, format!("{id:?} is too short for a hunk's id")));
     }
@@ -305,6 +305,39 @@ async fn resolve(world: &Arc<World>, id: &str) -> Result<Found, Refusal> {
         count => Err(Refusal::new(Code::AmbiguousHunk, format!("{id} fits {count} hunks"))
             .hint("give more of the id")),
     }
+}
+
+/// Answers a wish that was fulfilled before and whose hunk is in no checkpoint any more.
+async fn decided_before(world: &Arc<World>, id: &str, hash: Option<&str>, accept: bool) -> Option<Value> {
+    let wanted = if accept { DecisionState::Accepted } else { DecisionState::Rejected };
+    let (prefix, hash) = (whole_prefix(id), hash.map(str::to_lowercase));
+    world
+        .engine()
+        .ask(move |state| {
+            let mut known = state.decisions.values().filter(|decision| {
+                decision.state == wanted
+                    && decision.hunk.id.starts_with(&prefix)
+                    && hash.as_ref().is_none_or(|hash| *hash == decision.hunk.hash)
+            });
+            let (Some(decision), None) = (known.next(), known.next()) else { return None };
+            Some(json!({
+                "id": decision.hunk.id,
+                "hash": decision.hunk.hash,
+                "agent": decision.hunk.agent.name,
+                "run": decision.hunk.agent.run,
+                "path": decision.hunk.path.lossy(),
+                "state": wanted.word(),
+                "already": true,
+            }))
+        })
+        .await
+        .flatten()
+}
+
+/// Gives an id's beginning with the letters every id begins with.
+fn whole_prefix(id: &str) -> String {
+    let wanted = id.trim().to_lowercase();
+    if wanted.starts_with("h_") { wanted } else { format!("h_{wanted}") }
 }
 
 /// Says why an id names nothing: rejected before, or never there.

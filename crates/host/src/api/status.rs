@@ -79,11 +79,6 @@ pub fn status_json(state: &State, run: Option<u64>, all: bool) -> Value {
 
 fn agent_json(state: &State, agent: &Agent) -> Value {
     let checkpoint = agent.checkpoint.as_ref();
-    let accepted = state
-        .decisions
-        .values()
-        .filter(|decision| decision.hunk.agent == agent.key && decision.state.word() == "accepted")
-        .count() as u64;
     let prompts = state.prompts_of(&agent.key);
     let queued = prompts.filter(|prompt| prompt.state == PromptState::Queued).count();
     let approvals = state.approvals.values().filter(|approval| approval.agent == agent.key).count();
@@ -102,7 +97,7 @@ fn agent_json(state: &State, agent: &Agent) -> Value {
         "confidence": agent.status.confidence.word(),
         "since": agent.status.since,
         "turn": agent.turn,
-        "undecided": checkpoint.map_or(0, |checkpoint| checkpoint.hunks.saturating_sub(accepted)),
+        "undecided": state.undecided(agent),
         "files": checkpoint.map_or(0, |checkpoint| checkpoint.files),
         "insertions": checkpoint.map_or(0, |checkpoint| checkpoint.insertions),
         "deletions": checkpoint.map_or(0, |checkpoint| checkpoint.deletions),

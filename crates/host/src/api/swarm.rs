@@ -6,7 +6,7 @@ use orchflow_agent::catalogue::Presence;
 use orchflow_core::command::{AgentSpec, Base, Command, ViewPlace};
 use orchflow_core::decide::Input;
 use orchflow_core::event::payload::Bytes;
-use orchflow_core::state::Phase;
+use orchflow_core::state::{Agent, Phase};
 use orchflow_core::{AgentKey, Code, Refusal, RunId};
 use orchflow_git::GitError;
 use serde::Deserialize;
@@ -61,7 +61,8 @@ async fn submit(
 ) -> Result<orchflow_core::decide::Reply, Refusal> {
     // Agents of the new run get the front's environment; the run's number is known only after the
     // commit, and its first effect needs it before, so the newest front's stands for the next run.
-    if matches!(command, Command::StartRun { .. }) {
+    let _one = if matches!(command, Command::StartRun { .. }) {
+        let one = world.starting.lock().await;
         let environment = Arc::clone(&session.environment);
         let shared = Arc::clone(world);
         world
@@ -72,7 +73,10 @@ async fn submit(
             })
             .await
             .ok_or_else(super::leaving)?;
-    }
+        Some(one)
+    } else {
+        None
+    };
     let input = Input::Command { actor: session.actor.clone(), command };
     Ok(world.engine().submit(input).await?.reply)
 }
@@ -350,7 +354,16 @@ pub(super) async fn stop(world: &Arc<World>, session: &Session, params: Value) -
     let run = params.run;
     let agents = world
         .engine()
-        .ask(move |state| find_agents(state, &names, run))
+        .ask(move |state| {
+            // Whoever says "stop all" means every one that runs, of earlier runs as well.
+            if run.is_none() && names.iter().any(|name| name == "all") {
+                let living = state.agents.values().filter(|agent| {
+                    matches!(agent.phase, Phase::Requested | Phase::Starting | Phase::Running)
+                });
+                return Ok(living.map(|agent| agent.key.clone()).collect());
+            }
+            find_agents(state, &names, run)
+        })
         .await
         .ok_or_else(super::leaving)??;
     let reply = submit(world, session, Command::StopAgents { agents: agents.clone() }).await?;
@@ -386,13 +399,25 @@ pub(super) async fn clean(world: &Arc<World>, session: &Session, params: Value) 
                     matches!(agent.phase, Phase::Exited | Phase::FailedToStart)
                         && run.is_none_or(|run| agent.key.run == RunId(run))
                 });
-                return Ok(ended.map(|agent| agent.key.clone()).collect());
+                let (open, done): (Vec<_>, Vec<_>) =
+                    ended.partition(|agent| state.undecided(agent) > 0);
+                let keys = |agents: Vec<&Agent>| agents.into_iter().map(|agent| agent.key.clone()).collect();
+                return Ok((keys(done), keys(open)));
             }
-            find_agents(state, &names, run)
+            find_agents(state, &names, run).map(|named| (named, Vec::new()))
         })
         .await
         .ok_or_else(super::leaving)??;
-    let mut skipped = Vec::new();
+    let (agents, open): (Vec<AgentKey>, Vec<AgentKey>) = agents;
+    let mut skipped: Vec<Value> = open
+        .iter()
+        .map(|key| {
+            json!({
+                "agent": key.name, "run": key.run, "why": "it has hunks that wait for a decision",
+                "hint": format!("orchflow clean {} removes it all the same; its work stays under a ref", key.name),
+            })
+        })
+        .collect();
     let mut asked = Vec::new();
     for key in agents {
         if params.dry_run {
@@ -489,8 +514,9 @@ impl World {
             pulse.borrow_and_update();
             let look = wanted.clone();
             match self.engine().ask(move |state| look(state)).await {
-                Some(false) => {}
-                Some(true) | None => return,
+                Some(true) => return,
+                None if !self.engine().is_open() => return,
+                Some(false) | None => {}
             }
             if pulse.changed().await.is_err() {
                 return;

@@ -56,8 +56,12 @@ pub(super) async fn call(world: &Arc<World>, session: &Session, params: Value) -
     loop {
         pulse.borrow_and_update();
         let policy = params.on_approval;
-        let seen = world.engine().ask(move |state| look(state, run, policy)).await.ok_or_else(super::leaving)?;
-        match seen {
+        let seen = world.engine().ask(move |state| look(state, run, policy)).await;
+        if seen.is_none() && !world.engine().is_open() {
+            return Err(super::leaving());
+        }
+        // A look that was lost with a failed commit is taken again at the next one.
+        match seen.unwrap_or(Seen::Working) {
             Seen::Settled(result) | Seen::NeedsHuman(result) => return Ok(result),
             Seen::Working => {}
             Seen::AboutToAsk(left) => match tokio::time::timeout(left, pulse.changed()).await {
@@ -125,9 +129,7 @@ fn look(state: &State, run: RunId, policy: OnApproval) -> Seen {
         OnApproval::Stop if needs => Seen::NeedsHuman(result("needs_human")),
         OnApproval::Deny if !answerable.is_empty() => Seen::Deny(answerable),
         // What cannot be denied from here waits for somebody at the pane.
-        OnApproval::Deny if needs && state.approvals.values().all(|approval| !approval.answerable) => {
-            Seen::NeedsHuman(result("needs_human"))
-        }
+        OnApproval::Deny if needs => Seen::NeedsHuman(result("needs_human")),
         _ => Seen::Working,
     }
 }

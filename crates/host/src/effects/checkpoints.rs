@@ -12,7 +12,7 @@ use orchflow_core::{AgentKey, Code, Refusal};
 use orchflow_git::worktrees::Worktree;
 use orchflow_git::{GitError, ObjectId, checkpoint, diff};
 
-use crate::world::{World, blocking};
+use crate::world::{World, blocking, lock};
 
 /// The ref that keeps an agent's checkpoints, each the parent of the next.
 pub(super) fn kept_ref(agent: &AgentKey) -> String {
@@ -59,10 +59,13 @@ fn take_now(
     reason: &str,
 ) -> Result<Outcome, GitError> {
     let worktree = open(world, path)?;
-    let parent = match parent {
-        Some(parent) => Some(parent.parse::<ObjectId>()?),
-        None => None,
+    // Another checkpoint may have been taken since this one was decided on; the chain goes on from it.
+    let newest = lock(&world.checkpoints).get(agent).cloned();
+    let (parent, before_tree) = match newest {
+        Some((commit, tree)) => (Some(commit), tree),
+        None => (parent, trees.before.clone()),
     };
+    let parent = parent.map(|parent| parent.parse::<ObjectId>()).transpose()?;
     let name = kept_ref(agent);
     let message = format!("{agent}: {reason}");
     let taken = checkpoint::take(&world.repository, &worktree, parent.as_ref(), &name, &message)?;
@@ -71,25 +74,27 @@ fn take_now(
     }
     let base: ObjectId = trees.base.parse()?;
     let all = diff::changes(&world.repository, &agent.to_string(), &base, &taken.commit)?;
-    let since = if trees.before == taken.tree.as_str() {
+    let since = if before_tree == taken.tree.as_str() {
         Vec::new()
-    } else if trees.before == trees.base {
+    } else if before_tree == trees.base {
         changed_files(&all)
     } else {
-        let before: ObjectId = trees.before.parse()?;
+        let before: ObjectId = before_tree.parse()?;
         changed_files(&diff::changes(&world.repository, &agent.to_string(), &before, &taken.tree)?)
     };
     let outcome = Outcome::Checkpointed {
         commit: taken.commit.to_string(),
         tree: taken.tree.to_string(),
         kept_ref: name,
-        unchanged: taken.unchanged || trees.before == taken.tree.as_str(),
+        unchanged: taken.unchanged || before_tree == taken.tree.as_str(),
         files: all.len() as u64,
         insertions: all.iter().map(diff::FileChange::insertions).sum(),
         deletions: all.iter().map(diff::FileChange::deletions).sum(),
         hunks: all.iter().map(|change| change.hunks.len() as u64).sum(),
         changed: since,
     };
+    let newest = (taken.commit.to_string(), taken.tree.to_string());
+    lock(&world.checkpoints).insert(agent.clone(), newest);
     world.keep_changes(agent, &trees.base, taken.commit.as_str(), all);
     Ok(outcome)
 }

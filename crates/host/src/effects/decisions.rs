@@ -71,7 +71,7 @@ pub async fn preview(
 ) -> Result<(), Refusal> {
     let target = target(world, hunk, &subject.base_tree).await?;
     if accept {
-        let buffer = loaded_buffer(world, hunk).await;
+        let buffer = loaded_buffer(world, hunk).await?;
         plan_accept(world, &target, &subject.base_tree, accepted_before, buffer).await.map(|_| ())
     } else {
         let worktree = subject.worktree.clone().unwrap_or_default();
@@ -83,9 +83,13 @@ fn user_path(world: &World, path: &[u8]) -> PathBuf {
     world.repository.worktree().join(OsStr::from_bytes(path))
 }
 
-async fn loaded_buffer(world: &Arc<World>, hunk: &HunkRef) -> Option<LoadedBuffer> {
+async fn loaded_buffer(world: &Arc<World>, hunk: &HunkRef) -> Result<Option<LoadedBuffer>, Refusal> {
     let path = user_path(world, &hunk.path.0);
-    world.editors.loaded(path.to_str()?).await
+    let Some(path) = path.to_str() else { return Ok(None) };
+    world.editors.loaded(path).await.map_err(|why| {
+        let message = format!("an editor may have {path} open with changes, and does not answer: {why}");
+        Refusal::new(Code::Conflict, message).hint("let it go on or close it, then try again")
+    })
 }
 
 /// A file as it is and as it has to be, in the form of the worktree.
@@ -168,19 +172,39 @@ async fn keep(world: &Arc<World>, id: EffectId, path: &[u8], plan: &Plan) -> Res
     let name = format!("refs/orchflow/operations/{}", id.seq.0);
     let entries = [&plan.now, &plan.then].map(|file| Kept { path: path.to_vec(), file: file.clone() });
     let (shared, kept) = (Arc::clone(world), name.clone());
-    let result = blocking(move || operations::keep(&shared.repository, &kept, &entries)).await;
+    let result = blocking(move || {
+        // An earlier try of this operation kept what was there before it; that is what an undo needs.
+        if shared.repository.read_ref(&kept)?.is_none() {
+            operations::keep(&shared.repository, &kept, &entries)?;
+        }
+        Ok::<(), GitError>(())
+    })
+    .await;
     result.map_err(|error| refusal(&error))?;
     Ok(name)
 }
 
-async fn write(root: PathBuf, path: &[u8], file: Option<File>) -> Result<(), Refusal> {
-    let path = path.to_vec();
-    let written = blocking(move || match file {
-        Some(file) => files::write_atomic(&root, &path, &file.content, file.mode),
-        None => files::remove(&root, &path).map(|_| ()),
+/// Writes what a plan says, unless the file is no longer what the plan was made for.
+async fn write(root: PathBuf, path: &[u8], plan: &Plan) -> Result<(), Refusal> {
+    let (path, seen, then) = (path.to_vec(), plan.now.clone(), plan.then.clone());
+    let written = blocking(move || {
+        let content = |file: &Option<File>| file.as_ref().map(|file| file.content.clone());
+        if content(&files::read(&root, &path)?) != content(&seen) {
+            return Ok(false);
+        }
+        match then {
+            Some(file) => files::write_atomic(&root, &path, &file.content, file.mode)?,
+            None => {
+                files::remove(&root, &path)?;
+            }
+        }
+        Ok::<bool, GitError>(true)
     })
     .await;
-    written.map_err(|error| refusal(&error))
+    match written.map_err(|error| refusal(&error))? {
+        true => Ok(()),
+        false => Err(Refusal::new(Code::Conflict, "the file changed meanwhile").hint("try again")),
+    }
 }
 
 pub(super) async fn accept(
@@ -204,7 +228,7 @@ async fn try_accept(
     accepted_before: &[String],
 ) -> Result<Outcome, Refusal> {
     let target = target(world, hunk, base_tree).await?;
-    let buffer = loaded_buffer(world, hunk).await;
+    let buffer = loaded_buffer(world, hunk).await?;
     let place = if buffer.is_some() { "buffer" } else { "file" };
     let plan = plan_accept(world, &target, base_tree, accepted_before, buffer.clone()).await?;
     let kept_ref = Some(keep(world, id, &hunk.path.0, &plan).await?);
@@ -225,16 +249,8 @@ async fn put_in_user_tree(
     let full = user_path(world, path);
     match (buffer, &plan.then) {
         (Some(buffer), Some(then)) => apply_to_buffer(world, &full, &buffer, &then.content).await,
-        (_, then) => {
-            // Between the look and the write the human may have saved; what is there now must be what was merged.
-            let (root, relative) = (world.repository.worktree().to_path_buf(), path.to_vec());
-            let now = blocking(move || files::read(&root, &relative)).await.map_err(|error| refusal(&error))?;
-            if now.as_ref().map(|file| &file.content) != plan.now.as_ref().map(|file| &file.content)
-                && plan.then.is_some()
-            {
-                return Err(Refusal::new(Code::Conflict, "the file changed meanwhile").hint("try again"));
-            }
-            write(world.repository.worktree().to_path_buf(), path, then.clone()).await?;
+        _ => {
+            write(world.repository.worktree().to_path_buf(), path, plan).await?;
             world.editors.files_changed(&[full.to_string_lossy().into_owned()]).await;
             Ok(())
         }
@@ -278,7 +294,7 @@ pub(super) async fn reject(
         let kept_ref = Some(keep(world, id, &hunk.path.0, &plan).await?);
         if !plan.already {
             let root = PathBuf::from(OsStr::from_bytes(&worktree.0));
-            write(root, &hunk.path.0, plan.then).await?;
+            write(root, &hunk.path.0, &plan).await?;
         }
         Ok::<_, Refusal>(Outcome::Decided { applied_to: "file".to_owned(), already: plan.already, kept_ref })
     };
@@ -309,7 +325,7 @@ async fn try_undo(
         return Ok(());
     }
     let accepted = decision == "accept";
-    let buffer = if accepted { loaded_buffer(world, hunk).await } else { None };
+    let buffer = if accepted { loaded_buffer(world, hunk).await? } else { None };
     let (shared, name, path, root) =
         (Arc::clone(world), kept_ref.to_owned(), hunk.path.0.clone(), worktree.clone());
     let from_buffer = buffer.clone();
@@ -344,6 +360,6 @@ async fn try_undo(
     if accepted {
         put_in_user_tree(world, &hunk.path.0, &plan, buffer).await
     } else {
-        write(PathBuf::from(OsStr::from_bytes(&worktree.0)), &hunk.path.0, plan.then).await
+        write(PathBuf::from(OsStr::from_bytes(&worktree.0)), &hunk.path.0, &plan).await
     }
 }

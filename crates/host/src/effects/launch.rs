@@ -283,8 +283,12 @@ async fn start_runner(world: &World, order: &RunnerLaunch, log: &Path) -> Result
         BufReader::new(output).read_line(&mut line).await.map_err(|error| error.to_string())?;
         serde_json::from_str::<RunnerReady>(&line).map_err(|_| format!("it said {line:?}"))
     };
-    let ready = tokio::time::timeout(START, handshake)
-        .await
+    let answered = tokio::time::timeout(START, handshake).await;
+    if answered.is_err() {
+        // Its pty goes with it, and the agent with the pty: nothing runs unseen.
+        let _ = child.kill().await;
+    }
+    let ready = answered
         .unwrap_or_else(|_| Err(format!("it was not ready within {} s", START.as_secs())))
         .map_err(|why| internal(format!("the runner did not start: {why}; see {}", log.display())))?;
     match ready.error {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use orchflow_core::effect::Outcome;
 use orchflow_core::event::payload::Bytes;
-use orchflow_core::{AgentKey, Refusal};
+use orchflow_core::{AgentKey, Code, Refusal};
 use orchflow_git::worktrees::{self, Strategy, Why, trash};
 use orchflow_git::{GitError, ObjectId, checkpoint};
 
 use super::checkpoints::{kept_ref, refusal};
-use crate::world::{World, blocking};
+use crate::world::{World, blocking, lock};
 
 /// How long after a first agent's start its commit's template is made.
 const TEMPLATE_DELAY: Duration = Duration::from_secs(3);
@@ -101,9 +101,24 @@ fn clean_now(
         return Ok(Outcome::Cleaned { kept_ref: name, commit });
     }
     let worktree = super::checkpoints::open(world, path)?;
-    let before = parent.map(|parent| parent.parse::<ObjectId>()).transpose()?;
+    let newest = lock(&world.checkpoints).get(agent).map(|(commit, _)| commit.clone());
+    let before = newest.or(parent).map(|parent| parent.parse::<ObjectId>()).transpose()?;
     let message = format!("{agent}: before its worktree is removed");
     let taken = checkpoint::take(&world.repository, &worktree, before.as_ref(), &name, &message)?;
+    // A repository inside the worktree is in no checkpoint, unless it is a submodule the agent came with.
+    for nested in &taken.nested_repositories {
+        let is_submodule = match world.repository.head() {
+            Ok(head) => world.repository.entry(&head.tree, nested)?.is_some(),
+            Err(_) => false,
+        };
+        if !is_submodule {
+            let place = folder.join(std::ffi::OsStr::from_bytes(nested));
+            let message = format!("{} is a repository of its own, and no checkpoint holds it", place.display());
+            return Ok(Outcome::Failed(
+                Refusal::new(Code::Repository, message).hint("move it away or delete it, then clean again"),
+            ));
+        }
+    }
     let bin = world.folders.worktrees.join("trash");
     worktrees::remove(&world.repository, std::slice::from_ref(&folder), &bin)
         .into_iter()

@@ -146,8 +146,12 @@ fn wait_for(link: &mut Link, words: &Words, run: Value, begun: Instant) -> Repor
         _ => Some(Failure::new("agent_failed", NEGATIVE, "an agent failed").hint("orchflow status says which")),
     };
     let run = result.get("run").cloned().unwrap_or(run);
-    let text = show::outcome(&result);
-    Report { run, failure, ..Report::of(rows(&result, "agents"), text) }
+    let mut text = show::outcome(&result);
+    let approvals = rows(&result, "approvals");
+    if approvals.as_array().is_some_and(|approvals| !approvals.is_empty()) {
+        text.push_str(&show::approvals(&result));
+    }
+    Report { run, failure, approvals, ..Report::of(rows(&result, "agents"), text) }
 }
 
 fn spawn(words: &Words) -> Outcome {
@@ -188,12 +192,11 @@ fn status(words: &Words) -> Outcome {
 }
 
 fn log(words: &Words) -> Outcome {
+    if let Some(action) = words.text("action") {
+        return verify(words, &action);
+    }
     let (mut link, warnings) = open(words)?;
     let mut params = words.params(&["json", "jsonl", "follow"]);
-    if words.text("action").is_some() {
-        let result = link.ask_within("log", params, None)?;
-        return Ok(verified(&result));
-    }
     let seq = |result: &Value| result.get("seq").cloned().unwrap_or(Value::Null);
     let result = link.ask("log", params.clone())?;
     let mut events = list(&result, "events").to_vec();
@@ -212,6 +215,7 @@ fn log(words: &Words) -> Outcome {
     let jsonl = words.has("jsonl") || words.has("json");
     let mut cursor = seq(&result).as_u64().unwrap_or(0);
     let mut out = std::io::stdout();
+    leave_with_the_reader();
     loop {
         for event in &events {
             let line = if jsonl { format!("{event}\n") } else { show::event(event) };
@@ -233,18 +237,46 @@ fn log(words: &Words) -> Outcome {
     }
 }
 
-fn verified(result: &Value) -> Report {
-    let checked = result.get("checked").and_then(Value::as_u64).unwrap_or(0);
-    let report = Report::of(json!([result]), format!("{checked} events, the chain holds\n"));
-    match result.get("broken").filter(|broken| !broken.is_null()) {
+/// Ends the process once nobody reads its standard output any more, also while nothing happens.
+fn leave_with_the_reader() {
+    use rustix::event::{PollFd, PollFlags, poll};
+    std::thread::spawn(|| {
+        let stdout = std::io::stdout();
+        loop {
+            let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+            match poll(&mut watched, None) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => std::process::exit(0),
+                Err(_) => return,
+            }
+        }
+    });
+}
+
+/// Checks the whole log in this process: a host does not start on a log that was changed.
+fn verify(words: &Words, action: &str) -> Outcome {
+    if action != "verify" {
+        return Err(Failure::new("usage", USAGE, format!("log: {action:?} is not `verify`"))
+            .hint("usage: orchflow log [verify]"));
+    }
+    let store = super::link::store_of(&words.folder)?;
+    if !store.exists() {
+        return Ok(Report::of(json!([]), "there is no log yet\n".to_owned()));
+    }
+    let verdict = orchflow_store::verify::verify(&store)
+        .map_err(|error| Failure::new("internal", HOST, error.to_string()))?;
+    let broken = verdict.broken.as_ref().map(|(seq, why)| json!({ "seq": seq, "why": why }));
+    let data = json!([{ "checked": verdict.checked, "intact": broken.is_none(), "broken": broken }]);
+    let report = Report::of(data, format!("{} events, the chain holds\n", verdict.checked));
+    Ok(match &verdict.broken {
         None => report,
-        Some(broken) => {
-            let seq = broken.get("seq").and_then(Value::as_u64).unwrap_or(0);
-            let why = broken.get("why").and_then(Value::as_str).unwrap_or_default();
+        Some((seq, why)) => {
             let failure = Failure::new("chain_broken", NEGATIVE, format!("the log was changed: at event {seq} {why}"));
+            let place = store.display();
+            let failure = failure.hint(format!("the log is {place}; move it away and put an older copy in its place"));
             Report { text: String::new(), failure: Some(failure), ..report }
         }
-    }
+    })
 }
 
 fn review(words: &Words) -> Outcome {

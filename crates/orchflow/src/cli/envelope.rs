@@ -86,6 +86,8 @@ pub struct Report {
     pub data: Value,
     /// Where the next page begins.
     pub next: Value,
+    /// The permissions agents wait for, where a wait ended for them.
+    pub approvals: Value,
     /// What was odd.
     pub warnings: Vec<String>,
     /// The same for people.
@@ -116,7 +118,7 @@ impl Report {
             |failure| json!({ "code": failure.code, "message": failure.message, "hint": failure.hint }),
         );
         let data = if self.data.is_null() { json!([]) } else { self.data.clone() };
-        json!({
+        let mut object = json!({
             "schema": format!("orchflow.{command}/1"),
             "ok": self.failure.is_none(),
             "code": self.exit_code(),
@@ -126,7 +128,11 @@ impl Report {
             "next": self.next,
             "warnings": self.warnings,
             "error": error,
-        })
+        });
+        if let (Some(entries), false) = (object.as_object_mut(), self.approvals.is_null()) {
+            entries.insert("approvals".to_owned(), self.approvals.clone());
+        }
+        object
     }
 }
 

@@ -15,6 +15,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::envelope::{Failure, HOST, TIMED_OUT, USAGE};
 
+/// The code of a failure whose cause is that the host went away.
+const HOST_GONE: &str = "host_gone";
+
 /// How long the host may take to answer an ordinary call.
 const ANSWER: Duration = Duration::from_secs(60);
 
@@ -39,6 +42,15 @@ pub fn socket_of(folder: &Path) -> Result<PathBuf, Failure> {
     Ok(folders.host_socket())
 }
 
+/// Finds the store of a repository's log.
+pub fn store_of(folder: &Path) -> Result<PathBuf, Failure> {
+    if let (Some(common), Ok(user)) = (quick_common_dir(folder), UserFolders::from_environment()) {
+        return Ok(RepositoryFolders::new(user, &common, None).store());
+    }
+    let (_, folders, _) = locate(folder).map_err(|error| start_failure(&error))?;
+    Ok(folders.store())
+}
+
 fn start_failure(error: &orchflow_host::StartError) -> Failure {
     use orchflow_host::StartError;
     let (code, exit) = match error {
@@ -53,18 +65,31 @@ impl Link {
     /// Connects to the host of the repository `folder` is in, starting it if none runs.
     pub fn open(folder: &Path, with_environment: bool) -> Result<Link, Failure> {
         let socket = socket_of(folder)?;
-        let client = match Client::connect(&socket) {
-            Ok(client) => client,
-            Err(_) => start_host(folder, &socket)?,
-        };
-        Link::greet(client, socket, folder, with_environment)
+        let mut tries = 0u64;
+        loop {
+            let client = match Client::connect(&socket) {
+                Ok(client) => client,
+                Err(_) => start_host(folder, &socket)?,
+            };
+            match Link::greet(client, socket.clone(), folder, with_environment) {
+                // One that was just ending took the connection and answered nothing.
+                Err(failure) if failure.code == HOST_GONE && tries < 8 => {
+                    std::thread::sleep(Duration::from_millis(5 << tries));
+                    tries += 1;
+                }
+                greeted => return greeted,
+            }
+        }
     }
 
     /// Connects to the host if one runs.
     pub fn running(folder: &Path) -> Result<Option<Link>, Failure> {
         let socket = socket_of(folder)?;
         match Client::connect(&socket) {
-            Ok(client) => Link::greet(client, socket, folder, false).map(Some),
+            Ok(client) => match Link::greet(client, socket, folder, false) {
+                Err(failure) if failure.code == HOST_GONE => Ok(None),
+                greeted => greeted.map(Some),
+            },
             Err(_) => Ok(None),
         }
     }
@@ -138,7 +163,7 @@ fn request_failure(method: &str, error: RequestError) -> Failure {
         RequestError::TimedOut => Failure::new("timed_out", TIMED_OUT, format!("the host did not answer {method} in time"))
             .hint("agents go on; orchflow status says how they are"),
         RequestError::Closed | RequestError::Io(_) => {
-            Failure::new("host_gone", HOST, format!("the host went away during {method}"))
+            Failure::new(HOST_GONE, HOST, format!("the host went away during {method}"))
                 .hint("agents go on; run the command again, it starts a new host")
         }
         RequestError::Message(error) => Failure::new("protocol", HOST, error.to_string()),

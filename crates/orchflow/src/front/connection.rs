@@ -173,7 +173,8 @@ impl Connection {
 
     fn hello(&mut self, params: &Value, is_editor_call: bool) -> Result<Value, Refusal> {
         let mut hello = identity::hello(&self.world, self.peer, params)?;
-        if is_editor_call && hello.is_editor {
+        let is_agent = matches!(hello.session.actor, orchflow_core::event::Actor::Agent { .. });
+        if is_editor_call && hello.is_editor && !is_agent {
             hello.session.editor = Some(self.number);
         }
         let version = env!("CARGO_PKG_VERSION");
@@ -254,9 +255,18 @@ impl Connection {
         let params = field("params").cloned().unwrap_or(Value::Nil);
         if method == "hello" {
             let result = self.hello(&params, true);
+            let is_editor = self.session.as_ref().is_some_and(|session| session.editor.is_some());
             if self.editor.is_none() {
-                let link = EditorLink::open(Arc::clone(&self.world), self.out.clone());
-                self.world.editors.add(self.number, link.caller());
+                // A script prints what it gets and wants the nulls; for an editor an absent key is the only nil.
+                let is_script =
+                    params.as_map().is_some_and(|map| map.iter().any(|(key, value)| {
+                        key.as_str() == Some("interactive") && value.as_bool() == Some(false)
+                    }));
+                let link = EditorLink::open(Arc::clone(&self.world), self.out.clone(), is_script);
+                // Only the human's own editor is asked about buffers; an agent's could swallow what is accepted.
+                if result.is_ok() && is_editor {
+                    self.world.editors.add(self.number, link.caller());
+                }
                 self.editor = Some(link);
             }
             if let Some(editor) = &self.editor {

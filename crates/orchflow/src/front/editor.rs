@@ -45,6 +45,7 @@ impl Handler for Silent {
 struct Mailbox {
     waiting: Mutex<Vec<Value>>,
     filled: Notify,
+    taken: Notify,
     calls: Mutex<HashMap<u64, oneshot::Sender<Result<Value, String>>>>,
     next_call: Mutex<u64>,
 }
@@ -53,6 +54,34 @@ impl Mailbox {
     fn put(&self, message: Value) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(message);
         self.filled.notify_one();
+    }
+
+    /// Waits until the editor took everything.
+    async fn emptied(&self) {
+        loop {
+            let taken = self.taken.notified();
+            if self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+                return;
+            }
+            taken.await;
+        }
+    }
+}
+
+/// Takes a question back that nobody waits for any more: an answer that "did not come in time" must not be
+/// carried out later.
+struct Question<'a> {
+    mailbox: &'a Mailbox,
+    id: u64,
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        self.mailbox.calls.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.mailbox.waiting.lock().unwrap_or_else(PoisonError::into_inner).retain(|message| {
+            message.get("kind").and_then(Value::as_str) != Some("call")
+                || message.get("id").and_then(Value::as_u64) != Some(self.id)
+        });
     }
 }
 
@@ -92,6 +121,7 @@ impl Editor for Caller {
             *next
         };
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+        let _question = Question { mailbox: &self.0, id };
         self.0.put(json!({ "kind": "call", "id": id, "method": method, "params": params }));
         answer.await.unwrap_or_else(|_| Err("the editor is gone".to_owned()))
     }
@@ -99,7 +129,9 @@ impl Editor for Caller {
 
 impl EditorLink {
     /// Begins to talk to an editor over the frames of its connection.
-    pub(super) fn open(world: Arc<World>, out: mpsc::UnboundedSender<Vec<u8>>) -> EditorLink {
+    ///
+    /// `with_nulls` keeps keys without a value, which scripts print.
+    pub(super) fn open(world: Arc<World>, out: mpsc::UnboundedSender<Vec<u8>>, with_nulls: bool) -> EditorLink {
         let (responses, to_nvim_rs) = duplex(PIPE);
         let (from_nvim_rs, writer) = duplex(PIPE);
         let (neovim, io) = Neovim::new(to_nvim_rs.compat(), writer.compat_write(), Silent);
@@ -111,7 +143,7 @@ impl EditorLink {
             }
         });
         tasks.spawn(forward(from_nvim_rs, out));
-        tasks.spawn(push(Arc::clone(&mailbox), neovim));
+        tasks.spawn(push(Arc::clone(&mailbox), neovim, with_nulls));
         EditorLink { world, mailbox, responses, tasks: Mutex::new(tasks) }
     }
 
@@ -176,20 +208,22 @@ async fn forward(mut from: DuplexStream, out: mpsc::UnboundedSender<Vec<u8>>) {
 }
 
 /// Sends what waits, a batch at a time.
-async fn push(mailbox: Arc<Mailbox>, neovim: Neovim<Compat<DuplexStream>>) {
+async fn push(mailbox: Arc<Mailbox>, neovim: Neovim<Compat<DuplexStream>>, with_nulls: bool) {
+    let write = if with_nulls { orchflow_wire::json::from_json } else { without_null };
     loop {
         mailbox.filled.notified().await;
         let batch = std::mem::take(&mut *mailbox.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         if batch.is_empty() {
             continue;
         }
-        let list = rmpv::Value::Array(batch.iter().map(without_null).collect());
+        let list = rmpv::Value::Array(batch.iter().map(write).collect());
         if let Err(error) = neovim.exec_lua(RECEIVE, vec![list]).await {
             if error.is_channel_closed() {
                 return;
             }
             tracing::warn!(%error, "an editor did not take a message");
         }
+        mailbox.taken.notify_waiters();
         tokio::time::sleep(FRAME).await;
     }
 }
@@ -216,6 +250,8 @@ async fn news(world: Arc<World>, answers: Answers, id: u64, cursor: Option<u64>)
     answers.answer(id, Ok(json!({ "cursor": cursor })));
     let mut shown = Value::Null;
     loop {
+        // A hung editor is sent nothing more; the log keeps it until it goes on.
+        answers.0.emptied().await;
         pulse.borrow_and_update();
         let after = cursor;
         let rows = world
@@ -229,7 +265,12 @@ async fn news(world: Arc<World>, answers: Answers, id: u64, cursor: Option<u64>)
             answers.0.put(json!({ "kind": "events", "events": events, "cursor": cursor }));
         }
         let status = world.engine().ask(|state| status_json(state, None, false)).await;
-        let Some(status) = status else { return };
+        let Some(status) = status else {
+            if !world.engine().is_open() {
+                return;
+            }
+            continue;
+        };
         if status != shown {
             answers.0.put(json!({ "kind": "status", "status": status.clone() }));
             shown = status;

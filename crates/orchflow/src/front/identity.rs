@@ -51,7 +51,7 @@ pub struct Hello {
 /// agent's runner or carries an agent's token, else a person, or a script where nobody looks.
 ///
 /// # Errors
-/// Refused for another protocol.
+/// Refused for another protocol, and when nobody can say who asks.
 pub fn hello(world: &World, peer: Peer, params: &Value) -> Result<Hello, Refusal> {
     let field = |name: &str| {
         params.as_map()?.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
@@ -75,6 +75,11 @@ pub fn hello(world: &World, peer: Peer, params: &Value) -> Result<Hello, Refusal
     let interactive = field("interactive").and_then(Value::as_bool).unwrap_or(false);
     let is_editor = field("client").and_then(Value::as_str) == Some("nvim");
     let agent = world.runners.agent_of(peer.pid).or_else(|| agent_by_token(world, field("agent"), field("token")));
+    // A process that is gone cannot be told from one that wants to be; its connection may be another's now.
+    if agent.is_none() && !std::path::Path::new(&format!("/proc/{}", peer.pid)).exists() {
+        return Err(Refusal::new(Code::NotAllowed, "the process that connected is gone, so nobody can say who asks")
+            .hint("connect from the process that asks"));
+    }
     let actor = match agent {
         Some(agent) => Actor::Agent { agent },
         None if interactive => Actor::Human { user },

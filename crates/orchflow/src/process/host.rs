@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use orchflow_host::host::StartError;
 use orchflow_host::world::Programs;
@@ -79,6 +80,9 @@ async fn serve(start: &Path, detached: bool) -> Result<(), StartError> {
     if detached {
         close_stdout();
     }
+    // What was spooled between the first look and the socket has nobody else to fetch it.
+    host.world.drain_all().await;
+    tokio::spawn(Arc::clone(&host.world).drain_after_trouble());
     let reason = server::serve(&host, listener).await.map_err(lock)?;
     tracing::info!(reason, "the host leaves");
     let _ = std::fs::remove_file(&socket);

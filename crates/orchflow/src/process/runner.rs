@@ -4,15 +4,19 @@ use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use orchflow_agent::hooks::{DIRECT_FORMAT, direct};
 use orchflow_core::report::{Channel, Report};
-use orchflow_hook::{Reporter, ReporterOptions};
+use orchflow_hook::{Delivery, Reporter, ReporterOptions};
 use orchflow_host::effects::{RunnerLaunch, RunnerReady};
 use orchflow_mux::runner::{RunnerOptions, run as run_runner};
 use orchflow_mux::signal::{Signal, SignalSink};
+
+/// How often the host is told of a spool that waits.
+const NUDGE: Duration = Duration::from_secs(10);
 
 /// Reads its orders from standard input, starts the program, and stays until it is over.
 pub fn run() -> ExitCode {
@@ -79,9 +83,24 @@ impl Reports {
 
 fn deliver(options: ReporterOptions, receiver: &Receiver<(Channel, Report)>) {
     let mut reporter = Reporter::new(options);
-    while let Ok((channel, report)) = receiver.recv() {
-        if let orchflow_hook::Delivery::Lost(error) = reporter.deliver(DIRECT_FORMAT, "", &direct(channel, &report)) {
-            let _ = writeln!(std::io::stderr(), "orchflow runner: a report was lost: {error}");
+    let mut spooled = false;
+    loop {
+        let next = if spooled {
+            receiver.recv_timeout(NUDGE)
+        } else {
+            receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        match next {
+            Ok((channel, report)) => match reporter.deliver(DIRECT_FORMAT, "", &direct(channel, &report)) {
+                Delivery::Durable => spooled = false,
+                Delivery::Spooled => spooled = true,
+                Delivery::Lost(error) => {
+                    let _ = writeln!(std::io::stderr(), "orchflow runner: a report was lost: {error}");
+                }
+            },
+            // Somebody has to tell the host of what waits in the spool, also when nothing more happens.
+            Err(RecvTimeoutError::Timeout) => spooled = !reporter.nudge(),
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }

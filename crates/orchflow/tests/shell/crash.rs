@@ -1,1 +1,185 @@
-//! (being written)
+//! `kill -9` of the host at random points of a swarm: nothing acknowledged is lost, everybody is accounted for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use orchflow_testkit::{Follower, Process, Sandbox, wait_for};
+use serde_json::Value;
+
+use crate::sandbox;
+
+/// Several reports, an edit and a command each turn; every prompt that was taken is written down.
+const WORKER: &str = r#"
+- - say: on it
+  - read: lines.txt
+  - edit: {path: "work-{name}.txt", append: "one\n"}
+  - run: "printf '<%s>\n' {prompt} >> \"$HOME/told-{name}\""
+  - say: half way
+  - edit: {path: "work-{name}.txt", append: "two\n"}
+  - say: done
+"#;
+
+/// Numbers that look random and are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) % sides
+    }
+}
+
+/// Looks on through crash after crash, and keeps everything it was shown.
+struct Witness<'a> {
+    sandbox: &'a Sandbox,
+    follower: Follower,
+    seen: BTreeMap<u64, String>,
+}
+
+impl<'a> Witness<'a> {
+    fn new(sandbox: &'a Sandbox) -> Witness<'a> {
+        Witness { sandbox, follower: sandbox.follow(0), seen: BTreeMap::new() }
+    }
+
+    fn look(&mut self) {
+        for event in self.follower.seen() {
+            let (Some(seq), Some(id)) = (event["seq"].as_u64(), event["id"].as_str()) else { continue };
+            let known = self.seen.insert(seq, id.to_owned());
+            assert!(known.is_none_or(|known| known == id), "event {seq} is another one than before");
+        }
+    }
+
+    /// Waits until `count` events more were shown, or the follower ended with its host.
+    fn wait_for_events(&mut self, count: usize) {
+        let before = self.seen.len();
+        // A host that has nothing to do brings no event; then any moment is as good.
+        let enough = Instant::now() + Duration::from_millis(150);
+        while Instant::now() < enough && self.seen.len() < before + count {
+            self.look();
+            std::thread::yield_now();
+        }
+    }
+
+    fn look_again(&mut self) {
+        self.look();
+        let last = self.seen.keys().next_back().copied().unwrap_or(0);
+        self.follower = self.sandbox.follow(last);
+    }
+}
+
+fn round(seed: u64, kills: usize) {
+    let sandbox = sandbox();
+    let mut dice = Dice(seed);
+    sandbox.add_rehearsal("worker", WORKER);
+    let mut witness = Witness::new(&sandbox);
+    let mut prompts = BTreeSet::new();
+    let swarm = sandbox.start(["swarm", "--json", "--agents", "worker,worker,worker,worker,worker,worker", "begin"]);
+    let mut swarm = Some(swarm);
+    for kill in 0..kills {
+        witness.wait_for_events(1 + dice.roll(25) as usize);
+        std::thread::sleep(Duration::from_micros(dice.roll(3000)));
+        sandbox.hosts().iter().for_each(Process::kill);
+        if let Some(swarm) = swarm.take() {
+            let outcome = swarm.finish();
+            assert!(matches!(outcome.code, 0 | 5), "{outcome:?}");
+        }
+        witness.look_again();
+        let name = match dice.roll(6) {
+            0 => "worker".to_owned(),
+            number => format!("worker-{}", number + 1),
+        };
+        let text = format!("prompt {kill}");
+        let sent = sandbox.orchflow(["send", "--json", &name, &text]);
+        match sent.code {
+            0 => drop(prompts.insert((name, text))),
+            // The crash may have come before the run was there, or its agent may have ended.
+            _ => assert!(matches!(sent.error_code().as_str(), "unknown_agent" | "unknown_run" | "host_gone" | "not_living"), "{sent:?}"),
+        }
+    }
+    witness.look_again();
+    let rows = sandbox.status();
+    if rows.is_empty() {
+        // The first crash came before anything was asked for.
+        sandbox.orchflow(["swarm", "--json", "--agents", "worker", "begin"]).expect(0);
+    }
+    let waited = sandbox.orchflow(["wait", "--json", "--timeout", "40s"]);
+    assert!(matches!(waited.code, 0 | 1), "the run comes to rest: {waited:?}\n{:#?}", sandbox.status());
+    check(&sandbox, &mut witness, &prompts);
+    drop(witness);
+    sandbox.leave_nothing();
+    assert_eq!(sandbox.repository.git(["status", "--porcelain"]), "");
+}
+
+fn check(sandbox: &Sandbox, witness: &mut Witness<'_>, prompts: &BTreeSet<(String, String)>) {
+    let verified = sandbox.orchflow(["log", "verify", "--json"]).expect(0).json();
+    assert_eq!(verified["data"][0]["intact"], true, "{verified}");
+    let events = sandbox.events(&[]);
+    let last = events.last().unwrap()["seq"].as_u64().unwrap();
+    wait_for("the witness has seen all", || {
+        witness.look();
+        witness.seen.keys().next_back() >= Some(&last)
+    });
+    let events = sandbox.events(&[]);
+    let stored: BTreeMap<u64, &str> =
+        events.iter().map(|event| (event["seq"].as_u64().unwrap(), event["id"].as_str().unwrap())).collect();
+    assert!(stored.keys().copied().eq(1..=stored.len() as u64), "the log has no gap");
+    for (seq, id) in &witness.seen {
+        assert_eq!(stored.get(seq), Some(&id.as_str()), "an event that was shown is there");
+    }
+
+    let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).collect::<Vec<&Value>>();
+    let rows = sandbox.status();
+    for row in &rows {
+        let status = row["status"].as_str().unwrap();
+        let accounted = row["living"] == true && matches!(status, "done" | "idle" | "failed")
+            || matches!(status, "failed" | "exited" | "stopped");
+        assert!(accounted, "{row}");
+    }
+    let living = rows.iter().filter(|row| row["living"] == true).count();
+    assert_eq!(sandbox.runners().len(), living, "one runner for each that lives, and no other: {rows:#?}");
+
+    // Every prompt a front was told of is in the log, and was taken once or is known not to have been.
+    let queued: BTreeMap<(String, String), u64> = of("prompt_queued")
+        .iter()
+        .map(|event| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            ((text(&event["agent"]), text(&event["data"]["text"])), event["data"]["prompt"].as_u64().unwrap())
+        })
+        .collect();
+    for prompt in prompts {
+        assert!(queued.contains_key(prompt), "a prompt that was taken in is there: {prompt:?}");
+    }
+    let lost: BTreeSet<u64> =
+        of("prompt_undelivered").iter().map(|event| event["data"]["prompt"].as_u64().unwrap()).collect();
+    for ((agent, text), number) in &queued {
+        let told = std::fs::read_to_string(sandbox.home().join(format!("told-{agent}"))).unwrap_or_default();
+        let times = told.matches(&format!("<{text}>\n")).count();
+        assert!(times <= 1, "{agent} was told {text:?} {times} times");
+        assert!(times == 1 || lost.contains(number), "{agent} was not told {text:?}, and nobody says so");
+    }
+    // What each agent did after the crashes arrived: its last turn is there with its end.
+    for row in rows.iter().filter(|row| row["living"] == true) {
+        let turn = row["turn"].as_u64().unwrap();
+        let ended = of("turn_ended").iter().filter(|event| event["agent"] == row["agent"]).count() as u64;
+        assert_eq!(ended, turn, "{row}");
+    }
+}
+
+#[test]
+fn a_swarm_survives_a_host_that_is_killed_again_and_again() {
+    round(0x5eed_0001, 10);
+}
+
+#[test]
+fn a_swarm_survives_a_host_that_is_killed_early() {
+    for seed in [0x5eed_1001, 0x5eed_1002, 0x5eed_1003] {
+        round(seed, 2);
+    }
+}
+
+#[test]
+fn a_swarm_survives_a_host_that_is_killed_at_other_points() {
+    round(0x5eed_0002, 10);
+}

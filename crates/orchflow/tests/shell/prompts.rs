@@ -1,1 +1,130 @@
-//! (being written)
+//! Prompts reach their agents once, as they were meant, whatever is in them.
+
+use std::path::Path;
+
+use orchflow_testkit::{Sandbox, wait_for};
+use serde_json::json;
+
+use crate::sandbox;
+
+/// A prompt as a program that asked for bracketed paste reads it.
+fn pasted(text: &str) -> Vec<u8> {
+    format!("\u{1b}[200~{text}\u{1b}[201~\r").into_bytes()
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars().take(400).collect()
+}
+
+fn wait_until_heard(sandbox: &Sandbox, agent: &str, expected: &[u8]) {
+    wait_for(&format!("{agent} heard {} bytes", expected.len()), || sandbox.heard(agent).len() >= expected.len());
+    let heard = sandbox.heard(agent);
+    assert!(heard == expected, "{agent}: {:?} is not {:?}", text_of(&heard), text_of(expected));
+}
+
+#[test]
+fn a_prompt_reaches_its_agent_byte_by_byte_and_once() {
+    let sandbox = sandbox();
+    sandbox.add_listener("l");
+    let long: String = (0..4000).map(|line| format!("line {line:4} of a long prompt, with an é and a 🦀\n")).collect();
+    assert!(long.len() > 200_000);
+    let long = long.trim_end();
+    // What is sent by words or by standard input, and what has to arrive.
+    let cases: Vec<(Option<&str>, &[u8], &str)> = vec![
+        (Some("one\ntwo\n\n\tthree  four"), b"", "one\ntwo\n\n\tthree  four"),
+        (Some("héllo 🦀 世界 👩‍👩‍👧"), b"", "héllo 🦀 世界 👩‍👩‍👧"),
+        (Some("-rf / --force; rm -rf \"$HOME\" `id` $(id) ;"), b"", "-rf / --force; rm -rf \"$HOME\" `id` $(id) ;"),
+        (None, b"evil\x1b[201~\r\x03\x04\x00\x1b]0;x\x07\r\nend\xff\n", "evil[201~\n]0;x\nend\u{fffd}"),
+        (None, long.as_bytes(), long),
+        (Some("100%s %n \\n \\x1b {prompt} ${PATH}"), b"", "100%s %n \\n \\x1b {prompt} ${PATH}"),
+    ];
+    let kinds = vec!["l"; cases.len()].join(",");
+    sandbox.orchflow(["swarm", "--json", "--agents", &kinds, "do it"]).expect(0);
+    let name = |index: usize| if index == 0 { "l".to_owned() } else { format!("l-{}", index + 1) };
+    for (index, (word, input, _)) in cases.iter().enumerate() {
+        let name = name(index);
+        let mut words = vec!["send", "--json", &name, "--"];
+        words.extend(*word);
+        sandbox.orchflow_with(&words, input).expect(0);
+    }
+    for (index, (_, _, expected)) in cases.iter().enumerate() {
+        let bytes = [pasted("do it"), pasted(expected)].concat();
+        wait_until_heard(&sandbox, &format!("1/{}", name(index)), &bytes);
+    }
+    for written in sandbox.events(&["prompt_written"]) {
+        assert_eq!(written["data"]["bracketed"], true, "{written}");
+    }
+    // Nothing comes twice: the turns end, and nothing was added.
+    for (index, (_, _, expected)) in cases.iter().enumerate() {
+        let name = name(index);
+        sandbox.until(&name, "is quiet after both", |row| row["turn"] == 2 && row["status"] == "idle");
+        assert_eq!(sandbox.heard(&format!("1/{name}")).len(), [pasted("do it"), pasted(expected)].concat().len());
+    }
+    sandbox.leave_nothing();
+}
+
+#[test]
+fn a_message_to_all_reaches_each_once_and_in_order() {
+    let sandbox = sandbox();
+    // Every prompt is written down outside the worktree, as the program took it.
+    sandbox.add_rehearsal("r", "- - run: \"printf '<%s>' {prompt} >> \\\"$HOME/told-$ORCHFLOW_AGENT_NAME{name}\\\"\"\n");
+    sandbox.orchflow(["swarm", "--json", "--agents", "r,r,r", "first"]).expect(0);
+    let sent = sandbox.data_of(["send", "--json", "all", "to everybody"]);
+    assert_eq!(sent.as_array().unwrap().len(), 3);
+    let some = sandbox.data_of(["send", "--json", "r,r-3", "to two"]);
+    assert_eq!(some.as_array().unwrap().len(), 2);
+    sandbox.orchflow(["wait", "--json"]).expect(0);
+    let told = |name: &str| std::fs::read_to_string(sandbox.home().join(format!("told-{name}"))).unwrap();
+    assert_eq!(told("r"), "<first><to everybody><to two>");
+    assert_eq!(told("r-2"), "<first><to everybody>");
+    assert_eq!(told("r-3"), "<first><to everybody><to two>");
+    sandbox.orchflow(["stop", "r-2"]).expect(0);
+    let rest = sandbox.data_of(["send", "--json", "all", "to those who are left"]);
+    assert_eq!(rest.as_array().unwrap().len(), 2, "all means all who can hear it");
+    let gone = sandbox.orchflow(["send", "--json", "r-2", "are you there"]).expect(1);
+    assert_eq!(gone.error_code(), "not_living");
+    assert_eq!(sandbox.orchflow(["send", "--json", "r", " \n"]).expect(2).error_code(), "usage");
+    sandbox.leave_nothing();
+}
+
+#[test]
+fn evidence_stands_in_the_log_for_every_step_of_a_prompt() {
+    let sandbox = sandbox();
+    sandbox.add_rehearsal("r", "- - say: done\n");
+    sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "r", "first"]).expect(0);
+    let types: Vec<String> = sandbox
+        .events(&["prompt_queued", "prompt_writing", "prompt_written", "prompt_accepted", "turn_started", "turn_ended"])
+        .iter()
+        .map(|event| event["type"].as_str().unwrap().to_owned())
+        .collect();
+    let place = |name: &str| types.iter().position(|known| known == name).unwrap_or_else(|| panic!("{name}: {types:?}"));
+    assert_eq!(types.len(), 6, "{types:?}");
+    assert!(place("prompt_queued") < place("prompt_writing"));
+    assert!(place("prompt_writing") < place("prompt_accepted").min(place("prompt_written")));
+    assert!(place("prompt_accepted") < place("turn_started") && place("turn_started") < place("turn_ended"));
+    let accepted = &sandbox.events(&["prompt_accepted"])[0];
+    assert_eq!(accepted["data"]["evidence"], "its prompt hook");
+    let spawned = &sandbox.events(&["agent_spawned"])[0];
+    let words = serde_json::to_string(&spawned["data"]["argv"]).unwrap();
+    assert!(!words.contains("first"), "a prompt never stands in the words of a process: {words}");
+    assert!(!sandbox.processes().iter().any(|process| process.words.iter().any(|word| word == "first")));
+    sandbox.leave_nothing();
+}
+
+#[test]
+fn a_prompt_waits_until_its_agent_is_ready() {
+    let sandbox = sandbox();
+    let script = "stty raw -echo\nprintf 'loading\\r\\n'\nuntil [ -e \"$HOME/go\" ]; do sleep 0.02; done\n\
+                  printf '\\033[?2004hready\\r\\n'\nexec tee -a \"$HOME/heard-1-late\"";
+    sandbox.add_program("late", "bracketed-paste", script);
+    sandbox.orchflow(["swarm", "--json", "--agents", "late", "do it"]).expect(0);
+    sandbox.until("late", "runs", |row| row["living"] == true);
+    let row = sandbox.until("late", "has printed", |row| row["status"] != "starting");
+    assert_eq!((&row["queued"], &row["turn"]), (&json!(1), &json!(0)), "a screen that stands still is no readiness: {row}");
+    assert!(sandbox.heard("1/late").is_empty());
+    orchflow_testkit::write(&sandbox.home().join("go"), "");
+    wait_until_heard(&sandbox, "1/late", &pasted("do it"));
+    assert!(Path::new(sandbox.agent("late")["worktree"].as_str().unwrap()).exists());
+    sandbox.leave_nothing();
+}

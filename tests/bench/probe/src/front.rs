@@ -67,7 +67,11 @@ impl Front {
             let took = begin.elapsed();
             match Message::decode(&frame)? {
                 Message::Response { id: answered, error, result } if answered == id => {
-                    return if error == Value::Nil { Ok((result, took)) } else { Err(error.to_string().into()) };
+                    return if error == Value::Nil {
+                        Ok((result, took))
+                    } else {
+                        Err(error.to_string().into())
+                    };
                 }
                 _ => {}
             }

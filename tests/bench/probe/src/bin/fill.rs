@@ -1,16 +1,21 @@
 //! Fills a store with events, chained and indexed, and says how fast that went.
 //!
-//!     fill --store EVENTS.DB --events 1000000 [--batch 1000]
+//!     fill --store EVENTS.DB --raw FILE --events 1000000 [--batch 1000]
 //!
-//! Agents, files and words are spread so that each filter of the timeline has something to find.
+//! In blocks, and between two of them as many raw rows into FILE: same columns and indexes, no chain, no paths, nothing
+//! looked at. Agents, files and words are spread so that each filter of the timeline has something to find.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use orchflow_bench::rows::RawLog;
 use orchflow_bench::{Arguments, Fault};
 use orchflow_core::event::{Actor, Event, EventBody};
 use orchflow_core::{AgentKey, EventSeq, RunId, Timestamp};
 use orchflow_store::{Batch, Writer};
+
+/// Ours and raw take turns this often; the first block of ours gives the rows for the raw ones and is not counted.
+const BLOCKS: u64 = 20;
 
 const WORDS: &[&str] = &[
     "parser", "socket", "greeting", "config", "retry", "buffer", "index", "lexer", "cache", "thread",
@@ -65,35 +70,68 @@ fn event(seq: u64, at: i64, state: &mut u64) -> Result<Event, Fault> {
     })
 }
 
+/// What is needed to write on where the last block ended.
+struct Filler {
+    writer: Writer,
+    seq: u64,
+    at: i64,
+    state: u64,
+    batch: u64,
+}
+
+impl Filler {
+    /// Writes events in batches and gives the time it took.
+    fn write(&mut self, count: u64) -> Result<Duration, Fault> {
+        let last = self.seq + count;
+        let begin = Instant::now();
+        while self.seq < last {
+            let mut batch = Batch::default();
+            for _ in 0..self.batch.min(last - self.seq) {
+                self.at += 1250;
+                batch.events.push(event(self.seq, self.at, &mut self.state)?);
+                self.seq += 1;
+            }
+            self.writer.commit(&batch)?;
+        }
+        Ok(begin.elapsed())
+    }
+}
+
 fn main() -> Result<(), Fault> {
     let arguments = Arguments::read()?;
-    let wanted = arguments.number("events")?;
-    let batch_size = arguments.find("batch").map_or(Ok(1000), str::parse)?;
-    let (mut writer, loaded) = Writer::open(Path::new(arguments.get("store")?))?;
-    let mut seq = loaded.next_seq.0;
-    let last = seq + wanted;
-    let mut at = loaded.last_at.0.max(1_700_000_000_000_000);
-    let mut state = 0x9e37_79b9_7f4a_7c15;
-    let begin = Instant::now();
-    while seq < last {
-        let mut batch = Batch::default();
-        for _ in 0..batch_size.min(last - seq) {
-            at += 1250;
-            batch.events.push(event(seq, at, &mut state)?);
-            seq += 1;
+    let store = Path::new(arguments.get("store")?);
+    let (writer, loaded) = Writer::open(store)?;
+    let mut filler = Filler {
+        writer,
+        seq: loaded.next_seq.0,
+        at: loaded.last_at.0.max(1_700_000_000_000_000),
+        state: 0x9e37_79b9_7f4a_7c15,
+        batch: arguments.find("batch").map_or(Ok(1000), str::parse)?,
+    };
+    let block = arguments.number("events")? / BLOCKS;
+    let (mut ours, mut raw) = (Duration::ZERO, Duration::ZERO);
+    filler.write(block)?;
+    let mut floor = RawLog::create(store, Path::new(arguments.get("raw")?), "tool_finished", 1000)?;
+    let rows = usize::try_from(filler.batch)?;
+    for _ in 1..BLOCKS {
+        ours += filler.write(block)?;
+        let begin = Instant::now();
+        for _ in 0..block / filler.batch {
+            floor.commit(rows)?;
         }
-        writer.commit(&batch)?;
+        raw += begin.elapsed();
     }
-    let wrote = begin.elapsed();
-    while writer.index_text(20_000)? {}
-    let all = begin.elapsed();
-    writer.seal()?;
+    let begin = Instant::now();
+    while filler.writer.index_text(20_000)? {}
+    let text = begin.elapsed();
+    filler.writer.seal()?;
+    let written = (block * (BLOCKS - 1)) as f64;
     println!(
         "{}",
         serde_json::json!({
-            "events": wanted,
-            "committed_per_second": wanted as f64 / wrote.as_secs_f64(),
-            "chained_and_indexed_per_second": wanted as f64 / all.as_secs_f64(),
+            "ours_per_second": written / ours.as_secs_f64(),
+            "raw_per_second": written / raw.as_secs_f64(),
+            "text_per_second": (block * BLOCKS) as f64 / text.as_secs_f64(),
         })
     );
     Ok(())
