@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use orchflow_core::state::{ReadySignal, StatusSource};
 use serde::Deserialize;
 
-pub use entry::{Dialog, Entry, Give, Kind, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom};
+pub use entry::{
+    Clear, Dialog, Entry, Give, Kind, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
+};
 pub use program::{Presence, find_program, version_in};
 
 const BUILT_IN: [(&str, &str); 4] = [
@@ -230,6 +232,8 @@ mod tests {
             ("program = 'x'\n[environment]\nORCHFLOW_TOKEN = '1'", "environment.ORCHFLOW_TOKEN: "),
             ("program = 'x'\n[environment]\n'A=B' = '1'", "environment.\"A=B\": "),
             ("program = 'x'\n[ready]\ntimeout_s = 0", "ready.timeout_s: "),
+            ("program = 'x'\n[prompt]\npiece = 0", "prompt.piece: "),
+            ("program = 'x'\n[prompt]\nclear = { keys = 'x', times = 2000 }", "prompt.clear: "),
             ("program = 'x'\n[rehearsal]\nscript = 'x.yaml'", "rehearsal: "),
             ("program = 'x'\n[[dialog]]\nwaiting_for = 'x'\nscreen = '   '", "dialog.screen: "),
         ] {
@@ -268,6 +272,24 @@ mod tests {
     fn a_program_that_reads_lines_gets_one() {
         assert_eq!(Give::StdinLine.shape("one\r\n\n  two\n"), "one two");
         assert_eq!(Give::Paste.shape("one\ntwo"), "one\ntwo");
+    }
+
+    #[test]
+    fn what_would_be_a_command_stays_text() {
+        let (catalogue, _) = Catalogue::load(None);
+        let claude = &catalogue.get("claude").unwrap().prompt;
+        for (prompt, written) in [
+            ("/slash text", " /slash text"),
+            ("!ls", " !ls"),
+            ("a /path", "a /path"),
+            ("ends with \\", "ends with \\ "),
+            ("ends with \\\n\n", "ends with \\ \n\n"),
+            ("- a\n- b", "- a\n- b"),
+            ("", ""),
+        ] {
+            assert_eq!(claude.shape(prompt), written);
+        }
+        assert_eq!(catalogue.get("aider").unwrap().prompt.shape("/add x"), "/add x");
     }
 
     #[test]

@@ -147,8 +147,7 @@ const ON_APPROVAL: Flag = flag(
     "stop|wait|deny",
     "with --wait: what to do when an agent needs a permission (stop)",
 );
-const VIEW: Flag =
-    flag("view", FlagKind::Text, "auto|tmux|nvim|none", "where the agents are shown (auto)");
+const VIEW: Flag = flag("view", FlagKind::Text, "auto|tmux|nvim|none", "where the agents are shown (auto)");
 const INCLUDE_CHANGES: Flag =
     flag("include-changes", FlagKind::OnOff, "", "let uncommitted work go along, as a snapshot, or leave it");
 const AGENT_NAMES: Argument = arg("agents", Arity::Many, true, "agents by name, or all");
@@ -163,7 +162,12 @@ pub const COMMANDS: &[CommandSpec] = &[
         summary: "start a run: several agents on one objective, each in a worktree of its own",
         arguments: &[arg("objective", Arity::Text, true, "what should be done, in your words")],
         flags: &[
-            flag("agents", FlagKind::List, "LIST", "kinds of agents, with commas (config, else what is installed)"),
+            flag(
+                "agents",
+                FlagKind::List,
+                "LIST",
+                "kinds of agents, with commas (config, else what is installed)",
+            ),
             INCLUDE_CHANGES,
             VIEW,
             WAIT,
@@ -183,13 +187,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             arg("agent", Arity::One, true, "the kind of agent"),
             arg("prompt", Arity::Text, false, "its first prompt; the run's objective when absent"),
         ],
-        flags: &[
-            RUN,
-            flag("name", FlagKind::Text, "NAME", "what to call it"),
-            INCLUDE_CHANGES,
-            VIEW,
-            JSON,
-        ],
+        flags: &[RUN, flag("name", FlagKind::Text, "NAME", "what to call it"), INCLUDE_CHANGES, VIEW, JSON],
         example: "spawn claude Review the other agents' tests",
         callers: Callers::Human,
         front: Front::Both,
@@ -233,7 +231,13 @@ pub const COMMANDS: &[CommandSpec] = &[
         summary: "show what happened; with `verify`, check the whole log for changes",
         arguments: &[arg("action", Arity::Optional, false, "verify")],
         flags: &[
-            Flag { name: "follow", short: Some('f'), kind: FlagKind::Switch, value: "", summary: "go on as things happen" },
+            Flag {
+                name: "follow",
+                short: Some('f'),
+                kind: FlagKind::Switch,
+                value: "",
+                summary: "go on as things happen",
+            },
             flag("agent", FlagKind::Text, "NAME", "only this agent"),
             RUN,
             flag("type", FlagKind::List, "LIST", "only these event types"),
@@ -593,7 +597,11 @@ mod tests {
     #[test]
     fn every_entry_is_whole_and_unique() {
         for (index, command) in COMMANDS.iter().enumerate() {
-            assert!(COMMANDS.iter().skip(index + 1).all(|other| other.name != command.name), "{}", command.name);
+            assert!(
+                COMMANDS.iter().skip(index + 1).all(|other| other.name != command.name),
+                "{}",
+                command.name
+            );
             assert!(command.example.starts_with(command.name), "{}", command.name);
             assert!(!command.summary.ends_with('.') && command.summary.len() <= 90, "{}", command.name);
             let mut rest = false;

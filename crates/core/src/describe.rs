@@ -132,22 +132,31 @@ fn text(event: &Event) -> String {
         EventBody::ApprovalRequested(body) => {
             format!("asks to {} (a_{})", tool_line(&body.tool, &body.input), event.seq.0)
         }
-        EventBody::ApprovalWithdrawn(body) => format!("a_{} cannot be answered here: {}", body.approval.0, body.why),
+        EventBody::ApprovalWithdrawn(body) => {
+            format!("a_{} cannot be answered here: {}", body.approval.0, body.why)
+        }
         EventBody::ApprovalAnswered(body) => {
             let word = if body.allow { "allowed" } else { "denied" };
             with(format!("a_{} {word}", body.approval.0), body.reason.as_ref())
         }
         EventBody::ApprovalSuperseded(body) => format!("a_{} superseded: {}", body.approval.0, body.why),
         EventBody::CheckpointTaken(body) => {
-            format!("checkpoint +{} -{} in {} files ({})", body.insertions, body.deletions, body.files, body.reason)
+            format!(
+                "checkpoint +{} -{} in {} files ({})",
+                body.insertions, body.deletions, body.files, body.reason
+            )
         }
         EventBody::CheckpointFailed(body) => format!("no checkpoint: {}", body.message),
         EventBody::AiGeneratedCode(body) => format!("changed {} {}", body.file.lossy(), body.diff),
         EventBody::AiRequestedReview(body) => format!("{} hunks to review", body.changes),
         EventBody::AcceptRequested(body) => format!("accept {}", place(&body.hunk)),
         EventBody::HunkAccepted(body) => format!("accepted {}", place(&body.hunk)),
-        EventBody::RejectRequested(body) => with(format!("reject {}", place(&body.hunk)), body.reason.as_ref()),
-        EventBody::HunkRejected(body) => with(format!("rejected {}", place(&body.hunk)), body.reason.as_ref()),
+        EventBody::RejectRequested(body) => {
+            with(format!("reject {}", place(&body.hunk)), body.reason.as_ref())
+        }
+        EventBody::HunkRejected(body) => {
+            with(format!("rejected {}", place(&body.hunk)), body.reason.as_ref())
+        }
         EventBody::DecisionRefused(body) => {
             format!("{} of {} refused: {}", body.decision, place(&body.hunk), body.message)
         }

@@ -167,6 +167,13 @@ pub enum Timer {
         /// How often it was looked at.
         attempt: u32,
     },
+    /// An agent that is not ready and began to read keys: look at its screen soon, a few times.
+    Glance {
+        /// The agent.
+        agent: AgentKey,
+        /// How often it was looked at since.
+        attempt: u32,
+    },
     /// A prompt that was written and not accepted yet.
     Acceptance {
         /// The agent.
@@ -269,6 +276,17 @@ pub struct ChangedFile {
 /// What became of one agent's part of an effect for several: a result, or why there is none.
 pub type PerAgent<T> = (AgentKey, Result<T, String>);
 
+/// How a process ended, as far as known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Exit code, if it exited.
+    pub code: Option<i32>,
+    /// Signal number, if one ended it.
+    pub signal: Option<i32>,
+    /// Processes it left behind that were ended too.
+    pub leftover_ended: u32,
+}
+
 /// How an effect went.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -334,8 +352,8 @@ pub enum Outcome {
     },
     /// A decision was undone.
     Undone,
-    /// A stop was carried out or the process was gone already.
-    Stopped,
+    /// A stop was carried out, or the process was gone already and nothing is known of its end.
+    Stopped(Ended),
     /// A worktree is gone.
     Cleaned {
         /// The ref that keeps its last state.

@@ -143,7 +143,8 @@ mod tests {
         assert_eq!(key, AgentKey::new(RunId(7), "claude-2"));
         assert_eq!(key.to_string(), "7/claude-2");
         let long = format!("7/{}", "a".repeat(41));
-        for bad in ["claude", "/x", "7/", "x/y", "7/a b", "7/../x", "7/-x", "7/é", "+7/a", "07/a", "/", &long] {
+        for bad in ["claude", "/x", "7/", "x/y", "7/a b", "7/../x", "7/-x", "7/é", "+7/a", "07/a", "/", &long]
+        {
             assert!(bad.parse::<AgentKey>().is_err(), "{bad}");
         }
     }

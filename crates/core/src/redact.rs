@@ -126,7 +126,8 @@ fn secret_at(text: &str, start: usize) -> Option<Secret> {
     }
     TOKENS.iter().find_map(|(prefix, least)| {
         let rest = here.strip_prefix(prefix)?;
-        let len = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')).count();
+        let len =
+            rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')).count();
         (len >= *least).then_some(Secret { prefix, len: prefix.len() + len })
     })
 }
@@ -168,9 +169,10 @@ fn is_secret_name(name: &str) -> bool {
     SECRET_NAMES.iter().any(|known| {
         let Some(before) = name.len().checked_sub(known.len()) else { return false };
         let end = name.as_bytes().get(before..).unwrap_or_default();
-        let is_known = end.iter().zip(known.bytes()).all(|(&have, want)| {
-            have.to_ascii_lowercase() == want || (have == b'-' && want == b'_')
-        });
+        let is_known = end
+            .iter()
+            .zip(known.bytes())
+            .all(|(&have, want)| have.to_ascii_lowercase() == want || (have == b'-' && want == b'_'));
         let is_word = before.checked_sub(1).and_then(|place| name.as_bytes().get(place));
         is_known && is_word.is_none_or(|before| matches!(before, b'_' | b'-'))
     })

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use agent::{
-    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptOrigin, PromptState, ReadySignal, Signals, Status,
-    StatusSource, StatusState, TurnOutcome,
+    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptOrigin, PromptState, ReadySignal, Signals,
+    Status, StatusSource, StatusState, TurnOutcome,
 };
 pub use review::{Approval, Decision, DecisionState, Operation};
 
@@ -217,9 +217,10 @@ impl State {
     /// Counts the hunks of an agent's newest checkpoint that were not accepted.
     pub fn undecided(&self, agent: &Agent) -> u64 {
         let Some(checkpoint) = &agent.checkpoint else { return 0 };
-        let accepted = self.decisions.values().filter(|decision| {
-            decision.hunk.agent == agent.key && decision.state == DecisionState::Accepted
-        });
+        let accepted = self
+            .decisions
+            .values()
+            .filter(|decision| decision.hunk.agent == agent.key && decision.state == DecisionState::Accepted);
         checkpoint.hunks.saturating_sub(accepted.count() as u64)
     }
 

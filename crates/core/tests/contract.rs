@@ -105,8 +105,13 @@ fn samples() -> Vec<EventBody> {
             estimated_complexity: some("small"),
         }
         .into(),
-        TurnStarted { turn: 2, prompt: Some(prompt), evidence: "its prompt hook".into(), text: some("typed") }
-            .into(),
+        TurnStarted {
+            turn: 2,
+            prompt: Some(prompt),
+            evidence: "its prompt hook".into(),
+            text: some("typed"),
+        }
+        .into(),
         TurnEnded { turn: 2, outcome: TurnOutcome::Interrupted, message: some("Done.") }.into(),
         ToolRequested {
             tool: tool(),
@@ -191,7 +196,8 @@ fn samples() -> Vec<EventBody> {
         }
         .into(),
         UndoRefused { event: EventSeq(40), message: "the file changed since".into() }.into(),
-        HumanProvidedGuidance { text: "use a constant".into(), context: vec![EventSeq(3), EventSeq(5)] }.into(),
+        HumanProvidedGuidance { text: "use a constant".into(), context: vec![EventSeq(3), EventSeq(5)] }
+            .into(),
         CleanRequested {}.into(),
         WorktreeCleaned { kept_ref: "refs/orchflow/agents/7/claude".into(), commit: some("c0ffee") }.into(),
         CleanFailed { message: "busy".into() }.into(),
@@ -261,8 +267,11 @@ fn a_row_without_the_newer_fields_is_readable() {
             EventBody::from_text(body.event_type(), &Value::Object(rest).to_string()).is_err()
         };
         let needed: Vec<String> = fields.keys().filter(is_needed).cloned().collect();
-        let least: Map<String, Value> =
-            fields.iter().filter(|(name, _)| needed.contains(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+        let least: Map<String, Value> = fields
+            .iter()
+            .filter(|(name, _)| needed.contains(name))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect();
         let read = EventBody::from_text(body.event_type(), &Value::Object(least).to_string());
         assert!(read.is_ok(), "{}: {read:?}", body.event_type());
         required.insert(body.event_type(), needed);

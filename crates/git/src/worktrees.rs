@@ -5,6 +5,7 @@
 
 mod copy;
 mod create;
+mod finish;
 mod include;
 mod index_file;
 mod instant;

@@ -50,8 +50,11 @@ pub async fn call(
         method => find(method).map(|command| command.callers),
     };
     if matches!(session.actor, Actor::Agent { .. }) && known != Some(Callers::Everyone) {
-        return Err(Refusal::new(Code::NotAllowed, format!("agents may not call {method}; only the human may"))
-            .hint("run it in your own shell or editor"));
+        return Err(Refusal::new(
+            Code::NotAllowed,
+            format!("agents may not call {method}; only the human may"),
+        )
+        .hint("run it in your own shell or editor"));
     }
     match method {
         "status" => status::call(world, params).await,
@@ -83,9 +86,15 @@ pub fn refusal_json(refusal: &Refusal) -> Value {
     json!({ "code": refusal.code.word(), "message": refusal.message, "hint": refusal.hint })
 }
 
-fn leaving() -> Refusal {
-    Refusal::new(Code::Internal, "the host is stopping, or its store took no writes just now")
-        .hint("run the command again; orchflow status says whether the disk is full")
+/// Says why the loop gave no answer: the host leaves, or the commit the answer had to wait for failed.
+fn no_answer(world: &World) -> Refusal {
+    if !world.engine().is_open() {
+        return Refusal::new(Code::Internal, "the host is stopping")
+            .hint("run the command again; it starts a new host");
+    }
+    let why = world.engine().pulse().borrow().read_only.clone();
+    Refusal::new(Code::ReadOnly, why.unwrap_or_else(|| "the store took no writes just now".to_owned()))
+        .hint("nothing was lost and agents work on; free space or mend the store, then try again")
 }
 
 fn store_refusal(error: &orchflow_store::StoreError) -> Refusal {

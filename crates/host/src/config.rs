@@ -26,7 +26,7 @@ pub enum ConfigError {
 }
 
 /// The configuration. Every key has a default.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Agents a swarm starts when none are named.
@@ -57,13 +57,7 @@ pub struct Worktrees {
 
 impl Default for Worktrees {
     fn default() -> Self {
-        Worktrees {
-            folder: None,
-            setup: None,
-            setup_timeout_s: 600,
-            first_port: 41_000,
-            ports: 10,
-        }
+        Worktrees { folder: None, setup: None, setup_timeout_s: 600, first_port: 41_000, ports: 10 }
     }
 }
 
@@ -119,17 +113,6 @@ pub enum TmuxLayout {
     None,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            agents: Vec::new(),
-            worktrees: Worktrees::default(),
-            host: HostConfig::default(),
-            tmux: Tmux::default(),
-        }
-    }
-}
-
 impl Config {
     /// Reads the configuration; a file that is not there is an empty one.
     ///
@@ -148,7 +131,9 @@ impl Config {
     fn parse(text: &str) -> Result<Config, String> {
         let table: toml::Table = toml::from_str(text).map_err(|error| error.to_string().trim().to_owned())?;
         if let Some(unknown) = first_unknown(&table) {
-            return Err(format!("there is no key {unknown}; the keys are listed in :help orchflow-config-file"));
+            return Err(format!(
+                "there is no key {unknown}; the keys are listed in :help orchflow-config-file"
+            ));
         }
         toml::from_str(text).map_err(|error| error.to_string().trim().to_owned())
     }
@@ -176,7 +161,9 @@ fn first_unknown(table: &toml::Table) -> Option<String> {
                     return Some(unknown);
                 }
             }
-            _ if !KEYS.contains(&name.as_str()) && !KEYS.iter().any(|key| key.starts_with(&format!("{name}."))) => {
+            _ if !KEYS.contains(&name.as_str())
+                && !KEYS.iter().any(|key| key.starts_with(&format!("{name}."))) =>
+            {
                 return Some(name.clone());
             }
             _ => {}

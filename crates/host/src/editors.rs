@@ -136,7 +136,8 @@ mod tests {
     fn a_buffer_is_read_as_it_would_be_written() {
         let answer = json!({"loaded": true, "lines": ["a", {"b64": "/w=="}], "eol": true, "changedtick": 4});
         assert_eq!(parse_buffer(1, &answer).unwrap().content, b"a\n\xff\n");
-        let answer = json!({"loaded": true, "lines": ["a", "b"], "eol": false, "dos": true, "changedtick": 4});
+        let answer =
+            json!({"loaded": true, "lines": ["a", "b"], "eol": false, "dos": true, "changedtick": 4});
         assert_eq!(parse_buffer(1, &answer).unwrap().content, b"a\r\nb");
         let answer = json!({"loaded": true, "lines": [""], "eol": true, "changedtick": 4});
         assert_eq!(parse_buffer(1, &answer).unwrap().content, b"");

@@ -53,8 +53,17 @@ pub struct Pulse {
 }
 
 enum Message {
-    Input { input: Box<Input>, report: Option<String>, ack: Option<Ack> },
-    Spool { agent: String, offset: u64, inputs: Vec<(String, Input)>, ack: Ack },
+    Input {
+        input: Box<Input>,
+        report: Option<String>,
+        ack: Option<Ack>,
+    },
+    Spool {
+        agent: String,
+        offset: u64,
+        inputs: Vec<(String, Input)>,
+        ack: Ack,
+    },
     Question(Question),
     Committed(Box<Result<(), StoreError>>, Option<Reloaded>),
     Stop(oneshot::Sender<()>),
@@ -86,7 +95,12 @@ impl Engine {
     /// Starts the loop on what was loaded. Gives the door, and the thread to join after a stop.
     ///
     /// `known` tells reports that were stored before.
-    pub fn start(writer: Writer, loaded: Loaded, known: Reader, world: Box<dyn World>) -> (Engine, JoinHandle<()>) {
+    pub fn start(
+        writer: Writer,
+        loaded: Loaded,
+        known: Reader,
+        world: Box<dyn World>,
+    ) -> (Engine, JoinHandle<()>) {
         let (sender, receiver) = channel();
         let seq = EventSeq(loaded.next_seq.0.saturating_sub(1));
         let (pulse_sender, pulse) = watch::channel(Pulse { seq, read_only: None });
@@ -391,13 +405,11 @@ impl Loop {
             }
             Err(error) => {
                 tracing::error!(%error, "a commit failed");
-                let refusal = Refusal::new(Code::ReadOnly, error.to_string())
-                    .hint("nothing was lost and agents work on; free space or mend the store, then try again");
+                let refusal = Refusal::new(Code::ReadOnly, error.to_string()).hint(
+                    "nothing was lost and agents work on; free space or mend the store, then try again",
+                );
                 let pending = std::mem::take(&mut self.pending);
                 self.again = after.outcomes.into_iter().chain(pending.after.outcomes).collect();
-                for (ack, _) in after.acks.into_iter().chain(pending.after.acks) {
-                    let _ = ack.send(Err(refusal.clone()));
-                }
                 match reloaded {
                     Some(Ok((state, next_seq))) => {
                         self.state = state;
@@ -410,6 +422,9 @@ impl Loop {
                     pulse.read_only = Some(refusal.message.clone());
                     true
                 });
+                for (ack, _) in after.acks.into_iter().chain(pending.after.acks) {
+                    let _ = ack.send(Err(refusal.clone()));
+                }
             }
         }
     }

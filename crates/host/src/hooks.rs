@@ -74,9 +74,8 @@ impl Arrival {
             value.as_map()?.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
         };
         let wrong = |name: &str| Refusal::new(Code::Usage, format!("a report without a good {name:?}"));
-        let text = |name: &str| {
-            field(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| wrong(name))
-        };
+        let text =
+            |name: &str| field(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| wrong(name));
         let body = match field("body") {
             Some(Value::Binary(bytes)) => bytes.clone(),
             Some(Value::String(text)) => text.as_bytes().to_vec(),

@@ -160,7 +160,9 @@ impl Host {
                     let outcome = Outcome::Unknown(why.to_owned());
                     world.engine().tell(Input::EffectDone { effect, outcome });
                 }
-                Err(error) => tracing::error!(seq = row.id.seq.0, error, "an effect cannot be read; it is left"),
+                Err(error) => {
+                    tracing::error!(seq = row.id.seq.0, error, "an effect cannot be read; it is left")
+                }
             }
         }
         let wakes = world.engine().ask(|state| wake(state, crate::clock::now())).await.unwrap_or_default();
@@ -217,8 +219,7 @@ impl World {
 fn take_lock(path: &Path) -> Result<File, StartError> {
     use rustix::fs::{FlockOperation, flock};
     let fail = |source| StartError::Lock { path: path.to_path_buf(), source };
-    let file =
-        File::options().create(true).write(true).truncate(false).open(path).map_err(fail)?;
+    let file = File::options().create(true).write(true).truncate(false).open(path).map_err(fail)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::Running(path.to_path_buf())),

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use orchflow_core::AgentKey;
 
+/// The longest path of a socket, in bytes.
+const SOCKET_PATH: usize = 107;
+
 /// Says why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PathError {
@@ -144,9 +147,15 @@ impl RepositoryFolders {
         self.agent(agent).join("spool")
     }
 
-    /// The socket of one agent's runner.
+    /// The socket of one agent's runner: named for it, where the system takes a path of that length.
     pub fn runner_socket(&self, agent: &AgentKey) -> PathBuf {
-        self.runtime().join("r").join(format!("{}.sock", agent.file_stem()))
+        let folder = self.runtime().join("r");
+        let named = folder.join(format!("{}.sock", agent.file_stem()));
+        if named.as_os_str().len() <= SOCKET_PATH {
+            named
+        } else {
+            folder.join(short_socket_name(&agent.file_stem()))
+        }
     }
 
     /// Where one agent's worktree goes.
@@ -159,9 +168,9 @@ impl RepositoryFolders {
     /// # Errors
     /// [`PathError`] when one cannot be made or is not safe.
     pub fn create(&self) -> Result<(), PathError> {
-        let socket = self.host_socket();
-        if self.runtime().join("r").as_os_str().len() + 60 > 107 && socket.as_os_str().len() > 107 {
-            return Err(PathError::SocketTooLong(socket));
+        let longest = self.runtime().join("r").join(short_socket_name(""));
+        if longest.as_os_str().len() > SOCKET_PATH {
+            return Err(PathError::SocketTooLong(longest));
         }
         private_folder(&self.user.runtime, "XDG_RUNTIME_DIR")?;
         private_folder(&self.runtime(), "XDG_RUNTIME_DIR")?;
@@ -169,6 +178,12 @@ impl RepositoryFolders {
         private_folder(&self.data(), "XDG_DATA_HOME")?;
         private_folder(&self.data().join("agents"), "XDG_DATA_HOME")
     }
+}
+
+/// Names a socket in few characters, whatever it is for.
+fn short_socket_name(text: &str) -> String {
+    let hash: String = blake3::hash(text.as_bytes()).to_hex().chars().take(12).collect();
+    format!("{hash}.sock")
 }
 
 /// Makes a folder only its owner can enter, and refuses one that others prepared.
@@ -211,8 +226,7 @@ mod tests {
 
     #[test]
     fn a_repository_is_named_by_its_common_folder() {
-        let user =
-            UserFolders { runtime: "/run/u/orchflow".into(), data: "/d".into(), config: "/c".into() };
+        let user = UserFolders { runtime: "/run/u/orchflow".into(), data: "/d".into(), config: "/c".into() };
         let folders = RepositoryFolders::new(user.clone(), Path::new("/src/my app/.git"), None);
         assert_eq!(folders.name, "my_app");
         assert_eq!(folders.key.len(), 16);

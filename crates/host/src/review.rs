@@ -1,8 +1,8 @@
 //! Hunks of agents' checkpoints, computed once each, and where they stand in the human's files.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use orchflow_core::event::payload::{Bytes, HunkRef};
@@ -92,14 +92,21 @@ impl World {
             diff::changes(&repository, &scope, &old, &new)
         })
         .await;
-        let changes = Arc::new(compared.map_err(|error: GitError| Refusal::new(Code::Repository, error.to_string()))?);
+        let changes =
+            Arc::new(compared.map_err(|error: GitError| Refusal::new(Code::Repository, error.to_string()))?);
         let entry = (base_tree.to_owned(), checkpoint.to_owned(), Arc::clone(&changes));
         lock(&self.review.computed).insert(agent.clone(), entry);
         Ok(changes)
     }
 
     /// Keeps a comparison that was made for another reason.
-    pub fn keep_changes(&self, agent: &AgentKey, base_tree: &str, checkpoint: &str, changes: Vec<FileChange>) {
+    pub fn keep_changes(
+        &self,
+        agent: &AgentKey,
+        base_tree: &str,
+        checkpoint: &str,
+        changes: Vec<FileChange>,
+    ) {
         let entry = (base_tree.to_owned(), checkpoint.to_owned(), Arc::new(changes));
         lock(&self.review.computed).insert(agent.clone(), entry);
     }
@@ -129,7 +136,9 @@ impl LineMap {
     pub fn new(base: &[u8], human: &[u8]) -> LineMap {
         // Given from the last to the first; looked through from the first.
         let edits = if base == human { Vec::new() } else { line_edits(base, human) };
-        LineMap { edits: edits.into_iter().rev().map(|edit| (edit.start, edit.end, edit.lines.len())).collect() }
+        LineMap {
+            edits: edits.into_iter().rev().map(|edit| (edit.start, edit.end, edit.lines.len())).collect(),
+        }
     }
 
     /// Gives the line, from 1, at which a line of the base, from 1, stands now.
@@ -157,10 +166,8 @@ pub fn hunk_json(
 ) -> Value {
     let path = std::ffi::OsStr::from_bytes(&hunk.path);
     let user_path = world.repository.worktree().join(path);
-    let agent_path = subject
-        .worktree
-        .as_ref()
-        .map(|root| PathBuf::from(std::ffi::OsStr::from_bytes(&root.0)).join(path));
+    let agent_path =
+        subject.worktree.as_ref().map(|root| PathBuf::from(std::ffi::OsStr::from_bytes(&root.0)).join(path));
     let text = |lines: &orchflow_git::Lines| -> Vec<Value> {
         let shown = if hunk.binary { 0 } else { LINES_SHOWN };
         lines.iter().take(shown).map(|line| bytes_to_json(without_end(line))).collect()
@@ -197,10 +204,9 @@ pub fn hunk_json(
         "comments": comments,
         "checkpoint": subject.checkpoint,
     });
-    if path_text.is_none() && let Some(object) = value.as_object_mut() {
-        if let Some(encoded) = bytes_to_json(&hunk.path).get("b64") {
-            object.insert("path_b64".to_owned(), encoded.clone());
-        }
+    let encoded = bytes_to_json(&hunk.path).get("b64").cloned();
+    if let (Some(object), Some(encoded)) = (value.as_object_mut(), encoded) {
+        object.insert("path_b64".to_owned(), encoded);
     }
     value
 }

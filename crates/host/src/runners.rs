@@ -130,7 +130,8 @@ impl World {
         }
         let key = agent.clone();
         // Its start may not be known as done yet.
-        let ended = self.engine().ask(move |state| state.agents.get(&key).is_none_or(|agent| agent.has_ended()));
+        let ended =
+            self.engine().ask(move |state| state.agents.get(&key).is_none_or(|agent| agent.has_ended()));
         if ended.await != Some(false) {
             return;
         }

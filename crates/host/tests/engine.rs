@@ -40,7 +40,8 @@ fn swarm() -> Input {
         rehearsal: false,
         signals,
     };
-    let base = Base { label: "main@0".to_owned(), commit: "0".repeat(40), tree: "1".repeat(40), branch: None };
+    let base =
+        Base { label: "main@0".to_owned(), commit: "0".repeat(40), tree: "1".repeat(40), branch: None };
     let command = Command::StartRun {
         objective: "try".to_owned(),
         base,
@@ -95,14 +96,13 @@ async fn a_report_counts_once_whichever_way_it_comes() {
         };
         Input::Report(envelope)
     };
-    let (one, two) = tokio::join!(
-        engine.report("a".to_owned(), said("a")),
-        engine.report("a".to_owned(), said("a")),
-    );
+    let (one, two) =
+        tokio::join!(engine.report("a".to_owned(), said("a")), engine.report("a".to_owned(), said("a")),);
     one.unwrap();
     two.unwrap();
     engine.spool(agent.to_string(), 10, vec![("b".to_owned(), said("b"))]).await.unwrap();
-    let shown = |rows: Vec<(u64, String)>| rows.iter().filter(|(_, kind)| kind == "notification_shown").count();
+    let shown =
+        |rows: Vec<(u64, String)>| rows.iter().filter(|(_, kind)| kind == "notification_shown").count();
     assert_eq!(shown(rows(&path)), 2);
     assert!(Reader::open(&path).unwrap().has_report("b").unwrap());
     engine.stop().await;
@@ -141,7 +141,8 @@ async fn a_commit_that_fails_is_refused_and_leaves_the_state_as_it_was() {
     };
     assert_eq!(committed.reply.run, Some(RunId(2)));
     assert!(engine.pulse().borrow().read_only.is_none());
-    let worktree = engine.ask(move |state| state.agents.get(&agent).and_then(|agent| agent.worktree.clone())).await;
+    let worktree =
+        engine.ask(move |state| state.agents.get(&agent).and_then(|agent| agent.worktree.clone())).await;
     assert_eq!(worktree.flatten(), Some("/w".into()));
     let after = rows(&path);
     assert_eq!(after.get(..before.len()), Some(before.as_slice()));

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::client::{ClientError, ViewEvent, arguments, check_hello, connect_error, shape};
 use crate::emulator::Size;
-use crate::protocol::{self, Exit, Hello, Pasted, Refusal, Screen, ViewOpened};
+use crate::protocol::{self, Exit, Hello, Manner, Pasted, Refusal, Screen, ViewOpened};
 
 type Answer = Result<Value, ClientError>;
 
@@ -116,18 +116,17 @@ impl AsyncRunnerClient {
         check_hello(&self.ask("hello", arguments::hello("host"), self.timeout).await?)
     }
 
-    /// Writes a prompt into the program, with Enter behind it if `submit`.
+    /// Writes a prompt into the program.
     ///
     /// # Errors
     /// [`ClientError::TimedOut`] means that the program has not taken all of it within `timeout`, and still may.
     pub async fn paste(
         &self,
         text: &[u8],
-        submit: bool,
-        require_bracketed: bool,
+        manner: &Manner,
         timeout: Duration,
     ) -> Result<Pasted, ClientError> {
-        let answer = self.ask("paste", arguments::paste(text, submit, require_bracketed), timeout).await?;
+        let answer = self.ask("paste", arguments::paste(text, manner), timeout).await?;
         shape(&answer, Pasted::from_value)
     }
 

@@ -7,7 +7,7 @@ use orchflow_wire::blocking::{Client, RequestError};
 use rmpv::Value;
 
 use crate::protocol::{
-    self, Exit, Hello, OLDEST_PROTOCOL, PROTOCOL, Pasted, Refusal, Screen, ViewOpened, map,
+    self, Exit, Hello, Manner, OLDEST_PROTOCOL, PROTOCOL, Pasted, Refusal, Screen, ViewOpened, map,
 };
 
 /// Says why a runner did not do what it was asked.
@@ -76,16 +76,19 @@ pub(crate) fn shape<T>(value: &Value, read: impl FnOnce(&Value) -> Option<T>) ->
 pub(crate) mod arguments {
     use super::{PROTOCOL, Value, map};
     use crate::emulator::Size;
+    use crate::protocol::Manner;
 
     pub(crate) fn hello(role: &str) -> Value {
         map([("protocol", PROTOCOL.into()), ("role", role.into())])
     }
 
-    pub(crate) fn paste(text: &[u8], submit: bool, require_bracketed: bool) -> Value {
+    pub(crate) fn paste(text: &[u8], manner: &Manner) -> Value {
         map([
             ("text", Value::Binary(text.to_vec())),
-            ("submit", submit.into()),
-            ("require_bracketed", require_bracketed.into()),
+            ("submit", manner.submit.into()),
+            ("require_bracketed", manner.require_bracketed.into()),
+            ("piece", manner.piece.map_or(Value::Nil, |most| (most as u64).into())),
+            ("before", Value::Binary(manner.before.clone())),
         ])
     }
 
@@ -178,18 +181,12 @@ impl RunnerClient {
         check_hello(&self.ask("hello", arguments::hello("host"), self.timeout)?)
     }
 
-    /// Writes a prompt into the program, with Enter behind it if `submit`.
+    /// Writes a prompt into the program.
     ///
     /// # Errors
     /// [`ClientError::TimedOut`] means that the program has not taken all of it within `timeout`, and still may.
-    pub fn paste(
-        &mut self,
-        text: &[u8],
-        submit: bool,
-        require_bracketed: bool,
-        timeout: Duration,
-    ) -> Result<Pasted, ClientError> {
-        let answer = self.ask("paste", arguments::paste(text, submit, require_bracketed), timeout)?;
+    pub fn paste(&mut self, text: &[u8], manner: &Manner, timeout: Duration) -> Result<Pasted, ClientError> {
+        let answer = self.ask("paste", arguments::paste(text, manner), timeout)?;
         shape(&answer, Pasted::from_value)
     }
 

@@ -3,7 +3,7 @@
 //! | method | arguments | answer |
 //! |---|---|---|
 //! | `hello` | `protocol`, `role` (`host` or `view`) | [`Hello`] |
-//! | `paste` | `text` (bytes), `submit`, `require_bracketed` | [`Pasted`], once it is done |
+//! | `paste` | `text` (bytes), the fields of [`Manner`] | [`Pasted`], once it is done |
 //! | `input` | `bytes` | nil |
 //! | `interrupt` | `key` (`escape` or `ctrl-c`) | nil |
 //! | `resize` | `columns`, `rows` | nil |
@@ -71,6 +71,20 @@ pub struct Status {
     pub message: Option<String>,
     /// When, in microseconds since the epoch.
     pub at_us: u64,
+}
+
+/// Says how a prompt is to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Manner {
+    /// Whether Enter goes behind it.
+    pub submit: bool,
+    /// Whether nothing is written unless the program takes pastes in brackets.
+    pub require_bracketed: bool,
+    /// Most characters of one paste, for programs that take a long one, or one of several lines, for something
+    /// other than typed text; `None` writes it as one.
+    pub piece: Option<usize>,
+    /// Keys that are written before it, in the same go.
+    pub before: Vec<u8>,
 }
 
 /// Tells how a prompt was delivered.

@@ -13,6 +13,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use orchflow_mux::client::{ClientError, RunnerClient};
+use orchflow_mux::protocol::Manner;
 use support::{CALL, TestRunner, lives, read_pid, wait_for};
 
 #[test]
@@ -24,6 +25,10 @@ fn runner_process() {
 fn receiver(count: usize, bracketed: bool) -> String {
     let bracket = if bracketed { "\\033[?2004h" } else { "" };
     format!("stty raw -echo; printf '{bracket}ready'; head -c {count} > got; printf done; sleep 60")
+}
+
+fn manner(submit: bool, require_bracketed: bool) -> Manner {
+    Manner { submit, require_bracketed, ..Manner::default() }
 }
 
 #[test]
@@ -41,7 +46,7 @@ fn a_program_prints_and_exits_and_its_last_screen_stays() {
         .map(|signal| signals.find(signal).unwrap_or_else(|| panic!("no {signal} in {signals}")))
         .collect();
     assert!(order.is_sorted(), "{signals}");
-    let refused = runner.client().paste(b"too late", true, false, CALL);
+    let refused = runner.client().paste(b"too late", &manner(true, false), CALL);
     assert!(matches!(refused, Err(ClientError::Refused(refusal)) if refusal.code == "exited"));
     runner.client().close().unwrap();
     wait_for("the socket is gone", || !runner.socket().exists());
@@ -84,9 +89,21 @@ fn a_prompt_goes_in_brackets_where_they_are_asked_for() {
     let expected = format!("\x1b[200~{clean}\x1b[201~\r");
     let runner = TestRunner::shell(&receiver(expected.len(), true));
     runner.wait_for_signal("BracketedPaste(true)");
-    let pasted = runner.client().paste(text.as_bytes(), true, true, CALL).unwrap();
+    let pasted = runner.client().paste(text.as_bytes(), &manner(true, true), CALL).unwrap();
     assert!(pasted.bracketed && pasted.submitted && !pasted.echoed, "{pasted:?}");
     assert_eq!(pasted.bytes, clean.len());
+    runner.wait_for_screen("done");
+    assert_eq!(fs::read_to_string(runner.path("got")).unwrap(), expected);
+}
+
+#[test]
+fn a_prompt_goes_in_pieces_behind_the_keys_that_empty_the_input_line() {
+    let expected = "\x15\x15\x1b[200~one\n\x1b[201~\x1b[200~two \x1b[201~\x1b[200~three\x1b[201~\r";
+    let runner = TestRunner::shell(&receiver(expected.len(), true));
+    runner.wait_for_signal("BracketedPaste(true)");
+    let manner = Manner { piece: Some(5), before: b"\x15\x15".to_vec(), ..manner(true, true) };
+    let pasted = runner.client().paste(b"one\ntwo three", &manner, CALL).unwrap();
+    assert_eq!(pasted.bytes, 13);
     runner.wait_for_screen("done");
     assert_eq!(fs::read_to_string(runner.path("got")).unwrap(), expected);
 }
@@ -95,9 +112,9 @@ fn a_prompt_goes_in_brackets_where_they_are_asked_for() {
 fn a_prompt_before_brackets_is_plain_or_refused() {
     let runner = TestRunner::shell(&receiver(4, false));
     runner.wait_for_screen("ready");
-    let refused = runner.client().paste(b"a\nb\n", true, true, CALL);
+    let refused = runner.client().paste(b"a\nb\n", &manner(true, true), CALL);
     assert!(matches!(refused, Err(ClientError::Refused(refusal)) if refusal.code == "not_bracketed"));
-    let pasted = runner.client().paste(b"a\nb\n", true, false, CALL).unwrap();
+    let pasted = runner.client().paste(b"a\nb\n", &manner(true, false), CALL).unwrap();
     assert!(!pasted.bracketed);
     runner.wait_for_screen("done");
     assert_eq!(fs::read(runner.path("got")).unwrap(), b"a\rb\r");
@@ -113,7 +130,7 @@ fn a_large_prompt_is_exact_while_the_program_echoes_all_of_it() {
     );
     let runner = TestRunner::shell(&script);
     runner.wait_for_screen("ready");
-    let pasted = runner.client().paste(text.as_bytes(), false, true, CALL).unwrap();
+    let pasted = runner.client().paste(text.as_bytes(), &manner(false, true), CALL).unwrap();
     assert!(pasted.echoed);
     runner.wait_for_screen("done");
     let got = fs::read_to_string(runner.path("got")).unwrap();
@@ -129,7 +146,10 @@ fn prompts_of_many_callers_are_not_mixed() {
     std::thread::scope(|scope| {
         for prompt in &prompts {
             scope.spawn(|| {
-                runner.client().paste(prompt.as_bytes(), true, true, Duration::from_secs(30)).unwrap()
+                runner
+                    .client()
+                    .paste(prompt.as_bytes(), &manner(true, true), Duration::from_secs(30))
+                    .unwrap()
             });
         }
     });

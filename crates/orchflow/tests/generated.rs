@@ -1,6 +1,7 @@
 //! What is made from the command catalogue is what stands in the repository.
 //!
 //! `ORCHFLOW_UPDATE=1 cargo test -p orchflow --test generated` writes it anew.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,7 +45,8 @@ fn the_reference_part_of_the_help_is_that_of_the_binary() {
     let stands = std::fs::read_to_string(&path).unwrap();
     let begin = format!("{:>78}\n\n", "*orchflow-commands-begin*");
     let end = format!("{:>78}\n", "*orchflow-commands-end*");
-    let from = stands.find(begin.trim()).map(|at| stands[..at].rfind('\n').map_or(0, |line| line + 1)).unwrap();
+    let from =
+        stands.find(begin.trim()).map(|at| stands[..at].rfind('\n').map_or(0, |line| line + 1)).unwrap();
     let to = stands.find(end.trim()).map(|at| at + end.trim().len() + 1).unwrap();
     let wanted = format!("{}{begin}{}{end}{}", &stands[..from], catalogue("help"), &stands[to..]);
     hold(&path, &stands, &wanted);
@@ -54,6 +56,9 @@ fn the_reference_part_of_the_help_is_that_of_the_binary() {
 fn every_key_of_the_configuration_file_is_in_the_help() {
     let help = std::fs::read_to_string(root().join("doc/orchflow.txt")).unwrap();
     for key in orchflow_host::config::KEYS {
-        assert!(help.contains(&format!("{key} ")) || help.contains(&format!("{key}\n")), "{key} is not in :help orchflow");
+        assert!(
+            help.contains(&format!("{key} ")) || help.contains(&format!("{key}\n")),
+            "{key} is not in :help orchflow"
+        );
     }
 }

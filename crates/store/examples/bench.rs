@@ -229,7 +229,7 @@ impl Pair {
         let mut ours = || ours.take().unwrap()();
         let mut raw = || raw.take().unwrap()();
         // Who goes first takes turns as well.
-        let (mine, theirs) = if turn % 2 == 0 {
+        let (mine, theirs) = if turn.is_multiple_of(2) {
             let mine = time(&mut ours);
             (mine, time(&mut raw))
         } else {

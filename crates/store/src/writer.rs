@@ -146,7 +146,7 @@ impl Writer {
         let (head, next_seq) = (self.rows.head, self.rows.next_seq);
         match self.try_commit(batch) {
             Ok(sealed) => {
-
+                self.sealed = sealed;
                 Ok(())
             }
             Err(error) => {

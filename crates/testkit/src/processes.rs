@@ -59,7 +59,8 @@ fn belongs(pid: i32, root: &Path, marker: &[u8]) -> bool {
     if environment.split(|byte| *byte == 0).any(|variable| variable == marker) {
         return true;
     }
-    let leads_there = |link: &Path| fs::read_link(link).is_ok_and(|target| starts_with(target.as_os_str(), root));
+    let leads_there =
+        |link: &Path| fs::read_link(link).is_ok_and(|target| starts_with(target.as_os_str(), root));
     let folder = format!("/proc/{pid}");
     if leads_there(&Path::new(&folder).join("cwd")) {
         return true;

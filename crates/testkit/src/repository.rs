@@ -103,7 +103,13 @@ impl TemporaryRepository {
     pub fn user_state(&self) -> (Vec<u8>, String, String, String) {
         (
             fs::read(self.path.join(".git/index")).unwrap_or_default(),
-            self.git(["for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/tags", "refs/stash"]),
+            self.git([
+                "for-each-ref",
+                "--format=%(refname) %(objectname)",
+                "refs/heads",
+                "refs/tags",
+                "refs/stash",
+            ]),
             fs::read_to_string(self.path.join(".git/HEAD")).unwrap_or_default(),
             self.git(["--no-optional-locks", "status", "--porcelain", "--untracked-files=all"]),
         )

@@ -183,7 +183,15 @@ impl Sandbox {
     /// # Panics
     /// When it cannot be started.
     pub fn follow(&self, after: u64) -> Follower {
-        Follower::start(self.orchflow_command(["log", "--jsonl", "--follow", "--limit", "10000", "--after", &after.to_string()]))
+        Follower::start(self.orchflow_command([
+            "log",
+            "--jsonl",
+            "--follow",
+            "--limit",
+            "10000",
+            "--after",
+            &after.to_string(),
+        ]))
     }
 
     /// Gives the rows of `orchflow status`.
@@ -243,7 +251,9 @@ impl Sandbox {
     /// When there is none.
     #[track_caller]
     pub fn until_event(&self, event_type: &str, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
-        eventually(&format!("{event_type}: {what}"), || self.events(&[event_type]).into_iter().find(|event| wanted(event)))
+        eventually(&format!("{event_type}: {what}"), || {
+            self.events(&[event_type]).into_iter().find(|event| wanted(event))
+        })
     }
 
     /// Finds the living processes that were started in it.

@@ -52,9 +52,9 @@ pub fn from_json(json: &Json) -> Value {
             .unwrap_or(Value::Nil),
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(items) => Value::Array(items.iter().map(from_json).collect()),
-        Json::Object(entries) => {
-            Value::Map(entries.iter().map(|(key, value)| (Value::from(key.as_str()), from_json(value))).collect())
-        }
+        Json::Object(entries) => Value::Map(
+            entries.iter().map(|(key, value)| (Value::from(key.as_str()), from_json(value))).collect(),
+        ),
     }
 }
 

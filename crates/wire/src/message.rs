@@ -61,9 +61,11 @@ impl Message {
         let mut items = items.into_iter();
         let kind = items.next().as_ref().and_then(Value::as_u64);
         let message = match (kind, items.len()) {
-            (Some(0), 3) => {
-                Message::Request { id: id(items.next())?, method: text(items.next())?, params: array(items.next())? }
-            }
+            (Some(0), 3) => Message::Request {
+                id: id(items.next())?,
+                method: text(items.next())?,
+                params: array(items.next())?,
+            },
             (Some(1), 3) => Message::Response {
                 id: id(items.next())?,
                 error: items.next().unwrap_or(Value::Nil),
@@ -72,7 +74,9 @@ impl Message {
             (Some(2), 2) => {
                 Message::Notification { method: text(items.next())?, params: array(items.next())? }
             }
-            _ => return Err(MessageError::Shape("its first element or its length is none of the three kinds")),
+            _ => {
+                return Err(MessageError::Shape("its first element or its length is none of the three kinds"));
+            }
         };
         Ok(message)
     }
@@ -89,9 +93,11 @@ impl Message {
             Message::Response { id, error, result } => {
                 Value::Array(vec![Value::from(1u8), Value::from(*id), error.clone(), result.clone()])
             }
-            Message::Notification { method, params } => {
-                Value::Array(vec![Value::from(2u8), Value::from(method.as_str()), Value::Array(params.clone())])
-            }
+            Message::Notification { method, params } => Value::Array(vec![
+                Value::from(2u8),
+                Value::from(method.as_str()),
+                Value::Array(params.clone()),
+            ]),
         };
         encode_value(&value)
     }

@@ -14,6 +14,12 @@ use super::program::{Presence, find_program};
 /// Longest wait for readiness that can be asked for, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 3600;
 
+/// Longest keys that clear an input line, in bytes.
+const LONGEST_KEYS: usize = 64;
+
+/// The most often they are pressed.
+const MOST_TIMES: u16 = 1000;
+
 /// How an agent is spoken with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -65,6 +71,41 @@ pub enum Give {
 pub struct Prompt {
     /// The way.
     pub give: Give,
+    /// Most characters of one paste, for programs that take a longer one, or one of several lines, for something
+    /// other than the human's own words. By default a prompt is one paste.
+    pub piece: Option<usize>,
+    /// What empties the input line before a prompt, so that it is not sent together with what stood there.
+    pub clear: Clear,
+    /// Characters that make a command of what begins with them; a blank goes before them.
+    pub not_first: String,
+    /// Characters that change what Enter does behind them; a blank goes between.
+    pub not_last: String,
+}
+
+/// Keys that take away some of what stands in an input line, and do nothing to an empty one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clear {
+    /// The keys.
+    pub keys: String,
+    /// How often they are pressed.
+    pub times: u16,
+}
+
+impl Prompt {
+    /// Brings a prompt into the form that is written.
+    pub fn shape(&self, prompt: &str) -> String {
+        let mut text = self.give.shape(prompt);
+        if text.starts_with(|first| self.not_first.contains(first)) {
+            text.insert(0, ' ');
+        }
+        // Line ends at the end are not written.
+        let end = text.trim_end_matches(['\r', '\n']).len();
+        if text.get(..end).is_some_and(|text| text.ends_with(|last| self.not_last.contains(last))) {
+            text.insert(end, ' ');
+        }
+        text
+    }
 }
 
 impl Give {
@@ -269,6 +310,12 @@ impl Entry {
         }
         if self.rehearsal.is_some() && self.kind != Kind::Rehearsal {
             return Err("rehearsal: only an agent of kind = \"rehearsal\" plays a script".to_owned());
+        }
+        if self.prompt.piece == Some(0) {
+            return Err("prompt.piece: a paste has at least one character".to_owned());
+        }
+        if self.prompt.clear.keys.len() > LONGEST_KEYS || self.prompt.clear.times > MOST_TIMES {
+            return Err(format!("prompt.clear: give at most {LONGEST_KEYS} bytes, {MOST_TIMES} times"));
         }
         for dialog in &self.dialogs {
             for (field, text) in [("waiting_for", &dialog.waiting_for), ("screen", &dialog.screen)] {

@@ -47,6 +47,33 @@ fn is_known(name: &str) -> bool {
     KNOWN.contains(&name)
 }
 
+/// Takes out the marks that are put around what was pasted: `<pasted_content id="7a56">` and its end with the
+/// same id, each with its line end. What is between them is what the human pasted.
+fn without_paste_marks(prompt: &str) -> String {
+    const OPEN: &str = "<pasted_content id=\"";
+    let mut text = String::new();
+    let mut rest = prompt;
+    while let Some((before, opened)) = rest.split_once(OPEN) {
+        let marked = opened.split_once("\">\n").and_then(|(id, inside)| {
+            let close = format!("\n</pasted_content id=\"{id}\">");
+            let (pasted, after) = inside.split_once(&close)?;
+            Some((pasted, after.strip_prefix('\n').unwrap_or(after)))
+        });
+        text.push_str(before);
+        rest = match marked {
+            Some((pasted, after)) => {
+                text.push_str(pasted);
+                after
+            }
+            None => {
+                text.push_str(OPEN);
+                opened
+            }
+        };
+    }
+    text + rest
+}
+
 struct Body(Map<String, Value>);
 
 impl Body {
@@ -76,7 +103,9 @@ impl Body {
                 source: self.text("source").unwrap_or_default(),
             },
             "SessionEnd" => Report::SessionEnded { reason: self.text("reason").unwrap_or_default() },
-            "UserPromptSubmit" => Report::PromptSubmitted { text: self.text("prompt")? },
+            "UserPromptSubmit" => Report::PromptSubmitted {
+                text: cut_text(&without_paste_marks(self.0.get("prompt")?.as_str()?)),
+            },
             "Stop" => Report::TurnEnded { message: self.text("last_assistant_message") },
             "StopFailure" => Report::TurnFailed {
                 error: self.text("error").unwrap_or_else(|| "unknown".to_owned()),
@@ -173,6 +202,28 @@ mod tests {
         let parsed = report("CwdChanged", json!({"cwd": "/x"}));
         assert_eq!(parsed.report, Report::Other { name: "CwdChanged".into(), payload: json!({"cwd": "/x"}) });
         assert_eq!(parsed.note, None);
+    }
+
+    #[test]
+    fn a_pasted_prompt_is_what_was_pasted() {
+        let mark = |id: &str, text: &str| {
+            format!("<pasted_content id=\"{id}\">\n{text}\n</pasted_content id=\"{id}\">\n")
+        };
+        let long = "word\n".repeat(super::super::STRING_LIMIT);
+        for (prompt, text) in [
+            (format!("\n\n{}", mark("7a56", "fix\nit")), "\n\nfix\nit".to_owned()),
+            (format!("see {}and {}", mark("1", "a"), mark("2", "b")), "see aand b".to_owned()),
+            // The human's own words are left alone.
+            (
+                "write <pasted_content id=\"7\"> to x".to_owned(),
+                "write <pasted_content id=\"7\"> to x".to_owned(),
+            ),
+            (mark("1", "</pasted_content id=\"2\">"), "</pasted_content id=\"2\">".to_owned()),
+            (mark("1", &long), cut_text(&long)),
+        ] {
+            let parsed = report("UserPromptSubmit", json!({ "prompt": prompt }));
+            assert_eq!(parsed.report, Report::PromptSubmitted { text });
+        }
     }
 
     #[test]

@@ -19,11 +19,16 @@ const MAX_AGENTS: usize = 256;
 
 pub(super) fn decide(step: &mut Step<'_>, command: Command) -> Result<(), Refusal> {
     if let Actor::Agent { agent } = &step.actor {
-        return Err(Refusal::new(Code::NotAllowed, format!("agent {agent} may not do this; only the human may"))
-            .hint("run the command in your own shell or editor"));
+        return Err(Refusal::new(
+            Code::NotAllowed,
+            format!("agent {agent} may not do this; only the human may"),
+        )
+        .hint("run the command in your own shell or editor"));
     }
     match command {
-        Command::StartRun { objective, base, agents, place } => start_run(step, objective, base, agents, place),
+        Command::StartRun { objective, base, agents, place } => {
+            start_run(step, objective, base, agents, place)
+        }
         Command::SpawnAgent { run, base, agent, prompt, place } => {
             spawn(step, run, &base, &agent, prompt, place)
         }
@@ -211,11 +216,10 @@ fn stop(step: &mut Step<'_>, agents: &[AgentKey]) -> Result<(), Refusal> {
         }
     }
     for key in agents {
-        let living = step
-            .state
-            .agents
-            .get(key)
-            .is_some_and(|agent| matches!(agent.phase, Phase::Requested | Phase::Starting | Phase::Running));
+        let living =
+            step.state.agents.get(key).is_some_and(|agent| {
+                matches!(agent.phase, Phase::Requested | Phase::Starting | Phase::Running)
+            });
         if living {
             step.emit_for(key, StopRequested {});
             step.want(EffectBody::StopAgent { agent: key.clone() });
@@ -272,9 +276,11 @@ fn accept(step: &mut Step<'_>, hunk: HunkRef, accepted_before: Vec<String>) -> R
 }
 
 fn base_tree(step: &Step<'_>, hunk: &HunkRef) -> Result<String, Refusal> {
-    step.state.agents.get(&hunk.agent).map(|agent| agent.base_tree.clone()).ok_or_else(|| {
-        Refusal::new(Code::UnknownAgent, format!("there is no agent {}", hunk.agent))
-    })
+    step.state
+        .agents
+        .get(&hunk.agent)
+        .map(|agent| agent.base_tree.clone())
+        .ok_or_else(|| Refusal::new(Code::UnknownAgent, format!("there is no agent {}", hunk.agent)))
 }
 
 fn reject(step: &mut Step<'_>, hunk: HunkRef, reason: Option<String>) -> Result<(), Refusal> {

@@ -3,7 +3,8 @@
 use super::Step;
 use crate::effect::{EffectBody, Timer};
 use crate::event::payload::{
-    AiStartedTask, PromptAccepted, PromptExtended, PromptQueued, PromptUndelivered, PromptWriting, TurnStarted,
+    AiStartedTask, PromptAccepted, PromptExtended, PromptQueued, PromptUndelivered, PromptWriting,
+    TurnStarted,
 };
 use crate::state::{PromptOrigin, PromptState, ReadySignal, StatusState};
 use crate::{AgentKey, Timestamp};
@@ -31,7 +32,21 @@ pub(super) fn readiness_check(now: Timestamp, attempt: u32) -> Timestamp {
     Timestamp(now.0 + after)
 }
 
+/// How long after a program began to read keys its screen is looked at, each time counted from the one before, in
+/// microseconds. What reads keys before a program is ready is a dialog.
+const GLANCES: [i64; 4] = [200_000, 300_000, 500_000, 1_000_000];
+
 impl Step<'_> {
+    /// Wants the n-th look at the screen of a program that is not ready and just began to read keys.
+    pub(super) fn await_dialog(&mut self, key: &AgentKey, attempt: u32) {
+        let may_show = self.state.agents.get(key).is_some_and(super::status::may_show_dialog);
+        let after = GLANCES.get(attempt as usize).filter(|_| may_show);
+        if let Some(after) = after {
+            let timer = Timer::Glance { agent: key.clone(), attempt };
+            self.want(EffectBody::Wake { timer, at: Timestamp(self.context.now.0 + after) });
+        }
+    }
+
     /// Queues a prompt, or lets review notes join a waiting one. Gives the prompt's number.
     pub(super) fn queue(&mut self, agent: &AgentKey, text: &str, origin: PromptOrigin) -> u64 {
         let joinable = (origin == PromptOrigin::Review)
@@ -104,10 +119,7 @@ impl Step<'_> {
         }
         let (turn, first) = (agent.turn + 1, agent.turn == 0);
         let text = if is_whole { None } else { seen };
-        self.emit_for(
-            key,
-            TurnStarted { turn, prompt: accepted, evidence: evidence.to_owned(), text },
-        );
+        self.emit_for(key, TurnStarted { turn, prompt: accepted, evidence: evidence.to_owned(), text });
         let objective = flying.filter(|(.., origin)| first && *origin == PromptOrigin::Objective);
         if let Some((_, _, task, _)) = objective {
             let reasoning = match self.state.agents_of(key.run).len() {

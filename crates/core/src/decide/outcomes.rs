@@ -1,13 +1,13 @@
 //! How effects went, turned into facts and further wishes.
 
-use super::status::Seen;
+use super::status::{Seen, may_show_dialog};
 use super::{Step, delivery, reports};
-use crate::effect::{Effect, EffectBody, Outcome, Timer};
+use crate::effect::{Effect, EffectBody, Ended, Outcome, Timer};
 use crate::event::payload::{
     self, AgentFailedToStart, AgentSpawned, AiGeneratedCode, AiRequestedReview, CheckpointFailed,
-    CheckpointTaken, CleanFailed, DecisionRefused, EffectLost, HostStarted, HumanRevertedChange, HunkAccepted,
-    HunkRef, HunkRejected, PromptUndelivered, PromptWritten, UndoRefused, ViewOpened, WorktreeCleaned,
-    WorktreeCreated,
+    CheckpointTaken, CleanFailed, DecisionRefused, EffectLost, HostStarted, HumanRevertedChange,
+    HunkAccepted, HunkRef, HunkRejected, PromptUndelivered, PromptWritten, UndoRefused, ViewOpened,
+    WorktreeCleaned, WorktreeCreated,
 };
 use crate::report::Channel;
 use crate::state::agent::{HUNK_REJECTED, PROCESS_ENDED, TURN_ENDED};
@@ -84,12 +84,7 @@ pub(super) fn runner_gone(step: &mut Step<'_>, key: &AgentKey, exit: Option<(Opt
     step.settle(key.run);
 }
 
-fn worktrees(
-    step: &mut Step<'_>,
-    agents: &[AgentKey],
-    place: &crate::command::ViewPlace,
-    outcome: Outcome,
-) {
+fn worktrees(step: &mut Step<'_>, agents: &[AgentKey], place: &crate::command::ViewPlace, outcome: Outcome) {
     let (mut results, otherwise) = match outcome {
         Outcome::WorktreesCreated(results) => (results, "nothing is known of it".to_owned()),
         Outcome::Failed(refusal) => (Vec::new(), explain(&refusal)),
@@ -204,7 +199,8 @@ fn pasted(step: &mut Step<'_>, key: &AgentKey, prompt: u64, outcome: Outcome) {
             if tells {
                 step.await_acceptance(key, prompt);
             } else {
-                let evidence = if echoed { "it printed after the prompt" } else { "written; it tells nothing" };
+                let evidence =
+                    if echoed { "it printed after the prompt" } else { "written; it tells nothing" };
                 step.start_turn(key, evidence, None);
             }
         }
@@ -226,16 +222,15 @@ fn screen_read(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
         return;
     }
     let status = &agent.status;
+    let silent_for = step.context.now.0.saturating_sub(status.since.0);
     match found {
         Some((waiting_for, text)) => {
             let seen = Seen::new(StatusState::Waiting, Channel::Screen).detail(Some(text));
             step.see(key, seen.waiting_for(waiting_for));
         }
-        None if status.state == StatusState::Starting => {
-            if step.context.now.0.saturating_sub(status.since.0) >= SILENT_START {
-                let seen = Seen::new(StatusState::Waiting, Channel::Screen);
-                step.see(key, seen.waiting_for(LOOK));
-            }
+        None if status.state == StatusState::Starting && silent_for >= SILENT_START => {
+            let seen = Seen::new(StatusState::Waiting, Channel::Screen);
+            step.see(key, seen.waiting_for(LOOK));
         }
         // The dialog is gone from the screen, and nothing says yet what came after it.
         None if status.source == Channel::Screen && status.waiting_for.as_deref() != Some(LOOK) => {
@@ -259,13 +254,19 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
                 step.deliver(key);
                 return;
             }
-            if !agent.stated {
+            if may_show_dialog(agent) {
                 step.want(EffectBody::ReadScreen { agent: key.clone(), attempt: *attempt });
             }
             let attempt = attempt.saturating_add(1);
             let timer = Timer::Readiness { agent: key.clone(), attempt };
             let at = delivery::readiness_check(step.context.now, attempt);
             step.want(EffectBody::Wake { timer, at });
+        }
+        Timer::Glance { agent: key, attempt } => {
+            if step.state.agents.get(key).is_some_and(may_show_dialog) {
+                step.want(EffectBody::ReadScreen { agent: key.clone(), attempt: 0 });
+                step.await_dialog(key, attempt.saturating_add(1));
+            }
         }
         Timer::Acceptance { agent: key, prompt } => {
             if !step.state.prompts.contains_key(prompt) {
@@ -282,6 +283,7 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
                 let reason = "it was written, and the program never said that it took it; look at its pane \
                               before you send it again";
                 step.emit_for(key, PromptUndelivered { prompt: *prompt, reason: reason.to_owned() });
+                step.deliver(key);
                 step.settle(key.run);
             }
         }
@@ -451,10 +453,10 @@ fn stopped(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
     let Some(agent) = step.state.agents.get(key) else { return };
     match outcome {
         // The runner's own report of the exit may still be on its way; it finds the work done.
-        Outcome::Stopped if agent.phase == Phase::Running => {
-            reports::exited(step, key, None, None, 0, false);
+        Outcome::Stopped(Ended { code, signal, leftover_ended }) if agent.phase == Phase::Running => {
+            reports::exited(step, key, code, signal, leftover_ended, false);
         }
-        Outcome::Stopped => {}
+        Outcome::Stopped(_) => {}
         Outcome::Failed(refusal) => lost(step, key, "stop agent", explain(&refusal)),
         Outcome::Unknown(why) => lost(step, key, "stop agent", why),
         _ => lost(step, key, "stop agent", "its outcome is unknown".to_owned()),

@@ -152,7 +152,13 @@ fn stated(
             step.see(key, Seen::new(StatusState::Failed, source).detail(detail.clone()));
             close_turn(step, key, TurnOutcome::Failed, detail);
         }
-        StatedState::Clear => {}
+        StatedState::Clear => {
+            let Some(agent) = step.state.agents.get(key) else { return };
+            // The dialog it stated is answered. Another may follow that it does not state.
+            if !agent.ready && agent.status.state == StatusState::Waiting {
+                step.see(key, Seen::new(StatusState::Starting, source));
+            }
+        }
     }
 }
 
@@ -201,6 +207,9 @@ fn output(step: &mut Step<'_>, key: &AgentKey, report: &Report) {
             }
             if on && by_output && !in_turn {
                 step.see(key, Seen::new(StatusState::Idle, Channel::Output));
+            }
+            if on {
+                step.await_dialog(key, 0);
             }
         }
         Report::OutputActive if by_output => {
@@ -306,7 +315,10 @@ fn content(step: &mut Step<'_>, key: &AgentKey, report: Report) {
             supersede(step, key, Some(Call::new(&tool, &tool_use_id, &input)), "the tool ran");
             step.see(key, Seen::new(StatusState::Working, Channel::Hook));
             let paths_from = input.clone();
-            (payload::ToolFinished { tool, tool_use_id, input, response, duration_ms }.into(), Some(paths_from))
+            (
+                payload::ToolFinished { tool, tool_use_id, input, response, duration_ms }.into(),
+                Some(paths_from),
+            )
         }
         Report::ToolFailed { tool_use_id, tool, input, error, interrupted } => {
             supersede(step, key, Some(Call::new(&tool, &tool_use_id, &input)), "the tool failed");

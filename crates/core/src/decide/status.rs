@@ -1,11 +1,11 @@
 //! When an agent's status changes, and which of two sources is believed.
 
 use super::Step;
+use crate::AgentKey;
 use crate::event::payload::AgentStatusChanged;
 use crate::report::Channel;
 use crate::state::agent::TURN_ENDED;
 use crate::state::{Agent, Confidence, Phase, StatusState, TurnOutcome};
-use crate::AgentKey;
 
 /// A status as one source has it.
 pub(super) struct Seen {
@@ -46,8 +46,17 @@ fn is_believed(agent: &Agent, source: Channel) -> bool {
         Channel::Osc7501 | Channel::Process => true,
         Channel::Hook => !agent.stated,
         Channel::Osc | Channel::Output => !agent.stated && !agent.signals.hooks,
-        Channel::Screen => !agent.ready && !agent.stated,
+        Channel::Screen => may_show_dialog(agent),
     }
+}
+
+/// Tells whether an agent may stand in a dialog that it states nothing of: it is not ready, and what it stated
+/// last, if anything, it took back.
+pub(super) fn may_show_dialog(agent: &Agent) -> bool {
+    let status = &agent.status;
+    agent.is_living()
+        && !agent.ready
+        && (status.source != Channel::Osc7501 || status.state == StatusState::Starting)
 }
 
 impl Step<'_> {

@@ -226,7 +226,11 @@ impl State {
         let earlier = self.operations.values().rev().find(|operation| operation.hunk.id == hunk);
         let standing = earlier.map(|operation| Decision {
             hunk: operation.hunk.clone(),
-            state: if operation.decision == "reject" { DecisionState::Rejected } else { DecisionState::Accepted },
+            state: if operation.decision == "reject" {
+                DecisionState::Rejected
+            } else {
+                DecisionState::Accepted
+            },
             reason: None,
             seq: operation.seq,
         });

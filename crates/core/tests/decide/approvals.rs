@@ -110,7 +110,10 @@ fn a_working_that_was_stated_before_the_dialog_supersedes_nothing() {
     let agent = scene.in_turn(CLAUDE);
     ask(&mut scene, &agent, "touch zz");
     let running = Some("Running touch zz".to_owned());
-    scene.report(&agent, Report::StatusStated { state: StatedState::Working, detail: running, category: None });
+    scene.report(
+        &agent,
+        Report::StatusStated { state: StatedState::Working, detail: running, category: None },
+    );
     assert_eq!(scene.state.approvals.len(), 1);
 }
 
@@ -157,20 +160,26 @@ fn only_the_tool_that_was_asked_for_settles_an_approval_by_its_end() {
 fn an_approval_that_names_its_call_is_known_by_it() {
     let mut scene = Scene::new();
     let agent = scene.in_turn(CLAUDE);
-    scene.report(&agent, Report::ApprovalRequested {
-        tool: "Bash".to_owned(),
-        input: json!({"command": "ls"}),
-        tool_use_id: Some("toolu_1".to_owned()),
-        answerable: true,
-    });
+    scene.report(
+        &agent,
+        Report::ApprovalRequested {
+            tool: "Bash".to_owned(),
+            input: json!({"command": "ls"}),
+            tool_use_id: Some("toolu_1".to_owned()),
+            answerable: true,
+        },
+    );
     scene.report(&agent, finished("Bash", Some("toolu_2"), "ls"));
     assert_eq!(scene.state.approvals.len(), 1);
-    scene.report(&agent, Report::ToolDenied {
-        tool_use_id: Some("toolu_1".to_owned()),
-        tool: "Bash".to_owned(),
-        input: json!({"command": "ls -l"}),
-        reason: "no".to_owned(),
-    });
+    scene.report(
+        &agent,
+        Report::ToolDenied {
+            tool_use_id: Some("toolu_1".to_owned()),
+            tool: "Bash".to_owned(),
+            input: json!({"command": "ls -l"}),
+            reason: "no".to_owned(),
+        },
+    );
     assert_eq!(whys(&scene), ["the tool was denied"]);
 }
 

@@ -195,8 +195,22 @@ fn five_turns_end_as_they_did() {
         );
         assert_eq!((scene.count("prompt_accepted"), scene.count("prompt_undelivered")), (1, 0));
         let expected = [
-            "starting", "idle", "working", "waiting: approval", "working", "done", "working", "idle", "working",
-            "failed", "working", "waiting: approval", "idle", "working", "idle", "exited",
+            "starting",
+            "idle",
+            "working",
+            "waiting: approval",
+            "working",
+            "done",
+            "working",
+            "idle",
+            "working",
+            "failed",
+            "working",
+            "waiting: approval",
+            "idle",
+            "working",
+            "idle",
+            "exited",
         ];
         assert_eq!(statuses, expected, "hooks {late} µs late");
         assert_eq!(scene.outcome(1), Some("done"));
@@ -234,7 +248,11 @@ fn the_words_of_a_turn_come_from_its_hook_whichever_is_first() {
                 _ => None,
             })
             .collect();
-        assert_eq!(messages[0].as_deref(), Some("Done: the mock model played its scenario."), "{late} µs late");
+        assert_eq!(
+            messages[0].as_deref(),
+            Some("Done: the mock model played its scenario."),
+            "{late} µs late"
+        );
         assert_eq!(messages[2].as_deref(), Some("API Error: 400 mock error 400"), "{late} µs late");
     }
 }

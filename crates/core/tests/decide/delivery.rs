@@ -53,11 +53,11 @@ fn each_ready_signal_opens_the_way() {
     let cases: [(&str, _, Vec<Report>); 5] = [
         ("status", CLAUDE, vec![session(), stated(StatedState::Idle)]),
         ("session", HOOKED, vec![session()]),
-        ("session after a stated dialog", HOOKED, vec![
-            stated(StatedState::Blocked),
-            session(),
-            stated(StatedState::Idle),
-        ]),
+        (
+            "session after a stated dialog",
+            HOOKED,
+            vec![stated(StatedState::Blocked), session(), stated(StatedState::Idle)],
+        ),
         ("input line", SHELL, vec![Report::OutputActive, Report::BracketedPaste { on: true }]),
         ("start", SCRIPT, vec![]),
     ];

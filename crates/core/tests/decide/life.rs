@@ -2,7 +2,7 @@
 
 use orchflow_core::command::{Command, ViewPlace};
 use orchflow_core::decide::Input;
-use orchflow_core::effect::{EffectBody, Outcome};
+use orchflow_core::effect::{EffectBody, Ended, Outcome};
 use orchflow_core::event::EventBody;
 use orchflow_core::event::payload::Bytes;
 use orchflow_core::report::{Report, StatedState};
@@ -11,7 +11,7 @@ use orchflow_core::{AgentKey, Code, Refusal};
 use serde_json::json;
 
 use crate::scene::{
-    CLAUDE, HOOKED, OBJECTIVE, SCRIPT, STATING, Scene, base, checkpoint, exited, hunk, is, key, launched, spec,
+    CLAUDE, OBJECTIVE, SCRIPT, STATING, Scene, base, checkpoint, exited, hunk, is, key, launched, spec,
     stated, submitted,
 };
 
@@ -50,7 +50,9 @@ fn worktrees_come_together_and_each_failure_stands_alone() {
 
 #[test]
 fn a_start_that_fails_settles_its_run() {
-    for outcome in [Outcome::Failed(Refusal::new(Code::AgentMissing, "no claude").hint("npm i")), Outcome::Woken] {
+    for outcome in
+        [Outcome::Failed(Refusal::new(Code::AgentMissing, "no claude").hint("npm i")), Outcome::Woken]
+    {
         let mut scene = Scene::new();
         let agent = scene.swarm(&[spec("claude", CLAUDE)]).remove(0);
         scene.worktrees();
@@ -206,7 +208,7 @@ fn a_stop_ends_what_lives_and_a_stopped_run_has_not_failed() {
     assert_eq!(scene.status(&agent), "stopped");
     assert_eq!(scene.turns(&agent), [TurnOutcome::Interrupted]);
     let effect = scene.take(|body| matches!(body, EffectBody::StopAgent { .. }));
-    scene.done(effect, Outcome::Stopped);
+    scene.done(effect, Outcome::Stopped(Ended::default()));
     assert_eq!(scene.count("agent_exited"), 1);
     scene.checkpointed();
     assert_eq!(scene.outcome(1), Some("done"));
@@ -221,7 +223,7 @@ fn a_stop_whose_exit_report_is_late_is_the_end_as_well() {
     let agent = scene.in_turn(CLAUDE);
     scene.command(Command::StopAgents { agents: vec![agent.clone()] }).unwrap();
     let effect = scene.take(|body| matches!(body, EffectBody::StopAgent { .. }));
-    scene.done(effect, Outcome::Stopped);
+    scene.done(effect, Outcome::Stopped(Ended::default()));
     assert!(is(scene.agent(&agent), Phase::Exited, StatusState::Stopped));
 }
 
@@ -248,7 +250,7 @@ fn a_stop_before_the_start_prevents_it() {
     let agent = scene.swarm(&[spec("claude", CLAUDE)]).remove(0);
     scene.command(Command::StopAgents { agents: vec![agent.clone()] }).unwrap();
     let effect = scene.take(|body| matches!(body, EffectBody::StopAgent { .. }));
-    scene.done(effect, Outcome::Stopped);
+    scene.done(effect, Outcome::Stopped(Ended::default()));
     scene.worktrees();
     assert!(!scene.wants(|body| matches!(body, EffectBody::LaunchAgent { .. })));
     assert_eq!(scene.agent(&agent).phase, Phase::FailedToStart);
@@ -361,7 +363,12 @@ fn a_checkpoint_tells_what_git_saw() {
     let place = scene.events.len();
     scene.finish_turn(&agent);
     let types = scene.types_since(place);
-    assert!(types.ends_with(&["checkpoint_taken", "ai_generated_code", "ai_requested_review", "run_settled"]));
+    assert!(types.ends_with(&[
+        "checkpoint_taken",
+        "ai_generated_code",
+        "ai_requested_review",
+        "run_settled"
+    ]));
     let kept = scene.agent(&agent).checkpoint.clone().unwrap();
     assert_eq!((kept.commit.as_str(), kept.turn, kept.hunks), ("c1", 1, 2));
     let EventBody::AiGeneratedCode(code) = &scene.events[scene.events.len() - 3].body else { panic!() };
@@ -404,85 +411,6 @@ fn a_new_host_delivers_what_waited() {
     scene.done(writing, Outcome::Unknown("the host ended".to_owned()));
     scene.command(Command::SendPrompt { to: vec![agent.clone()], text: "after".to_owned() }).unwrap();
     assert_eq!(scene.pasted(), "after");
-}
-
-#[test]
-fn a_screen_is_read_only_while_nothing_better_is_known() {
-    let mut scene = Scene::new();
-    let agent = scene.running(CLAUDE);
-    let launched = scene.now;
-    scene.pass(launched + 1_300_000);
-    let read = scene.take(|body| matches!(body, EffectBody::ReadScreen { .. }));
-    let dialog = Some(("api key".to_owned(), "Detected a custom API key".to_owned()));
-    scene.done(read, Outcome::ScreenRead(dialog));
-    assert_eq!(scene.status(&agent), "waiting: api key", "within two seconds");
-    assert_eq!(scene.agent(&agent).status.confidence.word(), "guess");
-    scene.pass(launched + 2_000_000);
-    let late = scene.take(|body| matches!(body, EffectBody::ReadScreen { .. }));
-    let trust = Some("trust this folder".to_owned());
-    scene.report(&agent, Report::StatusStated { state: StatedState::Blocked, detail: trust, category: None });
-    scene.done(late, Outcome::ScreenRead(Some(("mcp".to_owned(), "New MCP server".to_owned()))));
-    let matched = Report::ScreenMatched { waiting_for: "mcp".to_owned(), text: "New MCP server".to_owned() };
-    scene.report(&agent, matched);
-    assert_eq!(scene.status(&agent), "waiting: trust", "what the program states is the record");
-    assert_eq!(scene.agent(&agent).status.confidence.word(), "stated");
-}
-
-#[test]
-fn a_program_that_shows_nothing_known_asks_for_a_look() {
-    let mut scene = Scene::new();
-    let agent = scene.running(CLAUDE);
-    let launched = scene.now;
-    let look = |scene: &mut Scene, after: i64| {
-        scene.pass(launched + after);
-        while scene.wants(|body| matches!(body, EffectBody::ReadScreen { .. })) {
-            let read = scene.take(|body| matches!(body, EffectBody::ReadScreen { .. }));
-            scene.done(read, Outcome::ScreenRead(None));
-        }
-        scene.status(&agent)
-    };
-    assert_eq!(look(&mut scene, 4_000_000), "starting");
-    assert_eq!(look(&mut scene, 9_000_000), "waiting: look at the pane");
-    let changes = scene.count("agent_status_changed");
-    assert_eq!(look(&mut scene, 200_000_000), "waiting: look at the pane");
-    assert_eq!(scene.count("agent_status_changed"), changes, "said once");
-}
-
-#[test]
-fn a_dialog_that_is_gone_is_not_shown_any_more() {
-    let mut scene = Scene::new();
-    let agent = scene.running(CLAUDE);
-    let matched = Report::ScreenMatched { waiting_for: "trust".to_owned(), text: "Quick safety check".to_owned() };
-    scene.report(&agent, matched);
-    scene.pass(scene.now + 1_300_000);
-    let read = scene.take(|body| matches!(body, EffectBody::ReadScreen { .. }));
-    scene.done(read, Outcome::ScreenRead(None));
-    assert_eq!(scene.status(&agent), "unknown");
-}
-
-#[test]
-fn a_session_with_an_input_line_is_ready_though_it_states_nothing() {
-    let mut scene = Scene::new();
-    let agent = scene.running(CLAUDE);
-    scene.report(&agent, Report::SessionStarted { session_id: "s".to_owned(), source: "startup".to_owned() });
-    scene.report(&agent, Report::BracketedPaste { on: true });
-    scene.pass(scene.now + 10_000_000);
-    assert_eq!(scene.pasted(), OBJECTIVE);
-}
-
-#[test]
-fn the_statuses_of_a_hooked_program_follow_its_hooks() {
-    let mut scene = Scene::new();
-    let agent = scene.running(HOOKED);
-    scene.report(&agent, Report::SessionStarted { session_id: "s".to_owned(), source: "startup".to_owned() });
-    assert_eq!(scene.status(&agent), "idle");
-    scene.pasted();
-    scene.report(&agent, submitted(OBJECTIVE));
-    assert_eq!(scene.status(&agent), "working");
-    scene.report(&agent, Report::TurnEnded { message: None });
-    assert_eq!(scene.status(&agent), "done");
-    scene.checkpointed();
-    assert_eq!(scene.outcome(1), Some("done"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tables and properties of `decide` and `evolve`: inputs in, facts and wishes out, no world between.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::manual_is_multiple_of, reason = "a remainder picks one of several, and 0 is one of them")]
 
 mod approvals;
 mod claude;
@@ -8,5 +9,6 @@ mod delivery;
 mod life;
 mod naming;
 mod properties;
+mod readiness;
 mod review;
 mod scene;

@@ -26,7 +26,11 @@ fn a_name_is_taken_while_its_worktree_stands() {
     let first = scene.running(SCRIPT);
     assert_eq!(names(&scene.swarm(&[spec("claude", SCRIPT)])), ["2/claude-2"]);
     scene.report(&first, exited(0));
-    assert_eq!(names(&scene.swarm(&[spec("claude", SCRIPT)])), ["3/claude-3"], "it ended, its worktree stands");
+    assert_eq!(
+        names(&scene.swarm(&[spec("claude", SCRIPT)])),
+        ["3/claude-3"],
+        "it ended, its worktree stands"
+    );
 }
 
 #[test]
@@ -36,7 +40,8 @@ fn a_cleaned_name_is_free_in_another_run_and_not_in_the_same() {
     scene.report(&first, exited(0));
     scene.command(Command::Clean { agent: first.clone() }).unwrap();
     let clean = scene.take(|body| matches!(body, EffectBody::CleanWorktree { .. }));
-    scene.done(clean, Outcome::Cleaned { kept_ref: "refs/orchflow/agents/1/claude".to_owned(), commit: None });
+    scene
+        .done(clean, Outcome::Cleaned { kept_ref: "refs/orchflow/agents/1/claude".to_owned(), commit: None });
     assert_eq!(scene.agent(&first).phase, Phase::Cleaned);
     let spawned = scene
         .command(Command::SpawnAgent {

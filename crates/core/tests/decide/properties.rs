@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use orchflow_core::command::{Command, ViewPlace};
 use orchflow_core::decide::{Input, wake};
-use orchflow_core::effect::{Effect, Outcome};
+use orchflow_core::effect::{Effect, Ended, Outcome};
 use orchflow_core::event::payload::Bytes;
 use orchflow_core::event::{Actor, EventBody};
 use orchflow_core::report::{Report, StatedState};
@@ -37,6 +37,7 @@ enum Step {
     Done(Index, u8),
     DoneAgain(Index, u8),
     HostStarted(u8),
+    RunnerGone(Index, bool),
     ViewClosed(Index),
     Pass(u32),
 }
@@ -60,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (index(), 0..12u8).prop_map(|(which, how)| Step::Done(which, how)),
         1 => (index(), 0..12u8).prop_map(|(which, how)| Step::DoneAgain(which, how)),
         1 => any::<u8>().prop_map(Step::HostStarted),
+        1 => (index(), any::<bool>()).prop_map(|(agent, wrote)| Step::RunnerGone(agent, wrote)),
         1 => index().prop_map(Step::ViewClosed),
         3 => (0..40_000_000u32).prop_map(Step::Pass),
     ]
@@ -204,6 +206,10 @@ impl Kept {
                 let id = orchflow_core::effect::EffectId { seq: EventSeq(0), index: 0 };
                 self.scene.open.extend(timers.into_iter().map(|body| Effect { id, body }));
             }
+            Step::RunnerGone(agent, wrote) => {
+                let agent = self.agent(&agent);
+                self.input(Input::RunnerGone { agent, exit: wrote.then_some((Some(0), None)) });
+            }
             Step::ViewClosed(agent) => {
                 let agent = self.agent(&agent);
                 self.input(Input::ViewClosed { agent, view: "%1".to_owned() });
@@ -296,7 +302,8 @@ fn outcome(effect: &Effect, how: u8) -> Outcome {
                 .map(|(place, agent)| {
                     let path = Bytes(format!("/w/{agent}").into_bytes());
                     let is_bad = how == 4 && place == 0;
-                    let result = if is_bad { Err("no space".to_owned()) } else { Ok((path, "git".to_owned())) };
+                    let result =
+                        if is_bad { Err("no space".to_owned()) } else { Ok((path, "git".to_owned())) };
                     (agent.clone(), result)
                 })
                 .collect(),
@@ -317,7 +324,7 @@ fn outcome(effect: &Effect, how: u8) -> Outcome {
             kept_ref: (how != 5).then(|| "refs/kept".to_owned()),
         },
         (_, Body::UndoDecision { .. }) => Outcome::Undone,
-        (_, Body::StopAgent { .. }) => Outcome::Stopped,
+        (_, Body::StopAgent { .. }) => Outcome::Stopped(Ended::default()),
         (_, Body::CleanWorktree { .. }) => Outcome::Cleaned { kept_ref: "r".to_owned(), commit: None },
         (_, Body::AnswerHook { .. }) => Outcome::Answered { delivered: how % 2 == 0 },
     }

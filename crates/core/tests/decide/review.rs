@@ -99,7 +99,11 @@ fn other_content_of_the_same_hunk_is_another_decision() {
     assert!(!reply.already);
     carry_out(&mut scene, Outcome::Failed(Refusal::new(Code::Conflict, "it does not apply")));
     let standing = state_of(&scene, "h_1");
-    assert_eq!(standing, Some((DecisionState::Accepted, "aa".to_owned())), "what was taken before still stands");
+    assert_eq!(
+        standing,
+        Some((DecisionState::Accepted, "aa".to_owned())),
+        "what was taken before still stands"
+    );
     scene.command(accept(&newer)).unwrap();
     carry_out(&mut scene, applied());
     assert_eq!(state_of(&scene, "h_1"), Some((DecisionState::Accepted, "bb".to_owned())));
@@ -134,7 +138,10 @@ fn a_rejection_is_told_to_a_living_agent_with_its_reason() {
     scene.command(reject(&hunk(&agent, "h_1", "aa"), Some("too clever"))).unwrap();
     carry_out(&mut scene, applied());
     assert!(scene.wants(|body| matches!(body, EffectBody::TakeCheckpoint { .. })));
-    assert!(!scene.wants(|body| matches!(body, EffectBody::PastePrompt { .. })), "its worktree is kept first");
+    assert!(
+        !scene.wants(|body| matches!(body, EffectBody::PastePrompt { .. })),
+        "its worktree is kept first"
+    );
     scene.checkpointed();
     let told = scene.pasted();
     assert!(told.contains("src/greeting.rs:41") && told.ends_with("Reason: too clever"), "{told}");
@@ -217,7 +224,8 @@ fn a_rejection_whose_worktree_is_gone_does_not_bar_the_way_to_older_decisions() 
 #[test]
 fn a_comment_needs_a_text_and_a_listener() {
     let (mut scene, agent) = reviewed();
-    let comment = |text: &str| Command::CommentHunk { hunk: hunk(&agent, "h_1", "aa"), text: text.to_owned() };
+    let comment =
+        |text: &str| Command::CommentHunk { hunk: hunk(&agent, "h_1", "aa"), text: text.to_owned() };
     assert_eq!(scene.command(comment(" ")).unwrap_err().code, Code::Usage);
     scene.command(comment("why not a constant?")).unwrap();
     assert!(scene.pasted().contains("why not a constant?"));

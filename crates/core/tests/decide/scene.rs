@@ -26,8 +26,7 @@ pub const HOOKED: Signals =
 pub const SHELL: Signals =
     Signals { status: StatusSource::Output, hooks: false, ready: ReadySignal::BracketedPaste };
 /// A script: known by its output, ready once it runs.
-pub const SCRIPT: Signals =
-    Signals { status: StatusSource::Output, hooks: false, ready: ReadySignal::Start };
+pub const SCRIPT: Signals = Signals { status: StatusSource::Output, hooks: false, ready: ReadySignal::Start };
 
 pub const OBJECTIVE: &str = "Make the greeting configurable";
 
@@ -131,8 +130,11 @@ impl Scene {
 
     fn check(&self, after: &Input) {
         for agent in self.state.agents.values() {
-            let flying =
-                self.state.prompts_of(&agent.key).filter(|prompt| prompt.state != PromptState::Queued).count();
+            let flying = self
+                .state
+                .prompts_of(&agent.key)
+                .filter(|prompt| prompt.state != PromptState::Queued)
+                .count();
             assert!(flying <= 1, "two prompts in flight to {} after {after:?}", agent.key);
             if agent.has_ended() {
                 assert!(!agent.in_turn, "{} has ended and is in a turn after {after:?}", agent.key);

@@ -12,11 +12,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::Timespec;
 
 use super::copy::{self, Manner, Outcome, for_each};
+use super::finish::finish;
 use super::remove::{discard, forget};
 use super::strategy::{Strategy, Why};
 use super::template::{self, Found, Template};
-use super::{LOCK_REASON, Worktree, find, guard_main, include, instant, met_another};
-use crate::command::{failure, post_checkout_hook};
+use super::{LOCK_REASON, Worktree, find, guard_main, instant, met_another};
+use crate::command::failure;
 use crate::{GitError, ObjectId, Repository};
 
 /// How often git is asked for a worktree when it stumbles over another that is being made.
@@ -332,98 +333,6 @@ fn is_clean(repository: &Repository, worktree: &Worktree) -> bool {
         Err(error) => {
             tracing::warn!(%error, "git cannot check a copied worktree");
             false
-        }
-    }
-}
-
-/// Runs the hook, brings ignored files along and marks the worktrees complete.
-fn finish(
-    repository: &Repository,
-    commit: &ObjectId,
-    made: Vec<Result<(Worktree, Strategy), GitError>>,
-    options: &Options,
-) -> Vec<Result<Created, GitError>> {
-    let mut created: Vec<Result<Created, GitError>> = made
-        .into_iter()
-        .map(|made| {
-            made.map(|(worktree, strategy)| Created { worktree, strategy, included: 0, warnings: Vec::new() })
-        })
-        .collect();
-    if options.hook {
-        run_hooks(repository, commit, &mut created);
-    }
-    if options.include {
-        include_files(repository, &mut created);
-    }
-    for result in &mut created {
-        if let Ok(one) = result
-            && let Err(error) = one.worktree.mark_ready()
-        {
-            *result = Err(error);
-        }
-    }
-    created
-}
-
-fn run_hooks(repository: &Repository, commit: &ObjectId, created: &mut [Result<Created, GitError>]) {
-    let hook = match hook_path(repository) {
-        Ok(Some(hook)) => hook,
-        Ok(None) => return,
-        Err(error) => {
-            for one in created.iter_mut().flatten() {
-                one.warnings.push(format!("the post-checkout hook did not run: {error}"));
-            }
-            return;
-        }
-    };
-    let paths: Vec<PathBuf> = created.iter().flatten().map(|one| one.worktree.path().to_owned()).collect();
-    let ended = for_each(paths.len(), |number| {
-        let path = paths.get(number).map_or(Path::new(""), PathBuf::as_path);
-        post_checkout_hook(repository.program(), &hook, path, commit.as_str())
-    });
-    for (one, ended) in created.iter_mut().flatten().zip(ended) {
-        match ended {
-            Ok(status) if status.success() => {}
-            Ok(status) => one.warnings.push(format!("the post-checkout hook failed ({status})")),
-            Err(error) => one.warnings.push(format!("the post-checkout hook did not run: {error}")),
-        }
-    }
-}
-
-/// Finds the post-checkout hook, if there is one that can be run.
-fn hook_path(repository: &Repository) -> Result<Option<PathBuf>, GitError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let words = ["rev-parse", "--path-format=absolute", "--git-path", "hooks/post-checkout"];
-    let hook = crate::command::printed_path(repository.git().with_hooks().args(words).run()?);
-    let runs = fs::metadata(&hook).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
-    Ok(runs.then_some(hook))
-}
-
-fn include_files(repository: &Repository, created: &mut [Result<Created, GitError>]) {
-    let files = match include::files(repository) {
-        Ok(files) if files.is_empty() => return,
-        Ok(files) => files,
-        Err(error) => {
-            for one in created.iter_mut().flatten() {
-                one.warnings.push(format!("nothing of .worktreeinclude was brought along: {error}"));
-            }
-            return;
-        }
-    };
-    let paths: Vec<PathBuf> = created.iter().flatten().map(|one| one.worktree.path().to_owned()).collect();
-    let targets: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-    let manner = Manner { modified: None, keep_existing: true };
-    match copy::copy(repository.worktree(), &files, &targets, manner) {
-        Ok(outcomes) => {
-            for (one, outcome) in created.iter_mut().flatten().zip(outcomes) {
-                one.included = outcome.stats.len();
-                one.warnings.extend(outcome.error.map(|error| format!("not all was brought along: {error}")));
-            }
-        }
-        Err(error) => {
-            for one in created.iter_mut().flatten() {
-                one.warnings.push(format!("not all of .worktreeinclude was brought along: {error}"));
-            }
         }
     }
 }

@@ -88,7 +88,7 @@ pub(super) async fn await_events(world: &Arc<World>, params: Value) -> Result<Va
             return Ok(json!({ "seq": seq }));
         }
         if pulse.changed().await.is_err() {
-            return Err(super::leaving());
+            return Err(super::no_answer(world));
         }
     }
 }

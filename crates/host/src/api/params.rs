@@ -63,7 +63,9 @@ pub fn find_agents(state: &State, names: &[String], run: Option<u64>) -> Result<
             continue;
         }
         let in_run = run.and_then(|run| state.agents.get(&AgentKey::new(RunId(run), name.as_str())));
-        let agent = in_run.or_else(|| state.find_agent(name).filter(|agent| run.is_none_or(|run| agent.key.run == RunId(run))));
+        let agent = in_run.or_else(|| {
+            state.find_agent(name).filter(|agent| run.is_none_or(|run| agent.key.run == RunId(run)))
+        });
         match agent {
             Some(agent) => found.push(agent.key.clone()),
             None => return Err(unknown_agent(state, name)),

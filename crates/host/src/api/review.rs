@@ -49,7 +49,7 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
             Ok::<_, Refusal>((subjects(state, run, agent.as_ref()), decision_states(state)))
         })
         .await
-        .ok_or_else(super::leaving)??;
+        .ok_or_else(|| super::no_answer(world))??;
     let everything = params.all || params.state.as_deref() == Some("all");
     let only = params.file.as_ref().or(params.path.as_ref()).map(|path| path.as_bytes());
     let limit = params.limit.unwrap_or(usize::MAX).max(1);
@@ -82,7 +82,7 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
                 if lines.is_none() {
                     lines = Some(line_map(world, change).await?);
                 }
-                let lines = lines.as_ref().ok_or_else(super::leaving)?;
+                let lines = lines.as_ref().ok_or_else(|| super::no_answer(world))?;
                 hunks.push(hunk_json(world, subject, hunk, decision, 0, lines));
             }
         }
@@ -99,10 +99,7 @@ fn decision_states(state: &State) -> HashMap<String, DecisionState> {
     state.decisions.iter().map(|(id, decision)| (id.clone(), decision.state)).collect()
 }
 
-async fn line_map(
-    world: &Arc<World>,
-    change: &orchflow_git::diff::FileChange,
-) -> Result<LineMap, Refusal> {
+async fn line_map(world: &Arc<World>, change: &orchflow_git::diff::FileChange) -> Result<LineMap, Refusal> {
     let Some(old) = change.old.clone() else { return Ok(LineMap::new(b"", b"")) };
     let (shared, path) = (Arc::clone(world), change.path.clone());
     let map = blocking(move || {
@@ -280,7 +277,7 @@ async fn resolve(world: &Arc<World>, id: &str) -> Result<Found, Refusal> {
         .engine()
         .ask(|state| (subjects(state, None, None), decision_states(state)))
         .await
-        .ok_or_else(super::leaving)?;
+        .ok_or_else(|| super::no_answer(world))?;
     let mut found: Vec<Found> = Vec::new();
     for subject in &subjects {
         let changes = world.changes(&subject.key, &subject.base_tree, &subject.checkpoint).await?;
@@ -300,10 +297,12 @@ async fn resolve(world: &Arc<World>, id: &str) -> Result<Found, Refusal> {
         }
     }
     match found.len() {
-        1 => found.pop().ok_or_else(super::leaving),
+        1 => found.pop().ok_or_else(|| super::no_answer(world)),
         0 => Err(gone(world, id, &wanted).await),
-        count => Err(Refusal::new(Code::AmbiguousHunk, format!("{id} fits {count} hunks"))
-            .hint("give more of the id")),
+        count => {
+            Err(Refusal::new(Code::AmbiguousHunk, format!("{id} fits {count} hunks"))
+                .hint("give more of the id"))
+        }
     }
 }
 
@@ -393,7 +392,10 @@ pub(super) async fn comment(world: &Arc<World>, session: &Session, params: Value
         let input = Input::Command { actor: session.actor.clone(), command };
         let reply = world.engine().submit(input).await?.reply;
         prompts.extend(
-            reply.prompts.iter().map(|(id, agent): &(u64, AgentKey)| json!({ "id": id, "agent": agent.name })),
+            reply
+                .prompts
+                .iter()
+                .map(|(id, agent): &(u64, AgentKey)| json!({ "id": id, "agent": agent.name })),
         );
     }
     Ok(json!({ "prompts": prompts }))

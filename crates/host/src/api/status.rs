@@ -29,7 +29,7 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
             Ok::<Value, Refusal>(status_json(state, params.run, params.all))
         })
         .await
-        .ok_or_else(super::leaving)??;
+        .ok_or_else(|| super::no_answer(world))??;
     let host = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
@@ -50,9 +50,7 @@ pub fn status_json(state: &State, run: Option<u64>, all: bool) -> Value {
     let newest = state.last_run().map(|run| run.run);
     let is_shown = |agent: &&Agent| match run {
         Some(run) => agent.key.run.0 == run,
-        None => {
-            agent.phase != Phase::Cleaned && (all || Some(agent.key.run) == newest || agent.is_living())
-        }
+        None => agent.phase != Phase::Cleaned && (all || Some(agent.key.run) == newest || agent.is_living()),
     };
     let mut agents: Vec<&Agent> = state.agents.values().filter(is_shown).collect();
     agents.sort_by_key(|agent| agent.seq);

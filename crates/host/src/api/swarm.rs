@@ -6,7 +6,7 @@ use orchflow_agent::catalogue::Presence;
 use orchflow_core::command::{AgentSpec, Base, Command, ViewPlace};
 use orchflow_core::decide::Input;
 use orchflow_core::event::payload::Bytes;
-use orchflow_core::state::{Agent, Phase};
+use orchflow_core::state::Phase;
 use orchflow_core::{AgentKey, Code, Refusal, RunId};
 use orchflow_git::GitError;
 use serde::Deserialize;
@@ -72,7 +72,7 @@ async fn submit(
                 shared.keep_environment(next, environment);
             })
             .await
-            .ok_or_else(super::leaving)?;
+            .ok_or_else(|| super::no_answer(world))?;
         Some(one)
     } else {
         None
@@ -128,8 +128,9 @@ fn spec(world: &World, session: &Session, kind: &str, name: Option<String>) -> R
         return Err(Refusal::new(Code::UnknownKind, format!("there is no kind of agent {kind}")).hint(hint));
     };
     if let Presence::Missing { hint } = entry.detect(&search_path(session)) {
-        return Err(Refusal::new(Code::AgentMissing, format!("{} ({kind}) is not installed", entry.title))
-            .hint(hint));
+        return Err(
+            Refusal::new(Code::AgentMissing, format!("{} ({kind}) is not installed", entry.title)).hint(hint)
+        );
     }
     Ok(AgentSpec {
         kind: entry.name.clone(),
@@ -162,16 +163,21 @@ fn place(
         "tmux" if has_tmux => Ok((tmux(), None)),
         "tmux" => Err(Refusal::new(Code::Usage, "this front does not run inside tmux")
             .hint("start it in tmux, or set tmux.server = \"private\" in config.toml")),
-        "nvim" if session.editor.is_some() => {
-            Ok((ViewPlace { backend: "nvim".to_owned(), editor: session.editor, ..ViewPlace::default() }, None))
-        }
+        "nvim" if session.editor.is_some() => Ok((
+            ViewPlace { backend: "nvim".to_owned(), editor: session.editor, ..ViewPlace::default() },
+            None,
+        )),
         "nvim" => Err(Refusal::new(Code::Usage, "--view nvim works only inside Neovim")),
         "auto" if !wants_panes => Ok((none(), None)),
         "auto" if has_tmux => Ok((tmux(), None)),
-        "auto" if session.editor.is_some() => {
-            Ok((ViewPlace { backend: "nvim".to_owned(), editor: session.editor, ..ViewPlace::default() }, None))
-        }
-        "auto" => Ok((none(), Some("no tmux here: the agents are not shown; orchflow attach NAME shows one".to_owned()))),
+        "auto" if session.editor.is_some() => Ok((
+            ViewPlace { backend: "nvim".to_owned(), editor: session.editor, ..ViewPlace::default() },
+            None,
+        )),
+        "auto" => Ok((
+            none(),
+            Some("no tmux here: the agents are not shown; orchflow attach NAME shows one".to_owned()),
+        )),
         other => Err(Refusal::new(Code::Usage, format!("--view {other} is none of auto, tmux, nvim, none"))),
     }
 }
@@ -202,8 +208,9 @@ fn base_of(repository: &orchflow_git::Repository, include_changes: Option<bool>)
         (0, _) | (_, Some(false)) => Ok(plain),
         (_, None) => {
             let message = format!("the worktree has {count} uncommitted changes; shall the agents see them?");
-            Err(Refusal::new(Code::DirtyTree, message)
-                .hint("--include-changes takes a snapshot along, --no-include-changes starts from the last commit"))
+            Err(Refusal::new(Code::DirtyTree, message).hint(
+                "--include-changes takes a snapshot along, --no-include-changes starts from the last commit",
+            ))
         }
         (count, Some(true)) => {
             let kept = format!("refs/orchflow/snapshots/{}", crate::clock::now().0);
@@ -245,7 +252,11 @@ struct SpawnParams {
 pub(super) async fn spawn(world: &Arc<World>, session: &Session, params: Value) -> Result<Value, Refusal> {
     let params: SpawnParams = read("spawn", params)?;
     let wanted = params.run;
-    let run = world.engine().ask(move |state| find_run(state, wanted)).await.ok_or_else(super::leaving)??;
+    let run = world
+        .engine()
+        .ask(move |state| find_run(state, wanted))
+        .await
+        .ok_or_else(|| super::no_answer(world))??;
     let agent = spec(world, session, &params.agent, params.name)?;
     let (place, note) = place(world, session, params.view.as_deref(), &params.front)?;
     // A later agent of a run starts where the others did, unless the human says otherwise.
@@ -274,7 +285,7 @@ async fn run_base(world: &Arc<World>, run: RunId) -> Result<Base, Refusal> {
         })
         .await
         .flatten()
-        .ok_or_else(super::leaving)
+        .ok_or_else(|| super::no_answer(world))
 }
 
 /// One name, several with commas between, or a list of names.
@@ -326,7 +337,7 @@ pub(super) async fn send(world: &Arc<World>, session: &Session, params: Value) -
             Ok::<Vec<AgentKey>, Refusal>(found)
         })
         .await
-        .ok_or_else(super::leaving)??;
+        .ok_or_else(|| super::no_answer(world))??;
     if to.is_empty() {
         return Err(Refusal::new(Code::NotLiving, "no agent runs that could be told")
             .hint("orchflow status says who runs; orchflow spawn starts another"));
@@ -365,16 +376,17 @@ pub(super) async fn stop(world: &Arc<World>, session: &Session, params: Value) -
             find_agents(state, &names, run)
         })
         .await
-        .ok_or_else(super::leaving)??;
+        .ok_or_else(|| super::no_answer(world))??;
     let reply = submit(world, session, Command::StopAgents { agents: agents.clone() }).await?;
     // The answer says that they are gone, not that they were asked to go.
     let stopping = reply.agents.clone();
-    world.settled(move |state| {
-        stopping.iter().all(|key| {
-            state.agents.get(key).is_none_or(|agent| !agent.is_living() && !agent.checkpointing)
+    world
+        .settled(move |state| {
+            stopping.iter().all(|key| {
+                state.agents.get(key).is_none_or(|agent| !agent.is_living() && !agent.checkpointing)
+            })
         })
-    })
-    .await;
+        .await;
     let names: Vec<&str> = reply.agents.iter().map(|agent| agent.name.as_str()).collect();
     Ok(json!({ "stopped": names }))
 }
@@ -399,25 +411,14 @@ pub(super) async fn clean(world: &Arc<World>, session: &Session, params: Value) 
                     matches!(agent.phase, Phase::Exited | Phase::FailedToStart)
                         && run.is_none_or(|run| agent.key.run == RunId(run))
                 });
-                let (open, done): (Vec<_>, Vec<_>) =
-                    ended.partition(|agent| state.undecided(agent) > 0);
-                let keys = |agents: Vec<&Agent>| agents.into_iter().map(|agent| agent.key.clone()).collect();
-                return Ok((keys(done), keys(open)));
+                return Ok(ended.map(|agent| agent.key.clone()).collect());
             }
-            find_agents(state, &names, run).map(|named| (named, Vec::new()))
+            find_agents(state, &names, run)
         })
         .await
-        .ok_or_else(super::leaving)??;
-    let (agents, open): (Vec<AgentKey>, Vec<AgentKey>) = agents;
-    let mut skipped: Vec<Value> = open
-        .iter()
-        .map(|key| {
-            json!({
-                "agent": key.name, "run": key.run, "why": "it has hunks that wait for a decision",
-                "hint": format!("orchflow clean {} removes it all the same; its work stays under a ref", key.name),
-            })
-        })
-        .collect();
+        .ok_or_else(|| super::no_answer(world))??;
+    let agents: Vec<AgentKey> = agents;
+    let mut skipped = Vec::new();
     let mut asked = Vec::new();
     for key in agents {
         if params.dry_run {
@@ -442,18 +443,26 @@ pub(super) async fn clean(world: &Arc<World>, session: &Session, params: Value) 
         let after = world.engine().pulse().borrow().seq;
         world
             .settled(move |state| {
-                state.agents.get(&wait_for).is_none_or(|agent| agent.phase == Phase::Cleaned || !agent.cleaning)
+                state
+                    .agents
+                    .get(&wait_for)
+                    .is_none_or(|agent| agent.phase == Phase::Cleaned || !agent.cleaning)
             })
             .await;
         let look = key.clone();
         let gone = world
             .engine()
-            .ask(move |state| state.agents.get(&look).map(|agent| (agent.phase, agent.kept_ref.clone())))
+            .ask(move |state| {
+                let agent = state.agents.get(&look)?;
+                Some((agent.phase, agent.kept_ref.clone(), state.undecided(agent)))
+            })
             .await
             .flatten();
         match gone {
-            Some((Phase::Cleaned, kept)) => {
-                cleaned.push(json!({ "agent": key.name, "run": key.run, "kept": kept }));
+            Some((Phase::Cleaned, kept, undecided)) => {
+                cleaned.push(json!({
+                    "agent": key.name, "run": key.run, "kept": kept, "undecided": undecided,
+                }));
             }
             _ => skipped.push(json!({
                 "agent": key.name, "run": key.run,
@@ -481,12 +490,14 @@ pub(super) async fn attach(world: &Arc<World>, params: Value) -> Result<Value, R
         .engine()
         .ask(move |state| {
             let keys = find_agents(state, &names, None)?;
-            Ok::<_, Refusal>(keys.first().and_then(|key| state.agents.get(key)).map(|agent| {
-                (agent.key.clone(), agent.phase)
-            }))
+            Ok::<_, Refusal>(
+                keys.first()
+                    .and_then(|key| state.agents.get(key))
+                    .map(|agent| (agent.key.clone(), agent.phase)),
+            )
         })
         .await
-        .ok_or_else(super::leaving)??;
+        .ok_or_else(|| super::no_answer(world))??;
     let Some((key, phase)) = found else {
         return Err(Refusal::new(Code::UnknownAgent, "name one agent"));
     };

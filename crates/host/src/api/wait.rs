@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use orchflow_core::command::Command;
 use orchflow_core::decide::Input;
+use orchflow_core::event::Actor;
 use orchflow_core::state::{Agent, Phase, State};
-use orchflow_core::{EventSeq, Refusal, RunId};
+use orchflow_core::{Code, EventSeq, Refusal, RunId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -46,26 +47,30 @@ enum Seen {
 
 pub(super) async fn call(world: &Arc<World>, session: &Session, params: Value) -> Result<Value, Refusal> {
     let params: Params = read("wait", params)?;
+    if params.on_approval == OnApproval::Deny && matches!(session.actor, Actor::Agent { .. }) {
+        return Err(Refusal::new(Code::NotAllowed, "agents may wait, and may not deny what others ask for")
+            .hint("leave --on-approval=deny out"));
+    }
     let number = params.run;
     let run = world
         .engine()
         .ask(move |state| find_run(state, number))
         .await
-        .ok_or_else(super::leaving)??;
+        .ok_or_else(|| super::no_answer(world))??;
     let mut pulse = world.engine().pulse();
     loop {
         pulse.borrow_and_update();
         let policy = params.on_approval;
         let seen = world.engine().ask(move |state| look(state, run, policy)).await;
         if seen.is_none() && !world.engine().is_open() {
-            return Err(super::leaving());
+            return Err(super::no_answer(world));
         }
         // A look that was lost with a failed commit is taken again at the next one.
         match seen.unwrap_or(Seen::Working) {
             Seen::Settled(result) | Seen::NeedsHuman(result) => return Ok(result),
             Seen::Working => {}
             Seen::AboutToAsk(left) => match tokio::time::timeout(left, pulse.changed()).await {
-                Ok(Err(_)) => return Err(super::leaving()),
+                Ok(Err(_)) => return Err(super::no_answer(world)),
                 Ok(Ok(())) | Err(_) => continue,
             },
             Seen::Deny(approvals) => {
@@ -80,13 +85,14 @@ pub(super) async fn call(world: &Arc<World>, session: &Session, params: Value) -
             }
         }
         if pulse.changed().await.is_err() {
-            return Err(super::leaving());
+            return Err(super::no_answer(world));
         }
     }
 }
 
 fn look(state: &State, run: RunId, policy: OnApproval) -> Seen {
     let agents = state.agents_of(run);
+    let approvals = approvals_json(state, Some(run));
     let result = |outcome: &str| {
         let agents: Vec<Value> = agents
             .iter()
@@ -99,6 +105,10 @@ fn look(state: &State, run: RunId, policy: OnApproval) -> Seen {
                     "turn": agent.turn,
                     "hunks": agent.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.hunks),
                     "undelivered": agent.undelivered,
+                    "approvals": approvals
+                        .iter()
+                        .filter(|approval| approval.get("agent").and_then(Value::as_str) == Some(&agent.key.name))
+                        .collect::<Vec<_>>(),
                 })
             })
             .collect();
@@ -106,7 +116,7 @@ fn look(state: &State, run: RunId, policy: OnApproval) -> Seen {
             "run": run,
             "outcome": outcome,
             "agents": agents,
-            "approvals": approvals_json(state, Some(run)),
+            "approvals": approvals,
         })
     };
     if let Some(outcome) = state.runs.get(&run).and_then(|run| run.outcome.as_deref()) {

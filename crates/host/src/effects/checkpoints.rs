@@ -39,8 +39,7 @@ pub(super) async fn take(
     trees: Trees,
     reason: &str,
 ) -> Outcome {
-    let (shared, key, path, reason) =
-        (Arc::clone(world), agent.clone(), worktree.clone(), reason.to_owned());
+    let (shared, key, path, reason) = (Arc::clone(world), agent.clone(), worktree.clone(), reason.to_owned());
     let taken = blocking(move || take_now(&shared, &key, &path, parent, &trees, &reason)).await;
     taken.unwrap_or_else(|error| Outcome::Failed(refusal(&error)))
 }

@@ -135,7 +135,8 @@ async fn plan_reject(
     hunk: &HunkRef,
     worktree: &Bytes,
 ) -> Result<Plan, Refusal> {
-    let (shared, target, hunk, worktree) = (Arc::clone(world), target.clone(), hunk.clone(), worktree.clone());
+    let (shared, target, hunk, worktree) =
+        (Arc::clone(world), target.clone(), hunk.clone(), worktree.clone());
     let plan = blocking(move || -> Result<Result<Plan, Refusal>, GitError> {
         let worktree = checkpoints::open(&shared, &worktree)?;
         let path = &target.change.path;
@@ -274,8 +275,7 @@ async fn apply_to_buffer(
             json!({ "start": edit.start, "end_": edit.end, "lines": lines })
         })
         .collect();
-    let params =
-        json!({ "path": path.to_string_lossy(), "changedtick": buffer.changedtick, "edits": edits });
+    let params = json!({ "path": path.to_string_lossy(), "changedtick": buffer.changedtick, "edits": edits });
     world.editors.call(buffer.editor, "buffer_apply", params).await.map(|_| ()).map_err(|why| {
         Refusal::new(Code::Conflict, format!("the buffer did not take it: {why}")).hint("try again")
     })
@@ -336,7 +336,8 @@ async fn try_undo(
             return Ok(Err(Refusal::new(Code::Unknown, message)));
         };
         let mut kept = operations::read_kept(repository, &commit)?.into_iter();
-        let (before, after) = (kept.next().and_then(|kept| kept.file), kept.next().and_then(|kept| kept.file));
+        let (before, after) =
+            (kept.next().and_then(|kept| kept.file), kept.next().and_then(|kept| kept.file));
         let agents: Option<Worktree> = if accepted { None } else { Some(checkpoints::open(&shared, &root)?) };
         let folder = agents.as_ref().map_or_else(|| repository.worktree(), Worktree::path);
         let on_disk = files::read(folder, &path)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use orchflow_agent::catalogue::Presence;
 use orchflow_agent::launch::{LaunchContext, prepare};
-use orchflow_core::effect::Outcome;
+use orchflow_core::effect::{Ended, Outcome};
 use orchflow_core::event::payload::Bytes;
 use orchflow_core::{AgentKey, Code, Refusal};
 use serde::{Deserialize, Serialize};
@@ -109,9 +109,14 @@ async fn try_launch(
         Presence::BuiltIn => None,
         Presence::Installed { path } => Some(path),
         Presence::Missing { hint } => {
-            return Err(Refusal::new(Code::AgentMissing, format!("{} is not installed", entry.title)).hint(hint));
+            return Err(
+                Refusal::new(Code::AgentMissing, format!("{} is not installed", entry.title)).hint(hint)
+            );
         }
     };
+    if let Some(program) = &program {
+        check_script(program)?;
+    }
     let folder = world.folders.agent(agent);
     let token = make_token().map_err(|error| internal(format!("no random bytes: {error}")))?;
     let ports = free_ports(world, agent).await;
@@ -134,8 +139,7 @@ async fn try_launch(
         persona: index,
         policy_enforced: false,
     };
-    let launch = prepare(entry, &context)
-        .map_err(|error| Refusal::new(Code::Config, error.to_string()))?;
+    let launch = prepare(entry, &context).map_err(|error| Refusal::new(Code::Config, error.to_string()))?;
     let mut files = launch.files;
     files.push((folder.join("token"), token.clone().into_bytes(), 0o600));
     let at = folder.clone();
@@ -174,6 +178,22 @@ async fn try_launch(
         environment: names,
         ports,
     })
+}
+
+/// Checks that a script's interpreter is there: the system would name the script alone as missing.
+fn check_script(program: &Path) -> Result<(), Refusal> {
+    use std::io::Read as _;
+    let mut head = Vec::new();
+    let read = std::fs::File::open(program).and_then(|file| file.take(256).read_to_end(&mut head));
+    let line = head.strip_prefix(b"#!").and_then(|rest| rest.split(|byte| *byte == b'\n').next());
+    let (Ok(_), Some(line)) = (read, line) else { return Ok(()) };
+    let line = String::from_utf8_lossy(line).into_owned();
+    let Some(interpreter) = line.split_whitespace().next().filter(|path| !Path::new(path).exists()) else {
+        return Ok(());
+    };
+    let message = format!("{} cannot run: it needs {interpreter}, which is not there", program.display());
+    Err(Refusal::new(Code::AgentMissing, message)
+        .hint(format!("install {interpreter}, or correct its first line")))
 }
 
 fn make_token() -> Result<String, rustix::io::Errno> {
@@ -273,7 +293,9 @@ async fn start_runner(world: &World, order: &RunnerLaunch, log: &Path) -> Result
         .current_dir("/")
         .env_clear()
         .spawn()
-        .map_err(|error| internal(format!("{} cannot be started: {error}", world.programs.orchflow.display())))?;
+        .map_err(|error| {
+            internal(format!("{} cannot be started: {error}", world.programs.orchflow.display()))
+        })?;
     let handshake = async {
         let mut input = child.stdin.take().ok_or("no standard input")?;
         input.write_all(&text).await.map_err(|error| error.to_string())?;
@@ -298,11 +320,17 @@ async fn start_runner(world: &World, order: &RunnerLaunch, log: &Path) -> Result
 }
 
 pub(super) async fn stop(world: &Arc<World>, agent: &AgentKey) -> Outcome {
-    let Ok((client, _)) = world.runners.connect(agent).await else { return Outcome::Stopped };
+    let Ok((client, _)) = world.runners.connect(agent).await else {
+        return Outcome::Stopped(Ended::default());
+    };
     match tokio::time::timeout(GRACE + Duration::from_secs(5), client.stop(GRACE)).await {
-        Ok(Ok(_)) => {
+        Ok(Ok(exit)) => {
             let _ = client.close().await;
-            Outcome::Stopped
+            Outcome::Stopped(Ended {
+                code: exit.code,
+                signal: exit.signal,
+                leftover_ended: u32::try_from(exit.leftover_ended).unwrap_or(u32::MAX),
+            })
         }
         Ok(Err(error)) => failed(format!("{agent} could not be stopped: {error}")),
         Err(_) => failed(format!("{agent} did not end in time; its runner goes on trying")),

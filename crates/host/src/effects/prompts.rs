@@ -6,6 +6,7 @@ use std::time::Duration;
 use orchflow_core::effect::Outcome;
 use orchflow_core::{AgentKey, Code, Refusal};
 use orchflow_mux::client::ClientError;
+use orchflow_mux::protocol::Manner;
 
 use crate::world::World;
 
@@ -33,13 +34,17 @@ pub(super) async fn paste(world: &Arc<World>, agent: &AgentKey, text: &str) -> O
     let bracketed = kind.as_ref().is_some_and(|(_, hooks)| *hooks);
     let kinds = world.kinds();
     let entry = kind.and_then(|(kind, _)| kinds.catalogue.get(&kind));
-    let text = entry.map_or_else(|| text.to_owned(), |entry| entry.prompt.give.shape(text));
-    match client.paste(text.as_bytes(), true, bracketed, PASTE).await {
-        Ok(pasted) => Outcome::Pasted {
-            bytes: pasted.bytes as u64,
-            bracketed: pasted.bracketed,
-            echoed: pasted.echoed,
-        },
+    let mut manner = Manner { submit: true, require_bracketed: bracketed, ..Manner::default() };
+    let mut shaped = text.to_owned();
+    if let Some(prompt) = entry.map(|entry| &entry.prompt) {
+        shaped = prompt.shape(text);
+        manner.piece = prompt.piece;
+        manner.before = prompt.clear.keys.repeat(prompt.clear.times.into()).into_bytes();
+    }
+    match client.paste(shaped.as_bytes(), &manner, PASTE).await {
+        Ok(pasted) => {
+            Outcome::Pasted { bytes: pasted.bytes as u64, bracketed: pasted.bracketed, echoed: pasted.echoed }
+        }
         Err(ClientError::Refused(refusal)) => {
             Outcome::Failed(Refusal::new(Code::NotLiving, refusal.message).hint("nothing was written"))
         }

@@ -79,7 +79,8 @@ impl Backends {
         let (Some(tmux), Some(pane)) = (&place.tmux, &place.tmux_pane) else {
             return Err("the front is not in tmux".to_owned());
         };
-        let found = Place::beside(OsStr::from_bytes(&tmux.0), OsStr::new(pane)).map_err(|error| error.to_string())?;
+        let found =
+            Place::beside(OsStr::from_bytes(&tmux.0), OsStr::new(pane)).map_err(|error| error.to_string())?;
         Ok((format!("{} {pane}", tmux.lossy()), found))
     }
 
@@ -236,8 +237,11 @@ async fn open_in_editor(
         let result = match place.editor {
             None => Err("the editor is gone".to_owned()),
             Some(editor) => {
-                let argv: Vec<String> =
-                    request(world, agent).argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+                let argv: Vec<String> = request(world, agent)
+                    .argv
+                    .iter()
+                    .map(|word| word.to_string_lossy().into_owned())
+                    .collect();
                 let params = json!({
                     "agent": agent.name, "run": agent.run, "argv": argv, "name": agent.name,
                 });

@@ -113,7 +113,8 @@ fn clean_now(
         };
         if !is_submodule {
             let place = folder.join(std::ffi::OsStr::from_bytes(nested));
-            let message = format!("{} is a repository of its own, and no checkpoint holds it", place.display());
+            let message =
+                format!("{} is a repository of its own, and no checkpoint holds it", place.display());
             return Ok(Outcome::Failed(
                 Refusal::new(Code::Repository, message).hint("move it away or delete it, then clean again"),
             ));

@@ -13,6 +13,9 @@ const LIMIT: usize = 1 << 20;
 /// Most bytes in one write.
 const WRITE: usize = 16 * 1024;
 
+/// Most pieces of one prompt: programs draw their input line anew for each of them.
+const PIECES: usize = 100;
+
 #[derive(Debug)]
 struct Piece {
     bytes: Vec<u8>,
@@ -92,12 +95,35 @@ pub fn clean_prompt(text: &[u8]) -> String {
 }
 
 /// Wraps a cleaned prompt for the program: in brackets where it asked for them, else with its line ends as Enter keys.
-pub(super) fn wrap_prompt(text: &str, bracketed: bool) -> Vec<u8> {
-    if bracketed {
-        ["\x1b[200~", text, "\x1b[201~"].concat().into_bytes()
-    } else {
-        text.replace('\n', "\r").into_bytes()
+///
+/// With `piece` each line and each so many characters get brackets of their own, unless there are too many of them.
+pub(super) fn wrap_prompt(text: &str, bracketed: bool, piece: Option<usize>) -> Vec<u8> {
+    if !bracketed {
+        return text.replace('\n', "\r").into_bytes();
     }
+    let pieces: Vec<&str> = piece.map(|most| cut(text, most).take(PIECES + 1).collect()).unwrap_or_default();
+    let pieces = if (1..=PIECES).contains(&pieces.len()) { pieces } else { vec![text] };
+    pieces.iter().flat_map(|piece| ["\x1b[200~", piece, "\x1b[201~"]).collect::<String>().into_bytes()
+}
+
+/// Cuts a text behind its line ends and, where a line is longer than `most` characters, behind its blanks.
+fn cut(text: &str, most: usize) -> impl Iterator<Item = &str> {
+    text.split_inclusive('\n').flat_map(move |line| {
+        let mut rest = line;
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let limit = rest.char_indices().nth(most.max(1)).map_or(rest.len(), |(at, _)| at);
+            let fitting = rest.get(..limit).unwrap_or(rest);
+            // Letters that belong together are not cut apart where a word ends before them.
+            let end =
+                if limit == rest.len() { limit } else { fitting.rfind(' ').map_or(limit, |blank| blank + 1) };
+            let (piece, after) = rest.split_at(end);
+            rest = after;
+            Some(piece)
+        })
+    })
 }
 
 #[cfg(test)]
@@ -112,7 +138,30 @@ mod tests {
 
     #[test]
     fn without_brackets_a_line_end_is_the_enter_key() {
-        assert_eq!(wrap_prompt("a\nb", false), b"a\rb");
-        assert_eq!(wrap_prompt("a\nb", true), b"\x1b[200~a\nb\x1b[201~");
+        assert_eq!(wrap_prompt("a\nb", false, None), b"a\rb");
+        assert_eq!(wrap_prompt("a\nb", false, Some(1)), b"a\rb");
+        assert_eq!(wrap_prompt("a\nb", true, None), b"\x1b[200~a\nb\x1b[201~");
+    }
+
+    #[test]
+    fn a_prompt_in_pieces_is_the_same_text() {
+        let piece = |text: &str| cut(text, 10).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(piece("one\n\ntwo"), ["one\n", "\n", "two"]);
+        assert_eq!(piece("a word and another"), ["a word ", "and ", "another"]);
+        assert_eq!(piece("withoutablank"), ["withoutabl", "ank"]);
+        assert_eq!(piece(&"ü".repeat(11)), ["ü".repeat(10), "ü".to_owned()]);
+        assert_eq!(piece(""), [""; 0]);
+        assert_eq!(wrap_prompt("a\nb", true, Some(10)), b"\x1b[200~a\n\x1b[201~\x1b[200~b\x1b[201~");
+        assert_eq!(wrap_prompt("", true, Some(10)), b"\x1b[200~\x1b[201~");
+        for most in 0..20 {
+            let text = "some words, ünd 🙂🙂 more\n\n  of them\nwithoutanyblankinthem ";
+            assert_eq!(cut(text, most).collect::<String>(), text);
+        }
+    }
+
+    #[test]
+    fn a_prompt_of_very_many_pieces_stays_whole() {
+        let text = "line\n".repeat(PIECES + 1);
+        assert_eq!(wrap_prompt(&text, true, Some(10)), wrap_prompt(&text, true, None));
     }
 }

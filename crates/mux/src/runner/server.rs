@@ -276,6 +276,7 @@ async fn paste(runner: &Rc<Runner>, params: &Value) -> Result<Value, Refusal> {
     let text = clean_prompt(fields.bytes("text").ok_or_else(|| missing("text"))?);
     // A line end at the end would be an Enter too many.
     let text = if submit { text.trim_end_matches('\n') } else { &text };
+    let piece = fields.number::<usize>("piece");
     let _turn = runner.pasting.lock().await;
     let bracketed = {
         let core = runner.core.borrow();
@@ -290,7 +291,9 @@ async fn paste(runner: &Rc<Runner>, params: &Value) -> Result<Value, Refusal> {
             "the program does not take pastes in brackets (yet); nothing was written",
         ));
     }
-    let mark = written(runner, wrap_prompt(text, bracketed)).await?;
+    let mut bytes = fields.bytes("before").unwrap_or_default().to_vec();
+    bytes.extend(wrap_prompt(text, bracketed, piece));
+    let mark = written(runner, bytes).await?;
     let echoed = tokio::time::timeout(ECHO, printed_since(runner, mark)).await.is_ok();
     if submit {
         written(runner, b"\r".to_vec()).await?;

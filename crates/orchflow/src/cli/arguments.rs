@@ -43,7 +43,9 @@ impl Words {
     /// Gives a list.
     pub fn list(&self, name: &str) -> Vec<String> {
         let items = self.values.get(name).and_then(Value::as_array);
-        items.map(|items| items.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default()
+        items
+            .map(|items| items.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+            .unwrap_or_default()
     }
 
     /// Tells whether a switch is there.
@@ -71,7 +73,9 @@ pub fn build() -> Command {
     let mut program = Command::new("orchflow")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Run many AI coding agents in one repository, and know, steer, review and undo what they do.")
-        .after_help("In Neovim the same commands are :Orchflow swarm, :Orchflow review and so on; :help orchflow")
+        .after_help(
+            "In Neovim the same commands are :Orchflow swarm, :Orchflow review and so on; :help orchflow",
+        )
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(false)
@@ -129,9 +133,11 @@ fn subcommand(spec: &'static CommandSpec) -> Command {
 pub fn read(words: impl Iterator<Item = OsString>) -> Result<Words, Stop> {
     let words: Vec<OsString> = words.collect();
     let json = words.iter().any(|word| word == "--json");
-    let named = words.iter().skip(1).filter_map(|word| word.to_str()).find(|word| {
-        COMMANDS.iter().any(|command| command.name == *word)
-    });
+    let named = words
+        .iter()
+        .skip(1)
+        .filter_map(|word| word.to_str())
+        .find(|word| COMMANDS.iter().any(|command| command.name == *word));
     let command = named.unwrap_or("usage").to_owned();
     let usage = |message: String, hint: Option<String>| {
         let mut failure = Failure::new("usage", USAGE, message);
@@ -160,12 +166,18 @@ pub fn read(words: impl Iterator<Item = OsString>) -> Result<Words, Stop> {
     };
     let folder = match matches.get_one::<PathBuf>("directory") {
         Some(folder) => folder.clone(),
-        None => std::env::current_dir()
-            .map_err(|error| usage(format!("the current folder is gone: {error}"), Some("cd to a folder that exists".to_owned())))?,
+        None => std::env::current_dir().map_err(|error| {
+            usage(
+                format!("the current folder is gone: {error}"),
+                Some("cd to a folder that exists".to_owned()),
+            )
+        })?,
     };
     let (name, inner) = matches.subcommand().ok_or_else(|| usage("name a command".to_owned(), None))?;
-    let spec = orchflow_core::catalogue::find(name).ok_or_else(|| usage(format!("no command {name}"), None))?;
-    let values = values(spec, inner).map_err(|message| usage(message, Some(format!("usage: orchflow {}", spec.usage()))))?;
+    let spec =
+        orchflow_core::catalogue::find(name).ok_or_else(|| usage(format!("no command {name}"), None))?;
+    let values = values(spec, inner)
+        .map_err(|message| usage(message, Some(format!("usage: orchflow {}", spec.usage()))))?;
     Ok(Words { command: spec, folder, values })
 }
 
@@ -187,7 +199,9 @@ fn values(spec: &CommandSpec, matches: &ArgMatches) -> Result<Map<String, Value>
             FlagKind::Text => text().map(Value::String),
             FlagKind::Number => {
                 let number = |text: String| {
-                    text.parse::<u64>().map(Value::from).map_err(|_| format!("--{}: {text:?} is not a whole number", flag.name))
+                    text.parse::<u64>()
+                        .map(Value::from)
+                        .map_err(|_| format!("--{}: {text:?} is not a whole number", flag.name))
                 };
                 text().map(number).transpose()?
             }
@@ -209,8 +223,10 @@ fn values(spec: &CommandSpec, matches: &ArgMatches) -> Result<Map<String, Value>
         }
     }
     for argument in spec.arguments {
-        let given: Vec<String> =
-            matches.get_many::<String>(argument.name).map(|words| words.cloned().collect()).unwrap_or_default();
+        let given: Vec<String> = matches
+            .get_many::<String>(argument.name)
+            .map(|words| words.cloned().collect())
+            .unwrap_or_default();
         if given.is_empty() {
             continue;
         }
@@ -261,7 +277,10 @@ mod tests {
 
     #[test]
     fn the_rest_of_the_line_is_the_objective() {
-        let Ok(words) = read_words(&["swarm", "--agents", "a,b", "make", "it", "--fast", "-x", "100%"]) else { panic!() };
+        let Ok(words) = read_words(&["swarm", "--agents", "a,b", "make", "it", "--fast", "-x", "100%"])
+        else {
+            panic!()
+        };
         assert_eq!(words.text("objective").unwrap(), "make it --fast -x 100%");
         assert_eq!(words.list("agents"), ["a", "b"]);
     }

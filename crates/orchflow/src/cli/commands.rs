@@ -82,8 +82,10 @@ fn swarm(words: &Words) -> Outcome {
     let result = link.ask("swarm", params)?;
     warnings.extend(warnings_of(&result));
     let run = result.get("run").cloned().unwrap_or(Value::Null);
-    let names: Vec<&str> =
-        list(&result, "agents").iter().filter_map(|agent| agent.get("agent").and_then(Value::as_str)).collect();
+    let names: Vec<&str> = list(&result, "agents")
+        .iter()
+        .filter_map(|agent| agent.get("agent").and_then(Value::as_str))
+        .collect();
     let base = result.get("base").and_then(Value::as_str).unwrap_or_default();
     let begin = format!("run {run}: {}\nbase: {base}\n", names.join(", "));
     if !words.has("wait") {
@@ -112,7 +114,8 @@ fn check_policy(words: &Words) -> Result<(), Failure> {
         None | Some("stop" | "wait" | "deny") => Ok(()),
         Some(other) => {
             let message = format!("--on-approval {other} is none of stop, wait, deny");
-            Err(Failure::new("usage", USAGE, message).hint(format!("usage: orchflow {}", words.command.usage())))
+            Err(Failure::new("usage", USAGE, message)
+                .hint(format!("usage: orchflow {}", words.command.usage())))
         }
     }
 }
@@ -143,7 +146,9 @@ fn wait_for(link: &mut Link, words: &Words, run: Value, begun: Instant) -> Repor
             Failure::new("needs_human", NEEDS_HUMAN, "an agent waits for you; the agents go on")
                 .hint("orchflow approvals lists permissions; orchflow attach NAME shows an agent"),
         ),
-        _ => Some(Failure::new("agent_failed", NEGATIVE, "an agent failed").hint("orchflow status says which")),
+        _ => {
+            Some(Failure::new("agent_failed", NEGATIVE, "an agent failed").hint("orchflow status says which"))
+        }
     };
     let run = result.get("run").cloned().unwrap_or(run);
     let mut text = show::outcome(&result);
@@ -151,7 +156,7 @@ fn wait_for(link: &mut Link, words: &Words, run: Value, begun: Instant) -> Repor
     if approvals.as_array().is_some_and(|approvals| !approvals.is_empty()) {
         text.push_str(&show::approvals(&result));
     }
-    Report { run, failure, approvals, ..Report::of(rows(&result, "agents"), text) }
+    Report { run, failure, ..Report::of(rows(&result, "agents"), text) }
 }
 
 fn spawn(words: &Words) -> Outcome {
@@ -169,16 +174,23 @@ fn spawn(words: &Words) -> Outcome {
 fn send(words: &Words) -> Outcome {
     let mut params = words.params(&["json"]);
     if words.text("text").is_none() {
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         std::io::stdin()
-            .read_to_string(&mut text)
+            .read_to_end(&mut bytes)
             .map_err(|error| Failure::new("usage", USAGE, format!("the prompt cannot be read: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Failure::new("usage", USAGE, format!("the prompt is no UTF-8 text: byte {at} is none of it"))
+                .hint("convert it to UTF-8, for example: iconv -f latin1 -t utf-8 prompt.txt | orchflow send NAME")
+        })?;
         params.insert("text".to_owned(), Value::from(text.trim_end_matches('\n')));
     }
     let (mut link, warnings) = open(words)?;
     let result = link.ask("send", params)?;
-    let names: Vec<&str> =
-        list(&result, "prompts").iter().filter_map(|prompt| prompt.get("agent").and_then(Value::as_str)).collect();
+    let names: Vec<&str> = list(&result, "prompts")
+        .iter()
+        .filter_map(|prompt| prompt.get("agent").and_then(Value::as_str))
+        .collect();
     let text = format!("sent to {}\n", names.join(", "));
     Ok(Report { warnings, ..Report::of(rows(&result, "prompts"), text) })
 }
@@ -233,7 +245,11 @@ fn log(words: &Words) -> Outcome {
         events = list(&result, "events").to_vec();
         let last = events.last().and_then(|event| event.get("seq")).and_then(Value::as_u64);
         let more = result.get("next").is_some_and(|next| !next.is_null());
-        cursor = if more { last.unwrap_or(cursor) } else { seq(&result).as_u64().unwrap_or(cursor).max(last.unwrap_or(0)) };
+        cursor = if more {
+            last.unwrap_or(cursor)
+        } else {
+            seq(&result).as_u64().unwrap_or(cursor).max(last.unwrap_or(0))
+        };
     }
 }
 
@@ -271,9 +287,11 @@ fn verify(words: &Words, action: &str) -> Outcome {
     Ok(match &verdict.broken {
         None => report,
         Some((seq, why)) => {
-            let failure = Failure::new("chain_broken", NEGATIVE, format!("the log was changed: at event {seq} {why}"));
+            let failure =
+                Failure::new("chain_broken", NEGATIVE, format!("the log was changed: at event {seq} {why}"));
             let place = store.display();
-            let failure = failure.hint(format!("the log is {place}; move it away and put an older copy in its place"));
+            let failure =
+                failure.hint(format!("the log is {place}; move it away and put an older copy in its place"));
             Report { text: String::new(), failure: Some(failure), ..report }
         }
     })
@@ -294,7 +312,8 @@ fn decide(words: &Words) -> Outcome {
     for id in words.list("hunks") {
         if id == "-" {
             for line in std::io::stdin().lock().lines() {
-                let line = line.map_err(|error| Failure::new("usage", USAGE, format!("standard input: {error}")))?;
+                let line =
+                    line.map_err(|error| Failure::new("usage", USAGE, format!("standard input: {error}")))?;
                 // An id alone, or an id with its hash behind it.
                 let mut parts = line.split_whitespace();
                 if let Some(id) = parts.next() {
@@ -310,8 +329,10 @@ fn decide(words: &Words) -> Outcome {
     params.insert("hunks".to_owned(), Value::Array(hunks));
     let result = link.ask_within(words.command.name, params, None)?;
     let results = list(&result, "results");
-    let refused: Vec<&Value> =
-        results.iter().filter(|result| result.get("state").and_then(Value::as_str) == Some("refused")).collect();
+    let refused: Vec<&Value> = results
+        .iter()
+        .filter(|result| result.get("state").and_then(Value::as_str) == Some("refused"))
+        .collect();
     let failure = refused.first().map(|first| {
         let mut failure = Failure::from_json(first);
         failure.exit = NEGATIVE;
@@ -324,8 +345,10 @@ fn decide(words: &Words) -> Outcome {
 fn comment(words: &Words) -> Outcome {
     let (mut link, warnings) = open(words)?;
     let result = link.ask("comment", words.params(&["json"]))?;
-    let names: Vec<&str> =
-        list(&result, "prompts").iter().filter_map(|prompt| prompt.get("agent").and_then(Value::as_str)).collect();
+    let names: Vec<&str> = list(&result, "prompts")
+        .iter()
+        .filter_map(|prompt| prompt.get("agent").and_then(Value::as_str))
+        .collect();
     let text = format!("told {}\n", names.join(", "));
     Ok(Report { warnings, ..Report::of(rows(&result, "prompts"), text) })
 }
@@ -366,7 +389,15 @@ fn clean(words: &Words) -> Outcome {
         if dry {
             text.push_str(&format!("{} would be removed\n", part(row, "agent")));
         } else {
-            text.push_str(&format!("{} removed; kept as {}\n", part(row, "agent"), part(row, "kept")));
+            let undecided = match row.get("undecided").and_then(Value::as_u64).unwrap_or(0) {
+                0 => String::new(),
+                count => format!(", with {count} undecided hunks"),
+            };
+            text.push_str(&format!(
+                "{} removed; kept as {}{undecided}\n",
+                part(row, "agent"),
+                part(row, "kept")
+            ));
         }
     }
     let skipped = list(&result, "skipped");
@@ -377,7 +408,8 @@ fn clean(words: &Words) -> Outcome {
         text.push_str("nothing to clean\n");
     }
     let failure = skipped.first().map(|row| {
-        let mut failure = Failure::new("skipped", NEGATIVE, format!("{}: {}", part(row, "agent"), part(row, "why")));
+        let mut failure =
+            Failure::new("skipped", NEGATIVE, format!("{}: {}", part(row, "agent"), part(row, "why")));
         failure.hint = row.get("hint").and_then(Value::as_str).map(str::to_owned);
         failure
     });
@@ -386,7 +418,9 @@ fn clean(words: &Words) -> Outcome {
 
 fn host_stop(words: &Words) -> Outcome {
     if words.text("action").as_deref() != Some("stop") {
-        return Err(Failure::new("usage", USAGE, "host takes no word but stop").hint("usage: orchflow host [stop]"));
+        return Err(
+            Failure::new("usage", USAGE, "host takes no word but stop").hint("usage: orchflow host [stop]")
+        );
     }
     let Some(mut link) = Link::running(&words.folder)? else {
         return Ok(Report::of(json!([{ "stopped": false }]), "no host runs here\n".to_owned()));

@@ -86,8 +86,6 @@ pub struct Report {
     pub data: Value,
     /// Where the next page begins.
     pub next: Value,
-    /// The permissions agents wait for, where a wait ended for them.
-    pub approvals: Value,
     /// What was odd.
     pub warnings: Vec<String>,
     /// The same for people.
@@ -114,11 +112,12 @@ impl Report {
 
     /// Writes the one object of `--json`.
     pub fn to_json(&self, command: &str) -> Value {
-        let error = self.failure.as_ref().map(
-            |failure| json!({ "code": failure.code, "message": failure.message, "hint": failure.hint }),
-        );
+        let error = self
+            .failure
+            .as_ref()
+            .map(|failure| json!({ "code": failure.code, "message": failure.message, "hint": failure.hint }));
         let data = if self.data.is_null() { json!([]) } else { self.data.clone() };
-        let mut object = json!({
+        json!({
             "schema": format!("orchflow.{command}/1"),
             "ok": self.failure.is_none(),
             "code": self.exit_code(),
@@ -128,11 +127,7 @@ impl Report {
             "next": self.next,
             "warnings": self.warnings,
             "error": error,
-        });
-        if let (Some(entries), false) = (object.as_object_mut(), self.approvals.is_null()) {
-            entries.insert("approvals".to_owned(), self.approvals.clone());
-        }
-        object
+        })
     }
 }
 

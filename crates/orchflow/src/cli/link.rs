@@ -109,9 +109,7 @@ impl Link {
             (Value::from("cwd"), Value::Binary(folder.as_os_str().as_bytes().to_vec())),
             (Value::from("interactive"), Value::from(is_interactive())),
         ];
-        for (name, variable) in
-            [("user", "USER"), ("agent", "ORCHFLOW_AGENT"), ("token", "ORCHFLOW_TOKEN")]
-        {
+        for (name, variable) in [("user", "USER"), ("agent", "ORCHFLOW_AGENT"), ("token", "ORCHFLOW_TOKEN")] {
             if let Some(value) = text(variable) {
                 greeting.push((Value::from(name), Value::from(value)));
             }
@@ -160,8 +158,10 @@ fn is_interactive() -> bool {
 fn request_failure(method: &str, error: RequestError) -> Failure {
     match error {
         RequestError::Refused(value) => Failure::from_json(&to_json(&value)),
-        RequestError::TimedOut => Failure::new("timed_out", TIMED_OUT, format!("the host did not answer {method} in time"))
-            .hint("agents go on; orchflow status says how they are"),
+        RequestError::TimedOut => {
+            Failure::new("timed_out", TIMED_OUT, format!("the host did not answer {method} in time"))
+                .hint("agents go on; orchflow status says how they are")
+        }
         RequestError::Closed | RequestError::Io(_) => {
             Failure::new(HOST_GONE, HOST, format!("the host went away during {method}"))
                 .hint("agents go on; run the command again, it starts a new host")

@@ -37,11 +37,14 @@ pub fn status(result: &Value) -> String {
     }
     let agents = items(result, "agents");
     if agents.is_empty() {
-        out.push_str("no agents; start some: orchflow swarm --agents claude,rehearsal Say what should be done\n");
+        out.push_str(
+            "no agents; start some: orchflow swarm --agents claude,rehearsal Say what should be done\n",
+        );
         return out;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
-    let mut rows = vec![["", "agent", "status", "for", "source", "turn", "hunks", "diff", "prompts"].map(str::to_owned)];
+    let mut rows =
+        vec![["", "agent", "status", "for", "source", "turn", "hunks", "diff", "prompts"].map(str::to_owned)];
     for agent in agents {
         let mark = match text(agent, "status") {
             "waiting" => "!",
@@ -194,7 +197,8 @@ pub fn decisions(results: &[Value]) -> String {
             }
             continue;
         }
-        let already = if result.get("already").and_then(Value::as_bool) == Some(true) { " already" } else { "" };
+        let already =
+            if result.get("already").and_then(Value::as_bool) == Some(true) { " already" } else { "" };
         let _ = writeln!(
             out,
             "{id}  {}{already}  {}  {}",

@@ -53,16 +53,8 @@ pub(super) async fn serve(world: Arc<World>, presence: Rc<Presence>, stream: Uni
             }
         }
     });
-    let mut connection = Connection {
-        world,
-        presence,
-        peer,
-        number,
-        session: None,
-        editor: None,
-        out,
-        tasks: JoinSet::new(),
-    };
+    let mut connection =
+        Connection { world, presence, peer, number, session: None, editor: None, out, tasks: JoinSet::new() };
     let mut reader = FrameReader::default();
     let mut chunk = vec![0u8; CHUNK];
     'reading: loop {
@@ -179,7 +171,10 @@ impl Connection {
         }
         let version = env!("CARGO_PKG_VERSION");
         let warning = (hello.version != version).then(|| {
-            format!("the host is orchflow {version}, this front {}; `orchflow host stop` ends the host", hello.version)
+            format!(
+                "the host is orchflow {version}, this front {}; `orchflow host stop` ends the host",
+                hello.version
+            )
         });
         let actor = hello.session.actor.word();
         self.session = Some(hello.session);
@@ -221,7 +216,11 @@ impl Connection {
 
     async fn drain(&self, params: &Value) -> Result<Value, Refusal> {
         let field = |name: &str| {
-            params.as_map()?.iter().find(|(key, _)| key.as_str() == Some(name)).and_then(|(_, value)| value.as_str())
+            params
+                .as_map()?
+                .iter()
+                .find(|(key, _)| key.as_str() == Some(name))
+                .and_then(|(_, value)| value.as_str())
         };
         let wrong = || Refusal::new(Code::Usage, "drain without a good agent and token");
         let agent: AgentKey = field("agent").and_then(|name| name.parse().ok()).ok_or_else(wrong)?;
@@ -245,9 +244,11 @@ impl Connection {
 
     /// A call by notification, as an editor makes it so as never to wait.
     fn editor_call(&mut self, call: &Value) {
-        let field =
-            |name: &str| call.as_map()?.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value);
-        let (Some(id), Some(method)) = (field("id").and_then(Value::as_u64), field("method").and_then(Value::as_str))
+        let field = |name: &str| {
+            call.as_map()?.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
+        };
+        let (Some(id), Some(method)) =
+            (field("id").and_then(Value::as_u64), field("method").and_then(Value::as_str))
         else {
             tracing::warn!("an editor's call without an id or a method");
             return;
@@ -258,10 +259,11 @@ impl Connection {
             let is_editor = self.session.as_ref().is_some_and(|session| session.editor.is_some());
             if self.editor.is_none() {
                 // A script prints what it gets and wants the nulls; for an editor an absent key is the only nil.
-                let is_script =
-                    params.as_map().is_some_and(|map| map.iter().any(|(key, value)| {
+                let is_script = params.as_map().is_some_and(|map| {
+                    map.iter().any(|(key, value)| {
                         key.as_str() == Some("interactive") && value.as_bool() == Some(false)
-                    }));
+                    })
+                });
                 let link = EditorLink::open(Arc::clone(&self.world), self.out.clone(), is_script);
                 // Only the human's own editor is asked about buffers; an agent's could swallow what is accepted.
                 if result.is_ok() && is_editor {

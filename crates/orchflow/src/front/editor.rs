@@ -131,7 +131,11 @@ impl EditorLink {
     /// Begins to talk to an editor over the frames of its connection.
     ///
     /// `with_nulls` keeps keys without a value, which scripts print.
-    pub(super) fn open(world: Arc<World>, out: mpsc::UnboundedSender<Vec<u8>>, with_nulls: bool) -> EditorLink {
+    pub(super) fn open(
+        world: Arc<World>,
+        out: mpsc::UnboundedSender<Vec<u8>>,
+        with_nulls: bool,
+    ) -> EditorLink {
         let (responses, to_nvim_rs) = duplex(PIPE);
         let (from_nvim_rs, writer) = duplex(PIPE);
         let (neovim, io) = Neovim::new(to_nvim_rs.compat(), writer.compat_write(), Silent);
@@ -261,7 +265,8 @@ async fn news(world: Arc<World>, answers: Answers, id: u64, cursor: Option<u64>)
         let more = rows.len() == EVENTS;
         if let Some(last) = rows.last() {
             cursor = last.seq;
-            let events: Vec<Value> = rows.iter().map(|row| event_json(row, &world.folders.worktrees)).collect();
+            let events: Vec<Value> =
+                rows.iter().map(|row| event_json(row, &world.folders.worktrees)).collect();
             answers.0.put(json!({ "kind": "events", "events": events, "cursor": cursor }));
         }
         let status = world.engine().ask(|state| status_json(state, None, false)).await;

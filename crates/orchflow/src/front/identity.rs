@@ -59,8 +59,11 @@ pub fn hello(world: &World, peer: Peer, params: &Value) -> Result<Hello, Refusal
     let protocol = field("protocol").and_then(Value::as_u64);
     if protocol != Some(PROTOCOL) {
         let theirs = protocol.map_or("none".to_owned(), |number| number.to_string());
-        return Err(Refusal::new(Code::Protocol, format!("this host speaks protocol {PROTOCOL}, the front {theirs}"))
-            .hint("use one version of orchflow for host and front; `orchflow host stop` ends the host"));
+        return Err(Refusal::new(
+            Code::Protocol,
+            format!("this host speaks protocol {PROTOCOL}, the front {theirs}"),
+        )
+        .hint("use one version of orchflow for host and front; `orchflow host stop` ends the host"));
     }
     let environment: Vec<(OsString, OsString)> = field("env")
         .and_then(Value::as_map)
@@ -74,18 +77,23 @@ pub fn hello(world: &World, peer: Peer, params: &Value) -> Result<Hello, Refusal
         .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let interactive = field("interactive").and_then(Value::as_bool).unwrap_or(false);
     let is_editor = field("client").and_then(Value::as_str) == Some("nvim");
-    let agent = world.runners.agent_of(peer.pid).or_else(|| agent_by_token(world, field("agent"), field("token")));
+    let agent =
+        world.runners.agent_of(peer.pid).or_else(|| agent_by_token(world, field("agent"), field("token")));
     // A process that is gone cannot be told from one that wants to be; its connection may be another's now.
     if agent.is_none() && !std::path::Path::new(&format!("/proc/{}", peer.pid)).exists() {
-        return Err(Refusal::new(Code::NotAllowed, "the process that connected is gone, so nobody can say who asks")
-            .hint("connect from the process that asks"));
+        return Err(Refusal::new(
+            Code::NotAllowed,
+            "the process that connected is gone, so nobody can say who asks",
+        )
+        .hint("connect from the process that asks"));
     }
     let actor = match agent {
         Some(agent) => Actor::Agent { agent },
         None if interactive => Actor::Human { user },
         None => Actor::Script { user },
     };
-    let folder = field("cwd").and_then(text).map_or_else(|| world.repository.worktree().to_path_buf(), PathBuf::from);
+    let folder =
+        field("cwd").and_then(text).map_or_else(|| world.repository.worktree().to_path_buf(), PathBuf::from);
     let session = Session { actor, folder, environment: Arc::new(environment), editor: None };
     let version = field("version").and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Hello { session, is_editor, version })

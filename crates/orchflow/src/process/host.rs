@@ -30,10 +30,11 @@ pub fn run(start: &Path) -> ExitCode {
         .with_ansi(false)
         .with_max_level(tracing::Level::INFO)
         .try_init();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build() {
-        Ok(runtime) => runtime,
-        Err(error) => return say_failed("internal", &format!("no event loop: {error}"), None),
-    };
+    let runtime =
+        match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build() {
+            Ok(runtime) => runtime,
+            Err(error) => return say_failed("internal", &format!("no event loop: {error}"), None),
+        };
     let local = LocalSet::new();
     let result = local.block_on(&runtime, serve(start, detached));
     match result {

@@ -21,11 +21,15 @@ const NUDGE: Duration = Duration::from_secs(10);
 /// Reads its orders from standard input, starts the program, and stays until it is over.
 pub fn run() -> ExitCode {
     let mut text = Vec::new();
-    let order: RunnerLaunch = match std::io::stdin().read_to_end(&mut text).map_err(|error| error.to_string()).and_then(
-        |_| serde_json::from_slice(&text).map_err(|error| error.to_string()),
-    ) {
+    let order: RunnerLaunch = match std::io::stdin()
+        .read_to_end(&mut text)
+        .map_err(|error| error.to_string())
+        .and_then(|_| serde_json::from_slice(&text).map_err(|error| error.to_string()))
+    {
         Ok(order) => order,
-        Err(error) => return fail(&format!("the runner's orders cannot be read: {error}; it is started by the host")),
+        Err(error) => {
+            return fail(&format!("the runner's orders cannot be read: {error}; it is started by the host"));
+        }
     };
     drop(text);
     let to_os = |bytes: &Vec<u8>| OsString::from_vec(bytes.clone());

@@ -67,13 +67,19 @@ fn words_that_make_no_sense_are_told_on_standard_error() {
     let sandbox = sandbox();
     let outcome = sandbox.orchflow(["accept", "h_1", "--hsah", "x"]).expect(2);
     assert_eq!(outcome.stdout, "");
-    assert!(outcome.stderr.contains("--hsah") && outcome.stderr.contains("usage: orchflow accept"), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("--hsah") && outcome.stderr.contains("usage: orchflow accept"),
+        "{outcome:?}"
+    );
     let outcome = sandbox.orchflow(["frobnicate"]).expect(2);
     assert!(outcome.stderr.contains("frobnicate"), "{outcome:?}");
     let mut command = sandbox.command(sandbox.program());
     command.arg("send").arg("claude").arg(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
     assert!(sandbox.run(command).expect(2).stderr.contains("UTF-8"));
-    assert_eq!(sandbox.orchflow(["--version"]).expect(0).stdout.trim(), concat!("orchflow ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        sandbox.orchflow(["--version"]).expect(0).stdout.trim(),
+        concat!("orchflow ", env!("CARGO_PKG_VERSION"))
+    );
     assert!(sandbox.hosts().is_empty(), "no host is needed to say so");
 }
 
@@ -82,13 +88,15 @@ fn a_swarm_waited_for_ends_with_what_became_of_it() {
     let sandbox = sandbox();
     sandbox.add_rehearsal("writer", WRITER);
     sandbox.add_rehearsal("failer", "- - fail: out of ideas\n");
-    let done = sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer,writer", "do it"]).expect(0);
+    let done =
+        sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer,writer", "do it"]).expect(0);
     assert!(done.stderr.starts_with("run 1: writer, writer-2\nbase: main@"), "progress is no data: {done:?}");
     let object = done.json();
     assert_eq!(object["run"], 1);
     let names: Vec<&Value> = object["data"].as_array().unwrap().iter().map(|agent| &agent["agent"]).collect();
     assert_eq!(names, ["writer", "writer-2"]);
-    let failed = sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer,failer", "do it"]).expect(1);
+    let failed =
+        sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer,failer", "do it"]).expect(1);
     assert_eq!(failed.error_code(), "agent_failed");
     assert_eq!(failed.json()["run"], 2);
     let again = sandbox.orchflow(["wait", "--json", "--run", "2"]).expect(1);
@@ -148,7 +156,18 @@ fn an_approval_can_be_denied_by_hand_and_by_the_way_of_waiting() {
 fn when_the_time_is_over_agents_go_on() {
     let sandbox = sandbox();
     sandbox.add_rehearsal("asker", ASKER);
-    let words = ["swarm", "--wait", "--timeout", "1s", "--on-approval", "wait", "--json", "--agents", "asker", "do it"];
+    let words = [
+        "swarm",
+        "--wait",
+        "--timeout",
+        "1s",
+        "--on-approval",
+        "wait",
+        "--json",
+        "--agents",
+        "asker",
+        "do it",
+    ];
     let outcome = sandbox.orchflow(words).expect(4);
     assert_eq!(outcome.error_code(), "timed_out");
     assert_eq!(outcome.json()["run"], 1);
@@ -163,7 +182,8 @@ fn when_the_time_is_over_agents_go_on() {
 fn an_interrupted_wait_ends_with_130_and_agents_go_on() {
     let sandbox = sandbox();
     sandbox.add_rehearsal("asker", ASKER);
-    let waiting = sandbox.start(["swarm", "--wait", "--on-approval", "wait", "--json", "--agents", "asker", "do it"]);
+    let waiting =
+        sandbox.start(["swarm", "--wait", "--on-approval", "wait", "--json", "--agents", "asker", "do it"]);
     sandbox.until("asker", "asks", |row| row["status"] == "waiting");
     waiting.interrupt();
     let outcome = waiting.finish().expect(130);
@@ -171,7 +191,9 @@ fn an_interrupted_wait_ends_with_130_and_agents_go_on() {
     assert_eq!(outcome.json()["run"], 1);
     assert_eq!(sandbox.agent("asker")["living"], true);
     let waiting = sandbox.start(["wait", "--on-approval", "wait"]);
-    wait_for("it waits", || sandbox.processes().iter().any(|process| process.pid == waiting.pid() && process.is("wait")));
+    wait_for("it waits", || {
+        sandbox.processes().iter().any(|process| process.pid == waiting.pid() && process.is("wait"))
+    });
     // The first thing it does is to heed the interrupt; its connection shows that it came that far.
     wait_for("it is connected", || connections(waiting.pid()) > 0);
     waiting.interrupt();
@@ -183,7 +205,11 @@ fn an_interrupted_wait_ends_with_130_and_agents_go_on() {
 /// Counts the sockets a process holds.
 fn connections(pid: i32) -> usize {
     let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    files.filter(|file| std::fs::read_link(file.path()).is_ok_and(|to| to.as_os_str().as_bytes().starts_with(b"socket:"))).count()
+    files
+        .filter(|file| {
+            std::fs::read_link(file.path()).is_ok_and(|to| to.as_os_str().as_bytes().starts_with(b"socket:"))
+        })
+        .count()
 }
 
 #[test]
@@ -214,7 +240,11 @@ fn a_dirty_tree_asks_and_both_answers_are_taken() {
     let worktree = std::path::PathBuf::from(sandbox.agent("writer-2")["worktree"].as_str().unwrap());
     assert_ne!(std::fs::read_to_string(worktree.join("README.md")).unwrap(), "changed\n");
     assert!(!worktree.join("untracked.txt").exists());
-    assert_eq!(sandbox.repository.user_state(), before, "the user's own tree, index and branches stay as they are");
+    assert_eq!(
+        sandbox.repository.user_state(),
+        before,
+        "the user's own tree, index and branches stay as they are"
+    );
     sandbox.leave_nothing();
 }
 
@@ -233,7 +263,7 @@ fn decisions_rest_on_what_the_caller_saw() {
         let mut words = vec!["review".to_owned(), "--json".to_owned(), "--limit".to_owned(), "1".to_owned()];
         words.extend(after.iter().flat_map(|after: &String| ["--after".to_owned(), after.clone()]));
         let mut page = sandbox.orchflow(&words).expect(0).json();
-        paged.extend(page["data"].as_array_mut().unwrap().drain(..));
+        paged.append(page["data"].as_array_mut().unwrap());
         match page["next"].as_str() {
             Some(next) => after = Some(next.to_owned()),
             None => break,
@@ -255,10 +285,16 @@ fn decisions_rest_on_what_the_caller_saw() {
 
     // The beginning of an id is enough, and what is done already is no failure.
     let right = sandbox.orchflow(["accept", "--json", &id(0)[..8], "--hash", hash(0)]).expect(0).json();
-    assert_eq!((&right["data"][0]["state"], &right["data"][0]["already"]), (&json!("accepted"), &json!(false)));
+    assert_eq!(
+        (&right["data"][0]["state"], &right["data"][0]["already"]),
+        (&json!("accepted"), &json!(false))
+    );
     assert!(sandbox.repository.read("lines.txt").contains("line three\n"));
     let again = sandbox.orchflow(["accept", "--json", id(0), "--hash", hash(0)]).expect(0).json();
-    assert_eq!((&again["data"][0]["state"], &again["data"][0]["already"]), (&json!("accepted"), &json!(true)));
+    assert_eq!(
+        (&again["data"][0]["state"], &again["data"][0]["already"]),
+        (&json!("accepted"), &json!(true))
+    );
     let two = ["accept", "--json", id(1), id(2), "--hash", hash(1)];
     assert_eq!(sandbox.orchflow(two).expect(2).error_code(), "usage");
 
@@ -302,11 +338,15 @@ fn the_log_is_followed_filtered_and_paged() {
     let before = follower.seen().len();
     sandbox.orchflow(["send", "writer", "more"]).expect(0);
     sandbox.orchflow(["wait"]).expect(0);
-    wait_for("the present is shown", || follower.seen()[before..].iter().any(|event| event["type"] == "run_settled"));
+    wait_for("the present is shown", || {
+        follower.seen()[before..].iter().any(|event| event["type"] == "run_settled")
+    });
     let seen: Vec<u64> = follower.seen().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
     assert_eq!(seen, (1..=seen.len() as u64).collect::<Vec<_>>(), "each once, in order");
 
-    let turns = sandbox.orchflow(["log", "--json", "--type", "turn_started,turn_ended", "--agent", "writer"]).expect(0);
+    let turns = sandbox
+        .orchflow(["log", "--json", "--type", "turn_started,turn_ended", "--agent", "writer"])
+        .expect(0);
     let rows = turns.json()["data"].as_array().unwrap().clone();
     assert_eq!(rows.len(), 4);
     assert!(rows.iter().all(|row| row["agent"] == "writer"));
@@ -315,7 +355,7 @@ fn the_log_is_followed_filtered_and_paged() {
     loop {
         let words = ["log", "--json", "--limit", "7", "--after", &cursor.to_string()];
         let mut page = sandbox.orchflow(words).expect(0).json();
-        paged.extend(page["data"].as_array_mut().unwrap().drain(..));
+        paged.append(page["data"].as_array_mut().unwrap());
         match page["next"].as_u64() {
             Some(next) => cursor = next,
             None => break,
@@ -328,7 +368,10 @@ fn the_log_is_followed_filtered_and_paged() {
     let by_text = sandbox.data_of(["log", "--json", "--text", "heard-writer-2"]);
     assert!(!by_text.as_array().unwrap().is_empty());
     let verified = sandbox.orchflow(["log", "verify", "--json"]).expect(0).json();
-    assert_eq!((&verified["data"][0]["intact"], &verified["data"][0]["broken"]), (&json!(true), &Value::Null));
+    assert_eq!(
+        (&verified["data"][0]["intact"], &verified["data"][0]["broken"]),
+        (&json!(true), &Value::Null)
+    );
 
     // A reader who leaves ends the following without a word.
     sandbox.set("SHELL", None::<&str>);
@@ -346,7 +389,8 @@ fn a_changed_log_is_found() {
     sandbox.orchflow(["status"]).expect(0);
     sandbox.orchflow(["host", "stop"]).expect(0);
     let store = rusqlite::Connection::open(sandbox.store().join("events.db")).unwrap();
-    let change = "update development_events set event_data = replace(event_data, 'runners', 'Runners') where seq = 1";
+    let change =
+        "update development_events set event_data = replace(event_data, 'runners', 'Runners') where seq = 1";
     assert_eq!(store.execute(change, []).unwrap(), 1);
     drop(store);
     let outcome = sandbox.orchflow(["log", "verify", "--json"]);

@@ -75,7 +75,8 @@ fn round(seed: u64, kills: usize) {
     sandbox.add_rehearsal("worker", WORKER);
     let mut witness = Witness::new(&sandbox);
     let mut prompts = BTreeSet::new();
-    let swarm = sandbox.start(["swarm", "--json", "--agents", "worker,worker,worker,worker,worker,worker", "begin"]);
+    let swarm =
+        sandbox.start(["swarm", "--json", "--agents", "worker,worker,worker,worker,worker,worker", "begin"]);
     let mut swarm = Some(swarm);
     for kill in 0..kills {
         witness.wait_for_events(1 + dice.roll(25) as usize);
@@ -95,7 +96,13 @@ fn round(seed: u64, kills: usize) {
         match sent.code {
             0 => drop(prompts.insert((name, text))),
             // The crash may have come before the run was there, or its agent may have ended.
-            _ => assert!(matches!(sent.error_code().as_str(), "unknown_agent" | "unknown_run" | "host_gone" | "not_living"), "{sent:?}"),
+            _ => assert!(
+                matches!(
+                    sent.error_code().as_str(),
+                    "unknown_agent" | "unknown_run" | "host_gone" | "not_living"
+                ),
+                "{sent:?}"
+            ),
         }
     }
     witness.look_again();

@@ -51,7 +51,8 @@ impl Reporting {
 
     fn report(&mut self, count: usize) {
         use std::io::Write as _;
-        let mut orders = std::fs::File::options().append(true).open(self.sandbox.home().join("orders")).unwrap();
+        let mut orders =
+            std::fs::File::options().append(true).open(self.sandbox.home().join("orders")).unwrap();
         writeln!(orders, "{count}").unwrap();
         self.orders += 1;
         self.told += count;
@@ -174,7 +175,8 @@ fn reports_of_somebody_else_are_not_taken() {
 fn a_full_disk_stops_no_agent_and_is_told_with_what_to_free() {
     let sandbox = sandbox();
     let data = sandbox.root().join("data");
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m,mode=700", "none"]).arg(&data).output();
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m,mode=700", "none"]).arg(&data).output();
     if !mounted.is_ok_and(|output| output.status.success()) {
         println!("skipped: a full disk: no small file system can be mounted here");
         return;
@@ -189,8 +191,8 @@ fn a_full_disk_stops_no_agent_and_is_told_with_what_to_free() {
     reporting.report(30);
     reporting.wait_until_reported();
     let refused = reporting.sandbox.orchflow(["send", "--json", "reporter", &"x".repeat(100_000)]);
-    assert_eq!((refused.code, refused.error_code().as_str()), (5, "read_only"), "{refused:?}");
     let object = refused.json();
+    assert_eq!((refused.code, refused.error_code().as_str()), (5, "read_only"), "{}", object["error"]);
     let told = format!("{} {}", object["error"]["message"], object["error"]["hint"]);
     assert!(told.contains("full") && told.contains("free"), "{told}");
     let row: Value = reporting.sandbox.agent("reporter");

@@ -43,7 +43,10 @@ fn result(sandbox: &Sandbox, way: &str, number: usize) -> (i32, Value) {
 fn an_agent_may_look_and_may_not_decide() {
     let sandbox = sandbox();
     add_insider(&sandbox);
-    sandbox.add_rehearsal("asker", "- - edit: {path: a.txt, content: \"a\\n\"}\n- - ask: {tool: Bash, input: {command: 'true'}}\n");
+    sandbox.add_rehearsal(
+        "asker",
+        "- - edit: {path: a.txt, content: \"a\\n\"}\n- - ask: {tool: Bash, input: {command: 'true'}}\n",
+    );
     sandbox.orchflow(["swarm", "--json", "--agents", "asker", "do it"]).expect(0);
     sandbox.orchflow(["wait", "--json"]).expect(0);
     sandbox.orchflow(["send", "asker", "and ask"]).expect(0);
@@ -74,7 +77,11 @@ fn an_agent_may_look_and_may_not_decide() {
     for way in ["plain", "bare", "daemon"] {
         for (index, order) in refused.iter().enumerate() {
             let (code, object) = result(&sandbox, way, index + 1);
-            assert_eq!((code, &object["error"]["code"]), (1, &Value::from("not_allowed")), "{way}: {order}: {object}");
+            assert_eq!(
+                (code, &object["error"]["code"]),
+                (1, &Value::from("not_allowed")),
+                "{way}: {order}: {object}"
+            );
         }
         let (code, object) = result(&sandbox, way, refused.len() + 1);
         assert_eq!(code, 0, "{way}: an agent may look: {object}");
@@ -111,7 +118,11 @@ fn who_asked_stands_in_the_log() {
     sandbox.add_rehearsal("r", crate::WRITER);
     sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "r", "do it"]).expect(0);
     let begun = &sandbox.events(&["run_started"])[0];
-    assert_eq!((&begun["actor"], &begun["user"]), (&Value::from("script"), &Value::from("tester")), "{begun}");
+    assert_eq!(
+        (&begun["actor"], &begun["user"]),
+        (&Value::from("script"), &Value::from("tester")),
+        "{begun}"
+    );
     let turn = &sandbox.events(&["turn_started"])[0];
     assert_eq!(turn["actor"], "agent", "{turn}");
     sandbox.leave_nothing();
@@ -124,7 +135,11 @@ fn nothing_of_the_front_leads_an_agent_back_to_it() {
         sandbox.set(name, Some("front"));
     }
     sandbox.set("MY_OWN", Some("stays"));
-    sandbox.add_program("env", "output", "env >\"$HOME/env.new\"; mv \"$HOME/env.new\" \"$HOME/env\"; echo ready; cat >/dev/null");
+    sandbox.add_program(
+        "env",
+        "output",
+        "env >\"$HOME/env.new\"; mv \"$HOME/env.new\" \"$HOME/env\"; echo ready; cat >/dev/null",
+    );
     sandbox.orchflow(["swarm", "--json", "--view", "none", "--agents", "env", "do it"]).expect(0);
     wait_for("it wrote its environment down", || sandbox.home().join("env").exists());
     let text = std::fs::read_to_string(sandbox.home().join("env")).unwrap();

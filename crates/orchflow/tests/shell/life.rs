@@ -12,7 +12,16 @@ fn a_swarm_of_three_lives_from_start_to_clean() {
     let sandbox = sandbox();
     let before = sandbox.repository.user_state();
     let branches = sandbox.repository.git(["branch", "--all"]);
-    let words = ["swarm", "--json", "--agents", "rehearsal,rehearsal,rehearsal", "Make", "the", "greeting", "configurable"];
+    let words = [
+        "swarm",
+        "--json",
+        "--agents",
+        "rehearsal,rehearsal,rehearsal",
+        "Make",
+        "the",
+        "greeting",
+        "configurable",
+    ];
     let begun = sandbox.orchflow(words).expect(0).json();
     assert_eq!(begun["run"], 1);
     sandbox.orchflow(["wait", "--json"]).expect(0);
@@ -20,7 +29,11 @@ fn a_swarm_of_three_lives_from_start_to_clean() {
     let names: Vec<&str> = rows.iter().map(|row| row["agent"].as_str().unwrap()).collect();
     assert_eq!(names, ["rehearsal", "rehearsal-2", "rehearsal-3"]);
     for row in &rows {
-        assert_eq!((&row["status"], &row["turn"], &row["rehearsal"]), (&json!("done"), &json!(1), &json!(true)), "{row}");
+        assert_eq!(
+            (&row["status"], &row["turn"], &row["rehearsal"]),
+            (&json!("done"), &json!(1), &json!(true)),
+            "{row}"
+        );
         assert_eq!((&row["source"], &row["confidence"]), (&json!("osc7501"), &json!("stated")), "{row}");
         assert!(row["undecided"].as_u64().unwrap() > 0, "{row}");
         assert!(row["base"].as_str().unwrap().starts_with("main@"), "{row}");
@@ -43,10 +56,10 @@ fn a_swarm_of_three_lives_from_start_to_clean() {
     assert_eq!(stopped["data"], json!(["rehearsal", "rehearsal-2"]));
     assert_eq!(sandbox.agent("rehearsal")["status"], "stopped");
     assert_eq!(sandbox.agent("rehearsal-3")["living"], true);
-    let dry = sandbox.data_of(["clean", "--dry-run", "--json"]);
+    let dry = sandbox.data_of(["clean", "--dry-run", "--json", "rehearsal", "rehearsal-2"]);
     assert_eq!(dry.as_array().unwrap().len(), 2);
     sandbox.orchflow(["stop", "all"]).expect(0);
-    let cleaned = sandbox.data_of(["clean", "--json"]);
+    let cleaned = sandbox.data_of(["clean", "--json", "all"]);
     assert_eq!(cleaned.as_array().unwrap().len(), 3, "{cleaned}");
     for row in cleaned.as_array().unwrap() {
         let kept = row["kept"].as_str().unwrap();
@@ -96,8 +109,12 @@ fn agents_join_a_run_under_names_of_their_own() {
     assert_eq!(heard("critic"), "<look at it>\n");
     let bad = sandbox.orchflow(["spawn", "--json", "--name", "../evil", "writer"]).expect(2);
     assert_eq!(bad.error_code(), "usage");
-    let second = sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer", "again"]).expect(0).json();
-    assert_eq!(second["data"][0]["agent"], "writer-3", "a name stands for one agent as long as its worktree stands");
+    let second =
+        sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer", "again"]).expect(0).json();
+    assert_eq!(
+        second["data"][0]["agent"], "writer-3",
+        "a name stands for one agent as long as its worktree stands"
+    );
     sandbox.orchflow(["stop", "1/writer"]).expect(0);
     assert_eq!(sandbox.agent("writer-3")["living"], true);
     sandbox.leave_nothing();
@@ -111,7 +128,8 @@ fn what_an_agent_left_behind_ends_with_it() {
                   echo ready; cat >/dev/null";
     sandbox.add_program("parent", "output", script);
     sandbox.orchflow(["swarm", "--json", "--agents", "parent", "do it"]).expect(0);
-    let pid = |name: &str| std::fs::read_to_string(sandbox.home().join(name)).ok()?.trim().parse::<i32>().ok();
+    let pid =
+        |name: &str| std::fs::read_to_string(sandbox.home().join(name)).ok()?.trim().parse::<i32>().ok();
     wait_for("the daemons run", || pid("daemon").is_some() && pid("bare").is_some());
     sandbox.orchflow(["stop", "--json", "parent"]).expect(0);
     assert!(!lives(pid("daemon").unwrap()) && !lives(pid("bare").unwrap()), "stop says that they are gone");
@@ -137,7 +155,10 @@ fn an_agent_that_exits_at_once_is_accounted_for() {
     let outcome = sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "brief", "do it"]).expect(1);
     assert_eq!(outcome.error_code(), "agent_failed");
     let row = sandbox.agent("brief");
-    assert_eq!((&row["status"], &row["detail"], &row["living"]), (&json!("failed"), &json!("exit 7"), &json!(false)));
+    assert_eq!(
+        (&row["status"], &row["detail"], &row["living"]),
+        (&json!("failed"), &json!("exit 7"), &json!(false))
+    );
     let lost = sandbox.events(&["prompt_undelivered"]);
     assert_eq!(lost.len(), 1, "its prompt is known not to have arrived");
     sandbox.add_program("calm", "output", "exit 0");
@@ -168,7 +189,8 @@ fn an_agent_that_is_never_ready_is_shown_to_wait() {
     sandbox.add_program("asking", "bracketed-paste", "echo 'Do you accept the licence?'; exec sleep 1000");
     sandbox.orchflow(["swarm", "--json", "--agents", "mute,asking", "do it"]).expect(0);
     for name in ["mute", "asking"] {
-        let row = sandbox.until(name, "waits for somebody to look", |row| row["waiting_for"] == "look at the pane");
+        let row =
+            sandbox.until(name, "waits for somebody to look", |row| row["waiting_for"] == "look at the pane");
         assert_eq!((&row["confidence"], &row["queued"]), (&json!("guess"), &json!(1)), "{row}");
     }
     let waited = sandbox.orchflow(["wait", "--json"]).expect(3);

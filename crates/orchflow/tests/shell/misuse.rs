@@ -43,7 +43,10 @@ fn a_wrong_file_of_an_agent_is_named_and_the_others_work() {
     let warning = listed["warnings"][0].as_str().unwrap();
     assert!(warning.contains("broken.toml") && warning.contains("ready.signl"), "{warning}");
     let names: Vec<&Value> = listed["data"].as_array().unwrap().iter().map(|agent| &agent["name"]).collect();
-    assert!(names.contains(&&Value::from("writer")) && names.contains(&&Value::from("rehearsal")), "{names:?}");
+    assert!(
+        names.contains(&&Value::from("writer")) && names.contains(&&Value::from("rehearsal")),
+        "{names:?}"
+    );
     let (code, _, hint) = failure(&sandbox, &["swarm", "--json", "--agents", "broken", "do it"], 2);
     assert_eq!(code, "unknown_kind");
     assert!(hint.contains("ready.signl"), "the file says why it is unknown: {hint}");
@@ -71,7 +74,10 @@ fn an_agent_that_is_not_installed_is_named_with_how_to_get_it() {
     sandbox.set("PATH", Some(bin));
     let (code, message, hint) = failure(&sandbox, &["swarm", "--json", "--agents", "claude", "do it"], 2);
     assert_eq!(code, "agent_missing");
-    assert!(message.contains("Claude Code") && hint.contains("npm install -g @anthropic-ai/claude-code"), "{message} {hint}");
+    assert!(
+        message.contains("Claude Code") && hint.contains("npm install -g @anthropic-ai/claude-code"),
+        "{message} {hint}"
+    );
     assert!(sandbox.events(&["run_started"]).is_empty());
     let listed = sandbox.data_of(["agents", "--json"]);
     let claude = listed.as_array().unwrap().iter().find(|agent| agent["name"] == "claude").unwrap();
@@ -90,21 +96,25 @@ fn a_program_that_cannot_be_run_is_a_failed_start() {
     let broken = sandbox.add_program("broken", "output", "");
     write(&broken, "#!/no/such/interpreter\n");
     sandbox.add_rehearsal("writer", WRITER);
-    let outcome = sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "broken,writer", "do it"]).expect(1);
+    let outcome =
+        sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "broken,writer", "do it"]).expect(1);
     assert_eq!(outcome.error_code(), "agent_failed");
     let row = sandbox.agent("broken");
     assert_eq!(row["status"], "failed", "{row}");
     assert!(row["detail"].as_str().unwrap().contains("broken"), "{row}");
     assert_eq!(sandbox.agent("writer")["status"], "done");
     sandbox.orchflow(["stop", "--json", "all"]).expect(0);
-    assert_eq!(sandbox.data_of(["clean", "--json"]).as_array().unwrap().len(), 2);
+    assert_eq!(sandbox.data_of(["clean", "--json", "all"]).as_array().unwrap().len(), 2);
     sandbox.leave_nothing();
 }
 
 #[test]
 fn a_setup_that_fails_is_told_and_starts_nothing() {
     let sandbox = sandbox();
-    write(&sandbox.config().join("config.toml"), "[worktrees]\nsetup = 'test \"$ORCHFLOW_PORT\" -gt 1024 && echo made > made.txt; echo no such dependency >&2; exit 3'\n");
+    write(
+        &sandbox.config().join("config.toml"),
+        "[worktrees]\nsetup = 'test \"$ORCHFLOW_PORT\" -gt 1024 && echo made > made.txt; echo no such dependency >&2; exit 3'\n",
+    );
     sandbox.add_rehearsal("writer", WRITER);
     sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer", "do it"]).expect(1);
     let row = sandbox.agent("writer");

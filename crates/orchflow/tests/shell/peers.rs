@@ -63,7 +63,10 @@ fn nonsense_on_the_socket_is_answered_and_the_host_lives() {
         ("a message of another kind", vec![0x94, 0x09, 0x01, 0xa1, b'x', 0x90]),
         ("a request of five parts", vec![0x95, 0x00, 0x01, 0xa1, b'x', 0x90, 0xc0]),
         ("a method that is a number", vec![0x94, 0x00, 0x01, 0x05, 0x90]),
-        ("parameters that are a text", vec![0x94, 0x00, 0x01, 0xa6, b's', b't', b'a', b't', b'u', b's', 0xa1, b'x']),
+        (
+            "parameters that are a text",
+            vec![0x94, 0x00, 0x01, 0xa6, b's', b't', b'a', b't', b'u', b's', 0xa1, b'x'],
+        ),
         ("a call before hello", request("status", &[0x80])),
         ("hello with nothing", request("hello", &[0xc0])),
         ("hello with a text", request("hello", b"\xa5hello")),
@@ -87,11 +90,20 @@ fn nonsense_on_the_socket_is_answered_and_the_host_lives() {
     for length in 0..whole.len() {
         assert!(tell(&socket, &whole[..length]).is_empty());
     }
-    for bytes in [vec![0x93, 0x02, 0xa1, b'x', 0x90], vec![0x93, 0x02, 0xa4, b'c', b'a', b'l', b'l', 0x91, 0xc3], vec![0x94, 0x01, 0x09, 0xc0, 0xc0]] {
+    for bytes in [
+        vec![0x93, 0x02, 0xa1, b'x', 0x90],
+        vec![0x93, 0x02, 0xa4, b'c', b'a', b'l', b'l', 0x91, 0xc3],
+        vec![0x94, 0x01, 0x09, 0xc0, 0xc0],
+    ] {
         assert!(tell(&socket, &bytes).is_empty(), "{bytes:?}");
     }
     // The same after a good greeting.
-    for bad in [request("status", b"\x81\xa3run\xa1x"), request("log", b"\x81\xa6limits\x01"), request("accept", b"\x81\xa5hunks\x2a"), request("nothing", &[0x80])] {
+    for bad in [
+        request("status", b"\x81\xa3run\xa1x"),
+        request("log", b"\x81\xa6limits\x01"),
+        request("accept", b"\x81\xa5hunks\x2a"),
+        request("nothing", &[0x80]),
+    ] {
         let answer = tell(&socket, &[whole.clone(), bad].concat());
         assert!(contains(&answer, "usage"), "{:?}", String::from_utf8_lossy(&answer));
     }
@@ -143,8 +155,10 @@ fn twenty_fronts_at_once_have_one_host() {
     let sandbox = sandbox();
     for round in 0..3 {
         let fronts: Vec<_> = (0..20).map(|_| sandbox.start(["connect", "--json"])).collect();
-        let mut pids: Vec<Value> =
-            fronts.into_iter().map(|front| front.finish().expect(0).json()["data"]["host_pid"].clone()).collect();
+        let mut pids: Vec<Value> = fronts
+            .into_iter()
+            .map(|front| front.finish().expect(0).json()["data"]["host_pid"].clone())
+            .collect();
         pids.dedup();
         assert_eq!(pids.len(), 1, "{pids:?}");
         wait_for("the others left", || sandbox.hosts().len() == 1);
@@ -187,6 +201,9 @@ fn a_host_that_hangs_is_told_of_and_a_follower_ends_with_its_host() {
     sandbox.kill_host();
     let ended = follower.finish();
     assert_eq!(ended.code, 5, "{ended:?}");
-    assert!(ended.stderr.contains("host went away") && ended.stderr.contains("run the command again"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("host went away") && ended.stderr.contains("run the command again"),
+        "{ended:?}"
+    );
     sandbox.leave_nothing();
 }

@@ -18,7 +18,9 @@ fn text_of(bytes: &[u8]) -> String {
 }
 
 fn wait_until_heard(sandbox: &Sandbox, agent: &str, expected: &[u8]) {
-    wait_for(&format!("{agent} heard {} bytes", expected.len()), || sandbox.heard(agent).len() >= expected.len());
+    wait_for(&format!("{agent} heard {} bytes", expected.len()), || {
+        sandbox.heard(agent).len() >= expected.len()
+    });
     let heard = sandbox.heard(agent);
     assert!(heard == expected, "{agent}: {:?} is not {:?}", text_of(&heard), text_of(expected));
 }
@@ -27,15 +29,20 @@ fn wait_until_heard(sandbox: &Sandbox, agent: &str, expected: &[u8]) {
 fn a_prompt_reaches_its_agent_byte_by_byte_and_once() {
     let sandbox = sandbox();
     sandbox.add_listener("l");
-    let long: String = (0..4000).map(|line| format!("line {line:4} of a long prompt, with an é and a 🦀\n")).collect();
+    let long: String =
+        (0..4500).map(|line| format!("line {line:4} of a long prompt, with an é and a 🦀\n")).collect();
     assert!(long.len() > 200_000);
     let long = long.trim_end();
     // What is sent by words or by standard input, and what has to arrive.
     let cases: Vec<(Option<&str>, &[u8], &str)> = vec![
         (Some("one\ntwo\n\n\tthree  four"), b"", "one\ntwo\n\n\tthree  four"),
         (Some("héllo 🦀 世界 👩‍👩‍👧"), b"", "héllo 🦀 世界 👩‍👩‍👧"),
-        (Some("-rf / --force; rm -rf \"$HOME\" `id` $(id) ;"), b"", "-rf / --force; rm -rf \"$HOME\" `id` $(id) ;"),
-        (None, b"evil\x1b[201~\r\x03\x04\x00\x1b]0;x\x07\r\nend\xff\n", "evil[201~\n]0;x\nend\u{fffd}"),
+        (
+            Some("-rf / --force; rm -rf \"$HOME\" `id` $(id) ;"),
+            b"",
+            "-rf / --force; rm -rf \"$HOME\" `id` $(id) ;",
+        ),
+        (None, b"evil\x1b[201~\r\x03\x04\x00\x1b]0;x\x07\r\nend\n", "evil[201~\n]0;x\nend"),
         (None, long.as_bytes(), long),
         (Some("100%s %n \\n \\x1b {prompt} ${PATH}"), b"", "100%s %n \\n \\x1b {prompt} ${PATH}"),
     ];
@@ -59,8 +66,14 @@ fn a_prompt_reaches_its_agent_byte_by_byte_and_once() {
     for (index, (_, _, expected)) in cases.iter().enumerate() {
         let name = name(index);
         sandbox.until(&name, "is quiet after both", |row| row["turn"] == 2 && row["status"] == "idle");
-        assert_eq!(sandbox.heard(&format!("1/{name}")).len(), [pasted("do it"), pasted(expected)].concat().len());
+        assert_eq!(
+            sandbox.heard(&format!("1/{name}")).len(),
+            [pasted("do it"), pasted(expected)].concat().len()
+        );
     }
+    let garbled = sandbox.orchflow_with(["send", "--json", "l"], b"caf\xe9").expect(2);
+    assert_eq!(garbled.error_code(), "usage", "what is no text is not guessed at");
+    assert!(garbled.json()["error"]["hint"].as_str().unwrap().contains("UTF-8"));
     sandbox.leave_nothing();
 }
 
@@ -68,7 +81,10 @@ fn a_prompt_reaches_its_agent_byte_by_byte_and_once() {
 fn a_message_to_all_reaches_each_once_and_in_order() {
     let sandbox = sandbox();
     // Every prompt is written down outside the worktree, as the program took it.
-    sandbox.add_rehearsal("r", "- - run: \"printf '<%s>' {prompt} >> \\\"$HOME/told-$ORCHFLOW_AGENT_NAME{name}\\\"\"\n");
+    sandbox.add_rehearsal(
+        "r",
+        "- - run: \"printf '<%s>' {prompt} >> \\\"$HOME/told-$ORCHFLOW_AGENT_NAME{name}\\\"\"\n",
+    );
     sandbox.orchflow(["swarm", "--json", "--agents", "r,r,r", "first"]).expect(0);
     let sent = sandbox.data_of(["send", "--json", "all", "to everybody"]);
     assert_eq!(sent.as_array().unwrap().len(), 3);
@@ -94,11 +110,20 @@ fn evidence_stands_in_the_log_for_every_step_of_a_prompt() {
     sandbox.add_rehearsal("r", "- - say: done\n");
     sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "r", "first"]).expect(0);
     let types: Vec<String> = sandbox
-        .events(&["prompt_queued", "prompt_writing", "prompt_written", "prompt_accepted", "turn_started", "turn_ended"])
+        .events(&[
+            "prompt_queued",
+            "prompt_writing",
+            "prompt_written",
+            "prompt_accepted",
+            "turn_started",
+            "turn_ended",
+        ])
         .iter()
         .map(|event| event["type"].as_str().unwrap().to_owned())
         .collect();
-    let place = |name: &str| types.iter().position(|known| known == name).unwrap_or_else(|| panic!("{name}: {types:?}"));
+    let place = |name: &str| {
+        types.iter().position(|known| known == name).unwrap_or_else(|| panic!("{name}: {types:?}"))
+    };
     assert_eq!(types.len(), 6, "{types:?}");
     assert!(place("prompt_queued") < place("prompt_writing"));
     assert!(place("prompt_writing") < place("prompt_accepted").min(place("prompt_written")));
@@ -121,7 +146,11 @@ fn a_prompt_waits_until_its_agent_is_ready() {
     sandbox.orchflow(["swarm", "--json", "--agents", "late", "do it"]).expect(0);
     sandbox.until("late", "runs", |row| row["living"] == true);
     let row = sandbox.until("late", "has printed", |row| row["status"] != "starting");
-    assert_eq!((&row["queued"], &row["turn"]), (&json!(1), &json!(0)), "a screen that stands still is no readiness: {row}");
+    assert_eq!(
+        (&row["queued"], &row["turn"]),
+        (&json!(1), &json!(0)),
+        "a screen that stands still is no readiness: {row}"
+    );
     assert!(sandbox.heard("1/late").is_empty());
     orchflow_testkit::write(&sandbox.home().join("go"), "");
     wait_until_heard(&sandbox, "1/late", &pasted("do it"));

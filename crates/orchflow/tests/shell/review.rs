@@ -25,7 +25,11 @@ fn reviewed() -> (Sandbox, PathBuf) {
 }
 
 fn hunk<'a>(hunks: &'a Value, path: &str, line: u64) -> &'a Value {
-    let found = hunks.as_array().unwrap().iter().find(|hunk| hunk["path"] == path && hunk["line"].as_u64() >= Some(line));
+    let found = hunks
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|hunk| hunk["path"] == path && hunk["line"].as_u64() >= Some(line));
     found.unwrap_or_else(|| panic!("no {path}:{line}: {hunks}"))
 }
 
@@ -47,26 +51,41 @@ fn an_accepted_hunk_is_in_the_users_tree_and_can_be_taken_back() {
         assert_eq!(taken["data"][0]["applied_to"], "file");
     }
     let lines = sandbox.repository.read("lines.txt");
-    assert!(lines.contains("line three\n") && lines.contains("my own line\n") && lines.contains("line 50\n"), "{lines}");
+    assert!(
+        lines.contains("line three\n") && lines.contains("my own line\n") && lines.contains("line 50\n"),
+        "{lines}"
+    );
     assert_eq!(sandbox.repository.read("deep/new.txt"), "fresh\n");
     assert!(!sandbox.repository.path.join("README.md").exists());
-    assert_eq!(std::fs::read(sandbox.repository.path.join(".git/index")).unwrap(), index, "nothing is staged");
+    assert_eq!(
+        std::fs::read(sandbox.repository.path.join(".git/index")).unwrap(),
+        index,
+        "nothing is staged"
+    );
     let undone = sandbox.orchflow(["undo", "--json"]).expect(0).json();
-    assert_eq!((&undone["data"][0]["undone"], &undone["data"][0]["path"]), (&Value::from("accept"), &Value::from("README.md")));
+    assert_eq!(
+        (&undone["data"][0]["undone"], &undone["data"][0]["path"]),
+        (&Value::from("accept"), &Value::from("README.md"))
+    );
     assert!(sandbox.repository.read("README.md").starts_with("# Greeting"));
     sandbox.orchflow(["undo"]).expect(0);
     assert!(!sandbox.repository.path.join("deep/new.txt").exists());
     sandbox.orchflow(["undo"]).expect(0);
     assert_eq!(sandbox.repository.read("lines.txt"), own);
     assert_eq!(sandbox.orchflow(["undo", "--json"]).expect(1).error_code(), "nothing_to_undo");
-    assert_eq!(sandbox.data_of(["review", "--json"]), hunks_without_lines(&sandbox, &hunks), "all is undecided again");
+    assert_eq!(
+        sandbox.data_of(["review", "--json"]),
+        hunks_without_lines(&sandbox, &hunks),
+        "all is undecided again"
+    );
     sandbox.leave_nothing();
 }
 
 /// The list as it is now, checked to hold the same hunks as before.
 fn hunks_without_lines(sandbox: &Sandbox, before: &Value) -> Value {
     let now = sandbox.data_of(["review", "--json"]);
-    let ids = |list: &Value| list.as_array().unwrap().iter().map(|hunk| id(hunk).to_owned()).collect::<Vec<_>>();
+    let ids =
+        |list: &Value| list.as_array().unwrap().iter().map(|hunk| id(hunk).to_owned()).collect::<Vec<_>>();
     assert_eq!(ids(&now), ids(before));
     now
 }
@@ -75,14 +94,20 @@ fn hunks_without_lines(sandbox: &Sandbox, before: &Value) -> Value {
 fn a_hunk_that_meets_other_work_is_refused_and_changes_nothing() {
     let (sandbox, _) = reviewed();
     let hunks = sandbox.data_of(["review", "--json"]);
-    sandbox.repository.write("lines.txt", sandbox.repository.read("lines.txt").replace("line 3\n", "line drei\n"));
+    sandbox
+        .repository
+        .write("lines.txt", sandbox.repository.read("lines.txt").replace("line 3\n", "line drei\n"));
     let mine = sandbox.repository.read("lines.txt");
     let refused = sandbox.orchflow(["accept", "--json", id(hunk(&hunks, "lines.txt", 1))]).expect(1);
     assert_eq!(refused.error_code(), "conflict");
     let object = refused.json();
     assert_eq!(object["data"][0]["state"], "refused");
     assert_eq!(sandbox.repository.read("lines.txt"), mine);
-    assert_eq!(sandbox.data_of(["review", "--json"]).as_array().unwrap().len(), 4, "it is still to be decided");
+    assert_eq!(
+        sandbox.data_of(["review", "--json"]).as_array().unwrap().len(),
+        4,
+        "it is still to be decided"
+    );
     sandbox.orchflow(["accept", "--json", id(hunk(&hunks, "lines.txt", 40))]).expect(0);
     assert!(sandbox.repository.read("lines.txt").contains("line fifty\n"), "the other one still fits");
     sandbox.leave_nothing();
@@ -106,7 +131,9 @@ fn a_rejected_hunk_leaves_the_agents_tree_and_the_agent_is_told_why() {
     let undone = sandbox.orchflow(["undo", "--json"]).expect(0).json();
     assert_eq!(undone["data"][0]["undone"], "reject");
     assert!(std::fs::read_to_string(worktree.join("lines.txt")).unwrap().contains("line three\n"));
-    wait_for("it can be decided again", || sandbox.data_of(["review", "--json"]).as_array().unwrap().len() == 4);
+    wait_for("it can be decided again", || {
+        sandbox.data_of(["review", "--json"]).as_array().unwrap().len() == 4
+    });
     sandbox.leave_nothing();
 }
 
@@ -114,13 +141,16 @@ fn a_rejected_hunk_leaves_the_agents_tree_and_the_agent_is_told_why() {
 fn a_comment_reaches_the_agent_with_file_and_lines() {
     let (sandbox, _) = reviewed();
     let hunks = sandbox.data_of(["review", "--json"]);
-    sandbox.orchflow(["comment", "--json", id(hunk(&hunks, "lines.txt", 40)), "use", "the", "helper"]).expect(0);
+    sandbox
+        .orchflow(["comment", "--json", id(hunk(&hunks, "lines.txt", 40)), "use", "the", "helper"])
+        .expect(0);
     let told = || std::fs::read_to_string(sandbox.home().join("told")).unwrap_or_default();
     wait_for("the agent was told", || told().contains("use the helper"));
     assert!(told().contains("lines.txt:50"), "{}", told());
     sandbox.orchflow(["wait", "--json"]).expect(0);
     sandbox.orchflow(["stop", "changer"]).expect(0);
-    let gone = sandbox.orchflow(["comment", "--json", id(hunk(&hunks, "lines.txt", 40)), "too late"]).expect(1);
+    let gone =
+        sandbox.orchflow(["comment", "--json", id(hunk(&hunks, "lines.txt", 40)), "too late"]).expect(1);
     assert_eq!(gone.error_code(), "not_living");
     sandbox.leave_nothing();
 }
@@ -134,9 +164,11 @@ fn the_work_of_an_agent_that_ended_can_still_be_decided() {
     sandbox.orchflow(["reject", "--json", id(hunk(&hunks, "lines.txt", 1))]).expect(0);
     sandbox.orchflow(["accept", "--json", id(hunk(&hunks, "lines.txt", 40))]).expect(0);
     assert!(sandbox.repository.read("lines.txt").contains("line fifty\n"));
-    sandbox.orchflow(["clean", "--json"]).expect(0);
-    let rest = sandbox.data_of(["review", "--json"]);
-    sandbox.orchflow(["accept", "--json", id(hunk(&rest, "deep/new.txt", 0))]).expect(0);
-    assert_eq!(sandbox.repository.read("deep/new.txt"), "fresh\n", "its last state is kept under a ref");
+    sandbox.orchflow(["clean", "--json", "changer"]).expect(0);
+    let kept = sandbox.repository.git(["show", "refs/orchflow/agents/1/changer:deep/new.txt"]);
+    assert_eq!(kept, "fresh\n", "its last state is kept under a ref");
+    let undone = sandbox.orchflow(["undo", "--json"]).expect(0).json();
+    assert_eq!(undone["data"][0]["undone"], "accept", "what was decided can still be taken back");
+    assert!(sandbox.repository.read("lines.txt").contains("line 50\n"));
     sandbox.leave_nothing();
 }

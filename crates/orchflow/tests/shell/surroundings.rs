@@ -81,7 +81,7 @@ fn spaces_quotes_and_accents_in_paths_are_no_trouble() {
     sandbox.orchflow(["accept", "--json", hunks[0]["id"].as_str().unwrap()]).expect(0);
     assert_eq!(sandbox.repository.read("dir with space/ü \"q\".txt"), "one\ntwo\n");
     sandbox.orchflow(["stop", "all"]).expect(0);
-    assert_eq!(sandbox.data_of(["clean", "--json"]).as_array().unwrap().len(), 2);
+    assert_eq!(sandbox.data_of(["clean", "--json", "all"]).as_array().unwrap().len(), 2);
     sandbox.leave_nothing();
 }
 
@@ -105,12 +105,14 @@ fn a_linked_worktree_and_a_folder_inside_share_one_host() {
         command.current_dir(folder).args(words);
         sandbox.run(command)
     };
-    let pid = |folder: &Path| in_folder(folder, &["connect", "--json"]).expect(0).json()["data"]["host_pid"].clone();
+    let pid = |folder: &Path| {
+        in_folder(folder, &["connect", "--json"]).expect(0).json()["data"]["host_pid"].clone()
+    };
     assert_eq!(pid(&sandbox.repository.path), pid(&linked.join("inner")));
     assert_eq!(pid(&sandbox.repository.path.join(".git")), pid(&linked));
     sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer", "do it"]).expect(0);
     sandbox.orchflow(["stop", "all"]).expect(0);
-    sandbox.orchflow(["clean"]).expect(0);
+    sandbox.orchflow(["clean", "all"]).expect(0);
     assert!(linked.join("side.txt").exists(), "a worktree of the user's is not ours to remove");
     assert_eq!(sandbox.repository.git(["worktree", "list"]).lines().count(), 2);
     sandbox.leave_nothing();
@@ -124,7 +126,10 @@ fn a_socket_path_that_is_too_long_is_said_to_be() {
     sandbox.set("XDG_RUNTIME_DIR", Some(&long));
     let outcome = sandbox.orchflow(["status", "--json"]);
     assert_ne!(outcome.code, 0);
-    assert!(message(&outcome).contains("107 bytes") && message(&outcome).contains("XDG_RUNTIME_DIR"), "{outcome:?}");
+    assert!(
+        message(&outcome).contains("107 bytes") && message(&outcome).contains("XDG_RUNTIME_DIR"),
+        "{outcome:?}"
+    );
     // The longest that fits serves agents of the longest names too, or says at once that it does not.
     let name = "a".repeat(40);
     sandbox.add_rehearsal(&name, WRITER);
@@ -154,7 +159,10 @@ fn a_home_that_cannot_be_written_is_named_with_what_moves_it() {
         other.set(variable, Some(file.join("below")));
         let outcome = other.orchflow(["status", "--json"]);
         assert_ne!(outcome.code, 0, "{variable}");
-        assert!(message(&outcome).contains("cannot be made") && message(&outcome).contains(text), "{outcome:?}");
+        assert!(
+            message(&outcome).contains("cannot be made") && message(&outcome).contains(text),
+            "{outcome:?}"
+        );
     }
     let read_only = sandbox.root().join("read-only");
     std::fs::create_dir(&read_only).unwrap();
