@@ -75,7 +75,9 @@ impl Message {
                 Message::Notification { method: text(items.next())?, params: array(items.next())? }
             }
             _ => {
-                return Err(MessageError::Shape("its first element or its length is none of the three kinds"));
+                return Err(MessageError::Shape(
+                    "its first element or its length is none of the three kinds",
+                ));
             }
         };
         Ok(message)

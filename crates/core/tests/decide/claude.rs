@@ -287,7 +287,7 @@ fn a_clock_armed_for_a_turn_does_not_end_one_that_goes_on() {
 #[test]
 fn the_trust_dialog_is_known_and_the_prompt_waits_for_its_end() {
     let (scene, agent, statuses) = play("clQ", 0, None);
-    assert_eq!(statuses, ["starting", "waiting: trust", "idle", "exited"]);
+    assert_eq!(statuses, ["starting", "waiting: trust", "starting", "idle", "exited"]);
     let at = |event_type: &str| {
         scene.events.iter().find(|event| event.body.event_type() == event_type).map(|event| event.at.0)
     };
@@ -311,6 +311,37 @@ fn dialogs_it_states_nothing_of_are_read_from_the_screen() {
     assert_eq!(statuses, ["starting", "waiting: mcp", "exited"]);
     assert_eq!(scene.agent(&agent).undelivered, 1, "the prompt never left");
     assert_eq!(scene.outcome(1), Some("failed"));
+}
+
+#[test]
+fn a_dialog_behind_the_one_it_stated_is_read_from_the_screen() {
+    let mut scene = Scene::new();
+    let agent = scene.running(CLAUDE);
+    let trust = Report::StatusStated {
+        state: StatedState::Blocked,
+        detail: Some("trust this folder".to_owned()),
+        category: Some("permission".to_owned()),
+    };
+    let show = |scene: &mut Scene, within: i64, dialog: Option<(&str, &str)>| {
+        scene.pass(scene.now + within);
+        carry_out(scene, dialog);
+    };
+    let mcp = Some(("mcp", "New MCP server found in this project"));
+    scene.report(&agent, trust);
+    show(&mut scene, 30_000_000, mcp);
+    assert_eq!(scene.status(&agent), "waiting: trust", "what it states is believed");
+    scene.report(&agent, crate::scene::stated(StatedState::Clear));
+    assert_eq!(scene.status(&agent), "starting");
+    scene.report(&agent, Report::BracketedPaste { on: true });
+    show(&mut scene, 250_000, None);
+    assert_eq!(scene.status(&agent), "starting", "it draws its dialog yet");
+    show(&mut scene, 1_750_000, mcp);
+    assert_eq!(scene.status(&agent), "waiting: mcp");
+    scene.report(&agent, crate::scene::stated(StatedState::Idle));
+    assert_eq!(scene.status(&agent), "idle");
+    scene.report(&agent, Report::BracketedPaste { on: true });
+    show(&mut scene, 40_000_000, mcp);
+    assert_eq!(scene.status(&agent), "idle", "the screen of a ready program is not read");
 }
 
 #[test]

@@ -202,6 +202,18 @@ fn a_written_prompt_without_evidence_is_undelivered_after_a_while() {
 }
 
 #[test]
+fn a_prompt_behind_an_undelivered_one_does_not_wait_for_ever() {
+    let mut scene = Scene::new();
+    let agent = scene.ready(CLAUDE);
+    scene.pasted();
+    send(&mut scene, &agent, "the next");
+    assert!(!scene.wants(is_paste));
+    scene.pass(scene.now + 21_000_000);
+    assert_eq!(undelivered(&scene).len(), 1);
+    assert_eq!(scene.pasted(), "the next");
+}
+
+#[test]
 fn a_program_that_states_its_work_took_the_prompt_though_its_hook_is_missing() {
     let mut scene = Scene::new();
     let agent = scene.ready(CLAUDE);

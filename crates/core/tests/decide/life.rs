@@ -223,8 +223,13 @@ fn a_stop_whose_exit_report_is_late_is_the_end_as_well() {
     let agent = scene.in_turn(CLAUDE);
     scene.command(Command::StopAgents { agents: vec![agent.clone()] }).unwrap();
     let effect = scene.take(|body| matches!(body, EffectBody::StopAgent { .. }));
-    scene.done(effect, Outcome::Stopped(Ended::default()));
+    scene.done(effect, Outcome::Stopped(Ended { code: None, signal: Some(9), leftover_ended: 2 }));
     assert!(is(scene.agent(&agent), Phase::Exited, StatusState::Stopped));
+    let exit = scene.events.iter().find_map(|event| match &event.body {
+        EventBody::AgentExited(exit) => Some((exit.signal, exit.leftover_ended)),
+        _ => None,
+    });
+    assert_eq!(exit, Some((Some(9), 2)));
 }
 
 #[test]

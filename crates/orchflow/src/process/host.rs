@@ -29,6 +29,8 @@ pub fn run(start: &Path) -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_max_level(tracing::Level::INFO)
+        // The log may stand on a disk that is full, and complaining about it there would end the thread.
+        .log_internal_errors(false)
         .try_init();
     let runtime =
         match tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(16).build() {

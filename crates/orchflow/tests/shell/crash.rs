@@ -71,6 +71,10 @@ impl<'a> Witness<'a> {
 
 fn round(seed: u64, kills: usize) {
     let sandbox = sandbox();
+    // Another number plays other crashes: ORCHFLOW_TEST_SEED=7 cargo nextest run -p orchflow crash
+    let other = std::env::var("ORCHFLOW_TEST_SEED").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    let seed = seed ^ other.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    println!("seed {seed:#x}");
     let mut dice = Dice(seed);
     sandbox.add_rehearsal("worker", WORKER);
     let mut witness = Witness::new(&sandbox);
@@ -114,6 +118,8 @@ fn round(seed: u64, kills: usize) {
     let waited = sandbox.orchflow(["wait", "--json", "--timeout", "40s"]);
     assert!(matches!(waited.code, 0 | 1), "the run comes to rest: {waited:?}\n{:#?}", sandbox.status());
     check(&sandbox, &mut witness, &prompts);
+    let hosts = sandbox.events(&["host_started"]).len();
+    assert!(hosts > kills / 2, "{kills} crashes met only {hosts} hosts");
     drop(witness);
     sandbox.leave_nothing();
     assert_eq!(sandbox.repository.git(["status", "--porcelain"]), "");
