@@ -2,10 +2,16 @@
 
 mod agents;
 mod approvals;
+mod attach;
+mod base;
+mod clean;
+mod kinds;
 mod log;
 mod params;
+mod place;
 mod review;
 mod status;
+mod steer;
 mod swarm;
 mod wait;
 
@@ -13,13 +19,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use orchflow_core::catalogue::{Callers, find};
+use orchflow_core::command::Command;
+use orchflow_core::decide::Input;
 use orchflow_core::event::Actor;
-use orchflow_core::{Code, Refusal};
+use orchflow_core::{Code, Refusal, RunId};
 use serde_json::{Value, json};
 
 pub use log::event_json;
 pub use status::status_json;
 
+use crate::paths::{quick_common_dir, quick_worktree};
 use crate::world::{Environment, World};
 
 /// Who asks.
@@ -56,14 +65,17 @@ pub async fn call(
         )
         .hint("run it in your own shell or editor"));
     }
+    if matches!(method, "swarm" | "spawn" | "accept" | "reject" | "undo") {
+        check_worktree(world, session)?;
+    }
     match method {
         "status" => status::call(world, params).await,
         "swarm" => swarm::swarm(world, session, params).await,
         "spawn" => swarm::spawn(world, session, params).await,
-        "send" => swarm::send(world, session, params).await,
-        "stop" => swarm::stop(world, session, params).await,
-        "clean" => swarm::clean(world, session, params).await,
-        "attach" => swarm::attach(world, params).await,
+        "send" => steer::send(world, session, params).await,
+        "stop" => steer::stop(world, session, params).await,
+        "clean" => clean::clean(world, session, params).await,
+        "attach" => attach::attach(world, params).await,
         "log" => log::call(world, params).await,
         "await_events" => log::await_events(world, params).await,
         "review" => review::list(world, params).await,
@@ -79,6 +91,52 @@ pub async fn call(
         _ => Err(Refusal::new(Code::Usage, format!("there is no method {method}"))
             .hint("orchflow help lists what there is")),
     }
+}
+
+/// Refuses what begins or ends in "your tree" where the caller stands in another worktree of the user's:
+/// the host works in one of them.
+fn check_worktree(world: &World, session: &Session) -> Result<(), Refusal> {
+    let ours = world.repository.worktree();
+    let Some(theirs) = quick_worktree(&session.folder) else { return Ok(()) };
+    let is_agents =
+        std::fs::canonicalize(&world.folders.worktrees).is_ok_and(|root| theirs.starts_with(root));
+    let is_same = std::fs::canonicalize(ours).is_ok_and(|ours| ours == theirs);
+    let shares_host = quick_common_dir(&theirs).as_deref() == Some(world.repository.common_directory());
+    if is_agents || is_same || !shares_host {
+        return Ok(());
+    }
+    let message =
+        format!("this repository's host works in {}, and you are in {}", ours.display(), theirs.display());
+    Err(Refusal::new(Code::Repository, message)
+        .hint("run it there, or end the host (orchflow host stop; agents work on) and run it here again"))
+}
+
+/// Brings a command in and gives its reply once it is durable.
+async fn submit(
+    world: &Arc<World>,
+    session: &Session,
+    command: Command,
+) -> Result<orchflow_core::decide::Reply, Refusal> {
+    // Agents of the new run get the front's environment; the run's number is known only after the
+    // commit, and its first effect needs it before, so the newest front's stands for the next run.
+    let _one = if matches!(command, Command::StartRun { .. }) {
+        let one = world.starting.lock().await;
+        let environment = Arc::clone(&session.environment);
+        let shared = Arc::clone(world);
+        world
+            .engine()
+            .ask(move |state| {
+                let next = RunId(state.last_run().map_or(1, |run| run.run.0 + 1));
+                shared.keep_environment(next, environment);
+            })
+            .await
+            .ok_or_else(|| no_answer(world))?;
+        Some(one)
+    } else {
+        None
+    };
+    let input = Input::Command { actor: session.actor.clone(), command };
+    Ok(world.engine().submit(input).await?.reply)
 }
 
 /// Writes a refusal for the wire.

@@ -79,7 +79,23 @@ pub fn locate(start: &Path) -> Result<(Repository, RepositoryFolders, Config), S
     let config = Config::load(&user.config)?;
     let folders =
         RepositoryFolders::new(user, repository.common_directory(), config.worktrees.folder.as_deref());
+    let repository = out_of_agents_worktree(repository, &folders)?;
     Ok((repository, folders, config))
+}
+
+/// A human who looks around in an agent's worktree still means the tree the agent's work goes into.
+fn out_of_agents_worktree(
+    repository: Repository,
+    folders: &RepositoryFolders,
+) -> Result<Repository, StartError> {
+    let is_agents = std::fs::canonicalize(&folders.worktrees).is_ok_and(|root| {
+        std::fs::canonicalize(repository.worktree()).is_ok_and(|tree| tree.starts_with(root))
+    });
+    let common = repository.common_directory();
+    match common.parent() {
+        Some(main) if is_agents && common.ends_with(".git") => Ok(Repository::discover(main)?),
+        _ => Ok(repository),
+    }
 }
 
 impl Host {

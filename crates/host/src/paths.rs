@@ -220,6 +220,12 @@ pub fn quick_common_dir(start: &Path) -> Option<PathBuf> {
     std::fs::canonicalize(git_dir.join(std::ffi::OsStr::from_bytes(common.trim_ascii_end()))).ok()
 }
 
+/// Finds the working tree a folder is in without starting git: the nearest folder above with a `.git`.
+pub fn quick_worktree(start: &Path) -> Option<PathBuf> {
+    let start = std::fs::canonicalize(start).ok()?;
+    start.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_path_buf)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

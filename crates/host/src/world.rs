@@ -120,6 +120,26 @@ impl World {
         lock(&self.environments).get(&run).cloned().unwrap_or_else(|| Arc::new(std::env::vars_os().collect()))
     }
 
+    /// Waits until the state is as wanted, or the host leaves.
+    pub async fn settled(
+        &self,
+        wanted: impl Fn(&orchflow_core::state::State) -> bool + Clone + Send + 'static,
+    ) {
+        let mut pulse = self.engine().pulse();
+        loop {
+            pulse.borrow_and_update();
+            let look = wanted.clone();
+            match self.engine().ask(move |state| look(state)).await {
+                Some(true) => return,
+                None if !self.engine().is_open() => return,
+                Some(false) | None => {}
+            }
+            if pulse.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Reads the store on a thread that may block.
     ///
     /// # Errors

@@ -26,6 +26,10 @@ class Runner:
         """Gives the rows of the screen as text."""
         return self.call("screen", {})["rows"]
 
+    def shows(self, text):
+        """Tells whether a text stands on the screen."""
+        return text in "\n".join(self.rows()).replace("\u00a0", " ")
+
     def press(self, keys):
         """Writes keys into the terminal."""
         self.call("input", {"bytes": keys})

@@ -55,23 +55,25 @@ class Programs:
 class World:
     """Use it as a context manager. `state` and `settings` are the user's own files of Claude Code."""
 
-    def __init__(self, programs, *, trusted=True, key_approved=True, ask=True, offered=True, files=None):
+    def __init__(self, programs, *, trusted=True, key_approved=True, mode="manual", offered=True, files=None):
         self.programs = programs
-        self.top = Path(tempfile.mkdtemp(prefix="orchflow claude "))
+        self.top = Path(tempfile.mkdtemp(prefix="orchflow-claude."))
         # The path of a socket may have 107 bytes only.
         self.runtime = Path(tempfile.mkdtemp(prefix="of-"))
-        self.home, self.repository = self.top / "home", self.top / "repository"
+        self.home, self.repository = self.top / "home", self.top / "a repository"
         self.state, self.settings = self.home / ".claude.json", self.home / ".claude/settings.json"
         self.log = self.top / "model.jsonl"
         self.events = self.model = None
         self.runners = []
+        # Processes that outlived everything that ends them; there should be none.
+        self.left = []
         for folder in (self.home / ".claude", self.top / "bin", self.repository):
             folder.mkdir(parents=True)
         os.symlink(programs.claude, self.top / "bin/claude")
-        self.write_user_files(trusted, key_approved, ask, offered)
+        self.write_user_files(trusted, key_approved, mode, offered)
         self.make_repository(files or {})
 
-    def write_user_files(self, trusted, key_approved, ask, offered):
+    def write_user_files(self, trusted, key_approved, mode, offered):
         # Version 2.1.329 offers its automatic mode once to those who do not use it.
         state = {"hasCompletedOnboarding": True, "theme": "dark", "hasSeenAutoDefaultNudge": offered}
         if key_approved:
@@ -81,10 +83,8 @@ class World:
         self.state.write_text(json.dumps(state, indent=2))
         # A hook of the user's own has to go on working beside ours.
         mark = [{"hooks": [{"type": "command", "command": f"cat >>'{self.top}/own-hook.jsonl'"}]}]
-        settings = {"hooks": {"Stop": mark}}
-        # Without it Claude Code of this version asks a model instead of the human.
-        if ask:
-            settings["permissions"] = {"defaultMode": "manual"}
+        # Without a mode of the user's, Claude Code of this version asks a model instead of the human.
+        settings = {"hooks": {"Stop": mark}, "permissions": {"defaultMode": mode}}
         self.settings.write_text(json.dumps(settings, indent=2))
         self.own_settings = self.settings.read_bytes()
 
@@ -116,11 +116,15 @@ class World:
     def __enter__(self):
         try:
             self.model = Model(self.programs, self.log)
-            self.events = Events([str(self.programs.orchflow)], self.environment(), self.repository)
+            self.follow()
         except BaseException:
             self.close()
             raise
         return self
+
+    def follow(self):
+        """Follows the log from its beginning, with a host that is started where none runs."""
+        self.events = Events([str(self.programs.orchflow)], self.environment(), self.repository)
 
     def __exit__(self, *_):
         self.close()
@@ -129,12 +133,16 @@ class World:
         for runner in self.runners:
             runner.close()
         self.run("stop", "all", check=False)
-        self.run("host", "stop", check=False)
         if self.events:
             self.events.stop()
+        self.run("host", "stop", check=False)
         if self.model:
             self.model.stop()
-        for pid in self.processes():
+        end = time.monotonic() + 5
+        while self.processes() and time.monotonic() < end:
+            time.sleep(0.05)
+        self.left = self.processes()
+        for pid in self.left:
             os.kill(pid, signal.SIGKILL)
         for folder in (self.top, self.runtime):
             shutil.rmtree(folder, ignore_errors=True)
@@ -155,7 +163,7 @@ class World:
     # ------------------------------------------------------------ orchflow
 
     def run(self, *words, stdin=None, check=True):
-        """Runs a command of orchflow; gives its finished process."""
+        """Runs a command of orchflow; gives its finished process. A failure is one of the test unless `check` is off."""
         done = subprocess.run([str(self.programs.orchflow), *words], cwd=self.repository, env=self.environment(),
                               input=stdin, capture_output=True, text=True, timeout=120,
                               **({} if stdin is not None else {"stdin": subprocess.DEVNULL}))
@@ -217,23 +225,40 @@ class World:
 
     def wait_screen(self, runner, text):
         """Waits for a text on the agent's screen; gives when it was there first, as far as seen."""
-        self.until(f"{text!r} on the screen", lambda: text in "\n".join(runner.rows()))
+        self.until(f"{text!r} on the screen", lambda: runner.shows(text))
         return time.time()
+
+    def press_until(self, runner, keys, what, condition):
+        """Presses keys, and again after a moment: a dialog that was just drawn takes none yet."""
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < end, f"waited {PATIENCE_S} s for {what} by {keys}"
+            runner.press(keys)
+            again = time.monotonic() + 1
+            while time.monotonic() < again and not condition():
+                time.sleep(0.02)
 
     def worktree(self):
         return Path(self.agent()["worktree"])
 
-    def prompts_taken(self):
-        """Gives the texts of the human in the newest conversation that the model saw, oldest first."""
+    def conversation(self):
+        """Gives the messages of the newest conversation that the model saw, each as its role and its parts."""
         newest = [request["body"] for request in self.model.journal() if request.get("kind") == "anthropic"
                   and request["body"].get("tools")][-1:]
-        texts = []
         for message in (newest[0]["messages"] if newest else []):
             content = message["content"]
-            if message["role"] == "user":
-                parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-                texts += [part["text"] for part in parts if part["type"] == "text"]
-        return texts
+            yield message["role"], [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+    def prompts_taken(self):
+        """Gives what the human said in it, oldest first, without what Claude Code says in the human's place."""
+        texts = [part["text"] for role, parts in self.conversation() if role == "user"
+                 for part in parts if part["type"] == "text"]
+        return [text for text in texts if not text.startswith(("<system-reminder>", "[Request interrupted"))]
+
+    def tool_results(self):
+        """Gives what tools returned in it, oldest first, as text."""
+        return [json.dumps(part["content"]) for role, parts in self.conversation() if role == "user"
+                for part in parts if part["type"] == "tool_result"]
 
     def describe(self):
         """Says where things stand, for a failure's report."""

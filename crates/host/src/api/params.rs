@@ -2,6 +2,7 @@
 
 use orchflow_core::state::State;
 use orchflow_core::{AgentKey, Code, Refusal, RunId};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -87,4 +88,26 @@ fn unknown_agent(state: &State, name: &str) -> Refusal {
         names => format!("there are: {}", names.join(", ")),
     };
     Refusal::new(Code::UnknownAgent, format!("there is no agent {name}")).hint(hint)
+}
+
+/// One name, several with commas between, or a list of names.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Names {
+    /// One word.
+    One(String),
+    /// A list.
+    Many(Vec<String>),
+}
+
+impl Names {
+    /// Gives the single names.
+    pub fn into_list(self) -> Vec<String> {
+        let words = match self {
+            Names::One(text) => vec![text],
+            Names::Many(list) => list,
+        };
+        let parts = words.iter().flat_map(|word| word.split(','));
+        parts.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
 }

@@ -110,7 +110,7 @@ async fn line_map(world: &Arc<World>, change: &orchflow_git::diff::FileChange) -
         Ok::<_, orchflow_git::GitError>(LineMap::new(&base, &human.content))
     })
     .await;
-    map.map_err(super::swarm::git_refusal)
+    map.map_err(super::base::git_refusal)
 }
 
 /// One hunk as a caller names it.

@@ -75,6 +75,7 @@ fn front() -> Value {
 
 fn swarm(words: &Words) -> Outcome {
     check_policy(words)?;
+    let awaited = words.has("wait").then(|| interrupt::heed(words.command.name, words.has("json")));
     let (mut link, mut warnings) = open(words)?;
     let mut params = words.params(&["json", "wait", "timeout", "on_approval"]);
     params.insert("front".to_owned(), front());
@@ -88,10 +89,11 @@ fn swarm(words: &Words) -> Outcome {
         .collect();
     let base = result.get("base").and_then(Value::as_str).unwrap_or_default();
     let begin = format!("run {run}: {}\nbase: {base}\n", names.join(", "));
-    if !words.has("wait") {
+    let Some(awaited) = awaited else {
         let text = format!("{begin}orchflow status says how they are; orchflow log -f follows them\n");
         return Ok(Report { run, warnings, ..Report::of(rows(&result, "agents"), text) });
-    }
+    };
+    awaited.set(&run);
     let mut err = std::io::stderr();
     let _ = err.write_all(begin.as_bytes());
     let mut report = wait_for(&mut link, words, run, begun);
@@ -101,8 +103,10 @@ fn swarm(words: &Words) -> Outcome {
 
 fn wait(words: &Words) -> Outcome {
     check_policy(words)?;
+    let awaited = interrupt::heed(words.command.name, words.has("json"));
     let (mut link, warnings) = open(words)?;
     let run = words.number("run").map_or(Value::Null, Value::from);
+    awaited.set(&run);
     let mut report = wait_for(&mut link, words, run, Instant::now());
     report.warnings.splice(0..0, warnings);
     Ok(report)
@@ -128,7 +132,6 @@ fn wait_for(link: &mut Link, words: &Words, run: Value, begun: Instant) -> Repor
     if let Some(policy) = words.text("on_approval") {
         params.insert("on_approval".to_owned(), Value::from(policy));
     }
-    interrupt::heed(words.command.name, words.has("json"), run.clone());
     let limit = words.number("timeout").map(Duration::from_secs);
     let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1)));
     let result = match link.ask_within("wait", params, left) {

@@ -84,6 +84,24 @@ fn words_that_make_no_sense_are_told_on_standard_error() {
 }
 
 #[test]
+fn an_attach_that_cannot_be_says_why() {
+    let sandbox = sandbox();
+    let unknown = sandbox.orchflow(["attach", "nobody"]).expect(2);
+    assert!(unknown.stdout.is_empty() && unknown.stderr.contains("there is no agent nobody"), "{unknown:?}");
+    sandbox.add_rehearsal("writer", WRITER);
+    sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer", "do it"]).expect(0);
+    let no_terminal = sandbox.orchflow(["attach", "writer"]).expect(1);
+    assert!(no_terminal.stderr.contains("terminal"), "{no_terminal:?}");
+    sandbox.orchflow(["stop", "writer"]).expect(0);
+    sandbox.orchflow(["clean", "writer"]).expect(0);
+    let gone = sandbox.orchflow(["attach", "writer"]).expect(1);
+    assert!(gone.stderr.contains("no terminal any more") && gone.stderr.contains("orchflow log --agent writer"), "{gone:?}");
+    assert!(sandbox.orchflow(["completions", "bash"]).expect(0).stdout.contains("swarm"));
+    assert!(sandbox.orchflow(["completions", "tcsh"]).expect(2).stderr.contains("tcsh"));
+    sandbox.leave_nothing();
+}
+
+#[test]
 fn a_swarm_waited_for_ends_with_what_became_of_it() {
     let sandbox = sandbox();
     sandbox.add_rehearsal("writer", WRITER);

@@ -110,7 +110,24 @@ fn a_linked_worktree_and_a_folder_inside_share_one_host() {
     };
     assert_eq!(pid(&sandbox.repository.path), pid(&linked.join("inner")));
     assert_eq!(pid(&sandbox.repository.path.join(".git")), pid(&linked));
-    sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer", "do it"]).expect(0);
+    // "Your tree" is the one the host works in; elsewhere nothing is begun or taken by mistake.
+    let words = ["swarm", "--wait", "--json", "--agents", "writer", "do it"];
+    let elsewhere = in_folder(&linked, &words).expect(2);
+    assert_eq!(elsewhere.error_code(), "repository");
+    assert!(message(&elsewhere).contains(linked.to_str().unwrap()), "{elsewhere:?}");
+    sandbox.orchflow(words).expect(0);
+    let hunk = sandbox.data_of(["review", "--json"])[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(in_folder(&linked, &["accept", "--json", &hunk]).code, 2);
+    sandbox.orchflow(["host", "stop"]).expect(0);
+    in_folder(&linked, &["accept", "--json", &hunk]).expect(0);
+    assert!(linked.join("heard-writer.txt").exists() && !sandbox.repository.path.join("heard-writer.txt").exists());
+    in_folder(&linked, &["undo"]).expect(0);
+    sandbox.orchflow(["host", "stop"]).expect(0);
+    // In an agent's worktree the human means the tree its work goes into.
+    let worktree = std::path::PathBuf::from(sandbox.agent("writer")["worktree"].as_str().unwrap());
+    sandbox.orchflow(["host", "stop"]).expect(0);
+    in_folder(&worktree, &["accept", "--json", &hunk]).expect(0);
+    assert!(sandbox.repository.path.join("heard-writer.txt").exists());
     sandbox.orchflow(["stop", "all"]).expect(0);
     sandbox.orchflow(["clean", "all"]).expect(0);
     assert!(linked.join("side.txt").exists(), "a worktree of the user's is not ours to remove");
