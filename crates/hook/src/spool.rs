@@ -2,8 +2,9 @@
 //!
 //! A record is `OFSP`, the payload's length and its CRC-32 (both 32 bits, little endian), then the
 //! payload. Writers append under an exclusive `flock`, readers read under a shared one, so a record is
-//! whole or was torn by a crash; torn bytes are found by their checksum and skipped. The host keeps the
-//! offset it has read to; the file is emptied only when all of it was read.
+//! whole or was torn by a crash; torn bytes are found by their checksum and skipped. The host
+//! begins at the front each time, for a report counts once by its id; the file is emptied only when all
+//! of it was read and stored.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -135,8 +136,7 @@ pub fn read(path: &Path, from_offset: u64) -> Result<Records, SpoolError> {
 
 /// Empties the file if all of it, up to `offset`, was read; tells whether it did.
 ///
-/// The stored offset must be set back to 0 before this is called: a crash in between then repeats
-/// reports, which their ids make harmless, and never skips any.
+/// A crash before this is called repeats reports, which their ids make harmless, and never skips any.
 ///
 /// # Errors
 /// When the file cannot be opened, locked or emptied.

@@ -59,8 +59,6 @@ enum Message {
         ack: Option<Ack>,
     },
     Spool {
-        agent: String,
-        offset: u64,
         inputs: Vec<(String, Input)>,
         ack: Ack,
     },
@@ -152,18 +150,13 @@ impl Engine {
         self.send(Message::Input { input: Box::new(input), report: None, ack: None });
     }
 
-    /// Brings the records of an agent's spool in, with the offset up to which they reach.
+    /// Brings the records of a spool in, each with the id by which it counts once.
     ///
     /// # Errors
     /// As [`Engine::submit`].
-    pub async fn spool(
-        &self,
-        agent: String,
-        offset: u64,
-        inputs: Vec<(String, Input)>,
-    ) -> Result<Committed, Refusal> {
+    pub async fn spool(&self, inputs: Vec<(String, Input)>) -> Result<Committed, Refusal> {
         let (ack, answer) = oneshot::channel();
-        self.send(Message::Spool { agent, offset, inputs, ack });
+        self.send(Message::Spool { inputs, ack });
         answer.await.unwrap_or_else(|_| Err(stopping()))
     }
 
@@ -216,7 +209,6 @@ struct Pending {
     effects: Vec<Effect>,
     outbox_done: Vec<orchflow_core::effect::EffectId>,
     reports: Vec<String>,
-    spool_offsets: Vec<(String, u64)>,
     after: After,
 }
 
@@ -287,11 +279,10 @@ impl Loop {
     fn take(&mut self, message: Message) {
         match message {
             Message::Input { input, report, ack } => self.decide(*input, report, ack),
-            Message::Spool { agent, offset, inputs, ack } => {
+            Message::Spool { inputs, ack } => {
                 for (id, input) in inputs {
                     self.decide(input, Some(id), None);
                 }
-                self.pending.spool_offsets.push((agent, offset));
                 let committed = Committed { reply: Reply::default(), seq: self.last_seq() };
                 self.pending.after.acks.push((ack, committed));
             }
@@ -387,7 +378,6 @@ impl Loop {
             outbox_add: durable,
             outbox_done: pending.outbox_done,
             reports_seen: pending.reports,
-            spool_offsets: pending.spool_offsets,
         };
         self.in_flight = Some(after);
         let _ = self.work.send(Work::Commit(Box::new(batch)));
@@ -447,8 +437,7 @@ impl Pending {
         !(self.events.is_empty()
             && self.effects.is_empty()
             && self.outbox_done.is_empty()
-            && self.reports.is_empty()
-            && self.spool_offsets.is_empty())
+            && self.reports.is_empty())
     }
 
     fn is_empty(&self) -> bool {

@@ -198,7 +198,7 @@ impl World {
                     Err(why) => tracing::warn!(%agent, why, "a spooled report cannot be read"),
                 }
             }
-            self.engine().spool(agent.to_string(), records.end, inputs).await?;
+            self.engine().spool(inputs).await?;
             from = records.end;
             let cut_path = path.clone();
             let end = records.end;

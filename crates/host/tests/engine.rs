@@ -100,7 +100,7 @@ async fn a_report_counts_once_whichever_way_it_comes() {
         tokio::join!(engine.report("a".to_owned(), said("a")), engine.report("a".to_owned(), said("a")),);
     one.unwrap();
     two.unwrap();
-    engine.spool(agent.to_string(), 10, vec![("b".to_owned(), said("b"))]).await.unwrap();
+    engine.spool(vec![("b".to_owned(), said("b"))]).await.unwrap();
     let shown =
         |rows: Vec<(u64, String)>| rows.iter().filter(|(_, kind)| kind == "notification_shown").count();
     assert_eq!(shown(rows(&path)), 2);

@@ -53,10 +53,6 @@ const MIGRATIONS: &[&str] = &[
      CREATE TABLE reports_seen (
         id TEXT PRIMARY KEY
      ) STRICT, WITHOUT ROWID;
-     CREATE TABLE spool_offsets (
-        agent    TEXT PRIMARY KEY,
-        consumed INTEGER NOT NULL
-     ) STRICT, WITHOUT ROWID;
      CREATE TABLE meta (
         name  TEXT PRIMARY KEY,
         value TEXT NOT NULL

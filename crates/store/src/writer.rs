@@ -1,6 +1,5 @@
 //! The one writer: commits batches, each in one transaction, each durable before it is acknowledged.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use orchflow_core::effect::{Effect, EffectId};
@@ -30,8 +29,6 @@ pub struct Batch {
     pub outbox_done: Vec<EffectId>,
     /// Ids of reports that must not count twice.
     pub reports_seen: Vec<String>,
-    /// How far each agent's spool was read.
-    pub spool_offsets: Vec<(String, u64)>,
 }
 
 impl Batch {
@@ -42,7 +39,6 @@ impl Batch {
             && self.outbox_add.is_empty()
             && self.outbox_done.is_empty()
             && self.reports_seen.is_empty()
-            && self.spool_offsets.is_empty()
     }
 }
 
@@ -66,8 +62,6 @@ pub struct Loaded {
     pub last_at: Timestamp,
     /// Effects to be asked again.
     pub outbox: Vec<OutboxRow>,
-    /// How far each agent's spool was read.
-    pub spool_offsets: HashMap<String, u64>,
 }
 
 /// The one writer of a store.
@@ -99,23 +93,12 @@ impl Writer {
         let (head, last_seq, last_at) = verify::head_since(&connection, &sealed)?;
         let state = load_state(&connection)?;
         let outbox = load_outbox(&connection)?;
-        let mut offsets = connection.prepare("SELECT agent, consumed FROM spool_offsets")?;
-        let spool_offsets = offsets
-            .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
-            .collect::<Result<_, _>>()?;
-        drop(offsets);
         let mut secret = [0u8; 32];
         let filled = rustix::rand::getrandom(&mut secret, rustix::rand::GetRandomFlags::empty());
         if filled.is_err() {
             return Err(StoreError::Damaged("the system gives no random bytes".to_owned()));
         }
-        let loaded = Loaded {
-            state,
-            next_seq: EventSeq(last_seq + 1),
-            last_at: Timestamp(last_at),
-            outbox,
-            spool_offsets,
-        };
+        let loaded = Loaded { state, next_seq: EventSeq(last_seq + 1), last_at: Timestamp(last_at), outbox };
         let rows = RowMaker::new(secret, head, last_seq + 1);
         let path = path.to_path_buf();
         Ok((Writer { connection, path, rows, sealed: sealed.seq, _guard: guard }, loaded))
@@ -195,13 +178,6 @@ impl Writer {
             transaction
                 .prepare_cached("INSERT OR IGNORE INTO reports_seen (id) VALUES (?1)")?
                 .execute([id])?;
-        }
-        for (agent, consumed) in &batch.spool_offsets {
-            let mut put = transaction.prepare_cached(
-                "INSERT INTO spool_offsets (agent, consumed) VALUES (?1, ?2)
-                 ON CONFLICT (agent) DO UPDATE SET consumed = excluded.consumed",
-            )?;
-            put.execute(params![agent, *consumed as i64])?;
         }
         let mut sealed = self.sealed;
         let last = self.rows.next_seq - 1;

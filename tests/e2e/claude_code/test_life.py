@@ -73,8 +73,11 @@ def host_killed(world):
     os.kill(host, signal.SIGKILL)
     world.until("the host's end", lambda: not alive(host))
     folder = world.home / ".local/share/orchflow/repos"
-    spools = lambda: b"".join(path.read_bytes() for path in folder.glob("*/agents/1-claude/spool"))
-    world.until("the spooled end of the turn", lambda: b"told while nobody listened" in spools())
+
+    def spooled():
+        return b"".join(path.read_bytes() for path in folder.glob("*/agents/1-claude/spool"))
+
+    world.until("the spooled end of the turn", lambda: b"told while nobody listened" in spooled())
     world.events.stop()
     assert world.agent()["living"]
     world.follow()

@@ -95,7 +95,10 @@ fn an_attach_that_cannot_be_says_why() {
     sandbox.orchflow(["stop", "writer"]).expect(0);
     sandbox.orchflow(["clean", "writer"]).expect(0);
     let gone = sandbox.orchflow(["attach", "writer"]).expect(1);
-    assert!(gone.stderr.contains("no terminal any more") && gone.stderr.contains("orchflow log --agent writer"), "{gone:?}");
+    assert!(
+        gone.stderr.contains("no terminal any more") && gone.stderr.contains("orchflow log --agent writer"),
+        "{gone:?}"
+    );
     assert!(sandbox.orchflow(["completions", "bash"]).expect(0).stdout.contains("swarm"));
     assert!(sandbox.orchflow(["completions", "tcsh"]).expect(2).stderr.contains("tcsh"));
     sandbox.leave_nothing();

@@ -72,7 +72,8 @@ impl<'a> Witness<'a> {
 fn round(seed: u64, kills: usize, runners_too: bool) {
     let sandbox = sandbox();
     // Another number plays other crashes: ORCHFLOW_TEST_SEED=7 cargo nextest run -p orchflow crash
-    let other = std::env::var("ORCHFLOW_TEST_SEED").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    let other =
+        std::env::var("ORCHFLOW_TEST_SEED").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     let seed = seed ^ other.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     println!("seed {seed:#x}");
     let mut dice = Dice(seed);
@@ -131,7 +132,12 @@ fn round(seed: u64, kills: usize, runners_too: bool) {
     assert_eq!(sandbox.repository.git(["status", "--porcelain"]), "");
 }
 
-fn check(sandbox: &Sandbox, witness: &mut Witness<'_>, prompts: &BTreeSet<(String, String)>, runners_too: bool) {
+fn check(
+    sandbox: &Sandbox,
+    witness: &mut Witness<'_>,
+    prompts: &BTreeSet<(String, String)>,
+    runners_too: bool,
+) {
     let verified = sandbox.orchflow(["log", "verify", "--json"]).expect(0).json();
     assert_eq!(verified["data"][0]["intact"], true, "{verified}");
     let events = sandbox.events(&[]);
@@ -180,7 +186,10 @@ fn check(sandbox: &Sandbox, witness: &mut Witness<'_>, prompts: &BTreeSet<(Strin
         assert!(times <= 1, "{agent} was told {text:?} {times} times");
         // An agent whose runner is killed may have taken a prompt and come no further.
         let is_taken = runners_too && accepted.contains(number);
-        assert!(times == 1 || lost.contains(number) || is_taken, "{agent} was not told {text:?}, and nobody says so");
+        assert!(
+            times == 1 || lost.contains(number) || is_taken,
+            "{agent} was not told {text:?}, and nobody says so"
+        );
     }
     println!(
         "{} events, {} shown before the end; {} agents, {living} living; {} prompts, {} known to be lost",

@@ -1,7 +1,12 @@
 //! The shell front from outside: the program as it is built, a real repository, real processes.
 //!
 //! Every test has a sandbox of its own, so all of them may run at once.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test says what it expects by failing"
+)]
 
 mod contract;
 mod crash;

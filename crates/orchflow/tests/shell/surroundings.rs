@@ -120,7 +120,10 @@ fn a_linked_worktree_and_a_folder_inside_share_one_host() {
     assert_eq!(in_folder(&linked, &["accept", "--json", &hunk]).code, 2);
     sandbox.orchflow(["host", "stop"]).expect(0);
     in_folder(&linked, &["accept", "--json", &hunk]).expect(0);
-    assert!(linked.join("heard-writer.txt").exists() && !sandbox.repository.path.join("heard-writer.txt").exists());
+    assert!(
+        linked.join("heard-writer.txt").exists()
+            && !sandbox.repository.path.join("heard-writer.txt").exists()
+    );
     in_folder(&linked, &["undo"]).expect(0);
     sandbox.orchflow(["host", "stop"]).expect(0);
     // In an agent's worktree the human means the tree its work goes into.

@@ -1,7 +1,5 @@
 //! What one commit holds, and what a start finds.
 
-use std::collections::BTreeMap;
-
 use orchflow_core::command::{AgentSpec, Base, Command, ViewPlace};
 use orchflow_core::decide::{Context, Input, decide};
 use orchflow_core::effect::{Effect, EffectId};
@@ -68,7 +66,7 @@ fn a_start_finds_what_the_last_host_committed() {
     let place = Place::new();
     let (writer, loaded) = place.open();
     assert_eq!((loaded.next_seq, loaded.last_at), (EventSeq(1), Timestamp(0)));
-    assert!(loaded.outbox.is_empty() && loaded.spool_offsets.is_empty());
+    assert!(loaded.outbox.is_empty());
     let mut host = Host { writer, state: loaded.state, next_seq: loaded.next_seq };
     let wanted = host.take(swarm(), Vec::new());
     let agent = host.state.agents.keys().next().unwrap().clone();
@@ -220,23 +218,19 @@ fn an_effect_stays_until_it_is_done() {
 }
 
 #[test]
-fn reports_count_once_and_spools_are_read_on() {
+fn reports_count_once() {
     let place = Place::new();
     let mut writer = place.writer();
-    let commit = |writer: &mut Writer, reports: &[&str], offsets: &[(&str, u64)]| {
+    let commit = |writer: &mut Writer, reports: &[&str]| {
         let reports_seen = reports.iter().map(|id| (*id).to_owned()).collect();
-        let spool_offsets = offsets.iter().map(|(agent, offset)| ((*agent).to_owned(), *offset)).collect();
-        writer.commit(&Batch { reports_seen, spool_offsets, ..Batch::default() }).unwrap();
+        writer.commit(&Batch { reports_seen, ..Batch::default() }).unwrap();
     };
-    commit(&mut writer, &["a", "b", "a"], &[("1/claude", 10), ("1/rehearsal", 5)]);
-    commit(&mut writer, &["b", "é'\""], &[("1/claude", 4096)]);
+    commit(&mut writer, &["a", "b", "a"]);
+    commit(&mut writer, &["b", "é'\""]);
     let reader = place.reader();
     for (id, known) in [("a", true), ("b", true), ("é'\"", true), ("c", false), ("", false)] {
         assert_eq!(reader.has_report(id).unwrap(), known, "{id}");
     }
-    drop(writer);
-    let offsets: BTreeMap<String, u64> = place.open().1.spool_offsets.into_iter().collect();
-    assert_eq!(offsets, BTreeMap::from([("1/claude".to_owned(), 4096), ("1/rehearsal".to_owned(), 5)]));
 }
 
 #[test]

@@ -36,7 +36,6 @@ fn writes_until_it_is_killed() {
             aggregates: vec![("sample", "last".to_owned(), Some(last.to_string()))],
             outbox_add: vec![effect],
             reports_seen: vec![format!("report-{last}")],
-            spool_offsets: vec![("1/claude".to_owned(), last)],
             ..Batch::default()
         };
         writer.commit(&batch).unwrap();
@@ -105,7 +104,6 @@ fn every_acknowledged_event_is_there_after_a_kill() {
                 .query_row("SELECT data FROM aggregates WHERE kind = 'sample'", [], |row| row.get(0))
                 .unwrap();
             assert_eq!(kept, last.to_string());
-            assert_eq!(loaded.spool_offsets.get("1/claude"), Some(&last));
             assert_eq!(loaded.outbox.last().unwrap().id.seq.0, last);
             assert!(place.reader().has_report(&format!("report-{last}")).unwrap());
         }
