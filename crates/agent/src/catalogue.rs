@@ -14,7 +14,7 @@ use orchflow_core::state::{ReadySignal, StatusSource};
 use serde::Deserialize;
 
 pub use entry::{
-    Clear, Dialog, Entry, Give, Kind, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
+    Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
 };
 pub use program::{Presence, find_program, version_in};
 
@@ -233,7 +233,7 @@ mod tests {
             ("program = 'x'\n[environment]\n'A=B' = '1'", "environment.\"A=B\": "),
             ("program = 'x'\n[ready]\ntimeout_s = 0", "ready.timeout_s: "),
             ("program = 'x'\n[prompt]\npiece = 0", "prompt.piece: "),
-            ("program = 'x'\n[prompt]\nclear = { keys = 'x', times = 2000 }", "prompt.clear: "),
+            ("program = 'x'\n[prompt]\nclear = [{ keys = 'x', times = 2000 }]", "prompt.clear: "),
             ("program = 'x'\n[rehearsal]\nscript = 'x.yaml'", "rehearsal: "),
             ("program = 'x'\n[[dialog]]\nwaiting_for = 'x'\nscreen = '   '", "dialog.screen: "),
         ] {
@@ -289,7 +289,9 @@ mod tests {
         ] {
             assert_eq!(claude.shape(prompt), written);
         }
-        assert_eq!(catalogue.get("aider").unwrap().prompt.shape("/add x"), "/add x");
+        assert!(claude.clearing_keys().ends_with("\u{1b}[117;5u") && !claude.clearing_keys().contains('\r'));
+        let aider = &catalogue.get("aider").unwrap().prompt;
+        assert_eq!((aider.shape("/add x").as_str(), aider.clearing_keys().as_str()), ("/add x", ""));
     }
 
     #[test]

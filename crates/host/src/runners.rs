@@ -22,6 +22,14 @@ use crate::world::{World, blocking, lock};
 const GREETING: Duration = Duration::from_secs(2);
 /// How long what a lost runner left behind may take to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long after its connection ended a runner that lives is connected to again, try by try.
+const RECONNECT: [Duration; 4] = [
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+];
+const LAST_RECONNECT: Duration = Duration::from_secs(10);
 /// How often a dying process is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -92,19 +100,37 @@ impl Runners {
     pub async fn find(&self, agents: Vec<AgentKey>) -> (Vec<AgentKey>, Vec<GoneAgent>) {
         let mut living = Vec::new();
         let mut gone = Vec::new();
-        for agent in agents {
-            match self.connect(&agent).await {
+        let answers = agents.into_iter().map(|agent| async move {
+            let answer = self.connect(&agent).await;
+            (agent, answer)
+        });
+        for (agent, answer) in futures::future::join_all(answers).await {
+            match answer {
                 Ok((_, hello)) if hello.exited.is_none() => living.push(agent),
                 Ok((_, hello)) => {
                     gone.push((agent, hello.exited.map(|exit| (exit.code, exit.signal))));
                 }
                 Err(_) => {
                     let exit = read_exit(&self.folders.agent(&agent).join("exit.json"));
-                    gone.push((agent, exit));
+                    // One that is merely slow to answer, on a machine that has much to do, is not gone.
+                    if exit.is_none() && self.process_lives(&agent) {
+                        living.push(agent);
+                    } else {
+                        gone.push((agent, exit));
+                    }
                 }
             }
         }
         (living, gone)
+    }
+
+    /// Tells whether the process of an agent's runner is still there.
+    fn process_lives(&self, agent: &AgentKey) -> bool {
+        let process = read_runner(&self.folders.agent(agent)).and_then(|runner| {
+            let started = runner.started?;
+            Some(leftover::Process { pid: runner.pid, started })
+        });
+        process.is_some_and(|process| leftover::lives(&process))
     }
 }
 
@@ -113,10 +139,19 @@ impl World {
     pub(crate) fn watch_runner(self: &Arc<Self>, agent: &AgentKey) {
         let (world, agent) = (Arc::clone(self), agent.clone());
         tokio::spawn(async move {
-            if let Ok(mut stream) = UnixStream::connect(world.folders.runner_socket(&agent)).await {
-                // A runner says nothing to a caller that asks nothing.
-                let mut chunk = [0u8; 64];
-                while stream.read(&mut chunk).await.is_ok_and(|count| count > 0) {}
+            let mut pauses = RECONNECT.iter();
+            loop {
+                if let Ok(mut stream) = UnixStream::connect(world.folders.runner_socket(&agent)).await {
+                    // A runner says nothing to a caller that asks nothing.
+                    let mut chunk = [0u8; 64];
+                    while stream.read(&mut chunk).await.is_ok_and(|count| count > 0) {}
+                }
+                // A connection may end for reasons of its own; a process that just ends is given a moment.
+                let has_exited = world.folders.agent(&agent).join("exit.json").exists();
+                if has_exited || !world.runners.process_lives(&agent) {
+                    break;
+                }
+                tokio::time::sleep(*pauses.next().unwrap_or(&LAST_RECONNECT)).await;
             }
             world.lost_runner(&agent).await;
         });
@@ -140,7 +175,15 @@ impl World {
             tracing::warn!(%agent, "its runner is gone without a word");
             self.end_leftover(agent).await;
         }
-        let _ = self.engine().submit(Input::RunnerGone { agent: agent.clone(), exit }).await;
+        let mut pulse = self.engine().pulse();
+        while let Err(refusal) = self.engine().submit(Input::RunnerGone { agent: agent.clone(), exit }).await
+        {
+            tracing::warn!(%agent, %refusal, "its end is not recorded yet");
+            // While the store takes nothing, the next try is worth as much as the next commit of anybody.
+            if pulse.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Ends what an agent left behind whose runner could not see to it: politely, then by force.
@@ -191,8 +234,7 @@ pub fn enclosing_agent(folders: &RepositoryFolders) -> Option<String> {
     }
     let agents = std::fs::read_dir(folders.data().join("agents")).ok()?;
     agents.flatten().find_map(|agent| {
-        let text = std::fs::read_to_string(agent.path().join("runner.json")).ok()?;
-        let runner: RunnerFile = serde_json::from_str(&text).ok()?;
+        let runner = read_runner(&agent.path())?;
         let is_same = runners.contains(&runner.pid) && leftover::started(runner.pid) == runner.started;
         is_same.then(|| agent.file_name().to_string_lossy().replacen('-', "/", 1))
     })
@@ -201,6 +243,11 @@ pub fn enclosing_agent(folders: &RepositoryFolders) -> Option<String> {
 fn is_runner(pid: i32) -> bool {
     let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     words.split(|byte| *byte == 0).nth(1) == Some(b"runner".as_slice())
+}
+
+fn read_runner(folder: &Path) -> Option<RunnerFile> {
+    let text = std::fs::read_to_string(folder.join("runner.json")).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 fn read_exit(path: &Path) -> Option<(Option<i32>, Option<i32>)> {

@@ -3,6 +3,7 @@
 use std::io::{Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -80,8 +81,27 @@ impl Outcome {
 pub struct Background {
     words: String,
     child: Child,
-    stdout: JoinHandle<Vec<u8>>,
-    stderr: JoinHandle<Vec<u8>>,
+    stdout: Collected,
+    stderr: Collected,
+}
+
+/// What a stream has brought so far, and the thread that reads it to its end.
+#[derive(Debug)]
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Collected {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    fn read_to_end(self) -> String {
+        let Collected { bytes, reader } = self;
+        reader.join().unwrap();
+        String::from_utf8_lossy(&bytes.lock().unwrap()).into_owned()
+    }
 }
 
 impl Background {
@@ -114,6 +134,11 @@ impl Background {
         }
     }
 
+    /// Gives what it has printed on standard output so far.
+    pub fn printed(&self) -> String {
+        self.stdout.text()
+    }
+
     /// Tells whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
@@ -137,12 +162,11 @@ impl Background {
                 None => std::thread::sleep(Duration::from_millis(2)),
             }
         };
-        let text = |bytes: JoinHandle<Vec<u8>>| String::from_utf8_lossy(&bytes.join().unwrap()).into_owned();
         Outcome {
             words: self.words,
             code: code(status),
-            stdout: text(self.stdout),
-            stderr: text(self.stderr),
+            stdout: self.stdout.read_to_end(),
+            stderr: self.stderr.read_to_end(),
         }
     }
 }
@@ -151,10 +175,14 @@ fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
 }
 
-fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        bytes
-    })
+fn collect(mut stream: impl Read + Send + 'static) -> Collected {
+    let bytes: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let shared = Arc::clone(&bytes);
+    let reader = std::thread::spawn(move || {
+        let mut chunk = [0u8; 16 * 1024];
+        while let Ok(count @ 1..) = stream.read(&mut chunk) {
+            shared.lock().unwrap().extend_from_slice(&chunk[..count]);
+        }
+    });
+    Collected { bytes, reader }
 }

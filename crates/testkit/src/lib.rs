@@ -11,6 +11,7 @@
 mod agents;
 mod command;
 mod follow;
+mod observe;
 mod processes;
 mod programs;
 mod repository;
@@ -22,5 +23,6 @@ pub use follow::Follower;
 pub use processes::{Process, lives};
 pub use programs::build_hook;
 pub use repository::{TemporaryRepository, write};
+pub use rustix::process::Signal;
 pub use sandbox::{MARKER, Sandbox};
 pub use wait::{DEADLINE, eventually, wait_for};

@@ -7,6 +7,14 @@ import socket
 import struct
 
 
+class Refused(Exception):
+    """The runner's own words for why it did not do what it was asked."""
+
+    def __init__(self, method, reason):
+        self.code = reason.get("code") if isinstance(reason, dict) else None
+        super().__init__(f"the runner refused {method}: {reason}")
+
+
 class Runner:
     """One connection to one runner."""
 
@@ -31,8 +39,14 @@ class Runner:
         return text in "\n".join(self.rows()).replace("\u00a0", " ")
 
     def press(self, keys):
-        """Writes keys into the terminal."""
-        self.call("input", {"bytes": keys})
+        """Writes keys into the terminal; tells whether the program was still there."""
+        try:
+            self.call("input", {"bytes": keys})
+        except Refused as refused:
+            if refused.code != "exited":
+                raise
+            return False
+        return True
 
     def close(self):
         self.socket.close()
@@ -44,7 +58,7 @@ class Runner:
             kind, *rest = self.receive()
             if kind == 1 and rest[0] == self.last_id:
                 if rest[1] is not None:
-                    raise RuntimeError(f"the runner refused {method}: {rest[1]}")
+                    raise Refused(method, rest[1])
                 return rest[2]
 
     def receive(self):

@@ -64,6 +64,20 @@ def shapes(world):
     assert not own_turns, "a prompt of ours was taken for one of the human's"
 
 
+@test("nothing but the name of a command is one, and it is known when it is done")
+def command(world):
+    world.swarm(HELLO)
+    world.wait("turn_ended", turn=1)
+    world.send("/compact")
+    ended = world.wait("turn_ended", turn=2)
+    assert ended["data"]["outcome"] == "done", ended
+    assert [event["data"]["name"] for event in world.events.all("agent_reported")] == ["PreCompact", "PostCompact"]
+    world.send("after it")
+    world.wait("turn_ended", turn=3)
+    assert taken(world)[-1] == "after it"
+    assert not world.events.all("prompt_undelivered")
+
+
 @test("a prompt of 200 kB is taken once, whole")
 def large(world):
     world.swarm(HELLO)
@@ -94,14 +108,17 @@ def draft(world):
     assert started["data"]["text"] == "typed by hand" and started["data"]["prompt"] is None
     after = world.wait("turn_ended", turn=2)["seq"]
     world.wait_status("done", after=after)
-    runner.press(b"only a draft")
+    # In several lines, the cursor in the middle of them.
+    runner.press(b"\x1b[200~only a draft\nof some\nlines\x1b[201~")
     world.wait_screen(runner, "❯ only a draft")
+    runner.press(b"\x1b[A")
     world.send("sent")
     world.wait("turn_ended", turn=3)
     assert taken(world)[1:] == ["typed by hand", "sent"], taken(world)
     world.until("an empty input line", lambda: "❯" in [row.strip() for row in runner.rows()])
     runner.press(b"\x19")
     world.wait_screen(runner, "❯ only a draft")
+    world.wait_screen(runner, "lines")
 
 
 @test("a prompt of several lines is known again in a view of ten rows, where it counts as pasted")

@@ -37,7 +37,7 @@ def edit(world):
     assert world.prompts_taken() == [EDIT]
 
     hunk, = world.ask("review")["data"]
-    assert (hunk["file"], hunk["agent"]) == ("foo.txt", "claude"), hunk
+    assert (hunk["path"], hunk["agent"]) == ("foo.txt", "claude"), hunk
     world.run("accept", hunk["id"])
     assert (world.repository / "foo.txt").read_text() == "two\nkeep\n"
     world.run("undo")
@@ -102,6 +102,23 @@ def esc_silent(world):
     assert started["data"]["prompt"] and started["data"]["text"] is None, started
     world.wait("turn_ended", turn=2, outcome="done")
     assert world.prompts_taken() == ["the right one [[scenario:text say=right]]"], world.prompts_taken()
+
+
+@test("Esc at the very beginning, where it ends the prompt's own hook, is an interrupted turn as well")
+def esc_at_once(world):
+    world.swarm("[[scenario:text]]")
+    world.wait("turn_ended", turn=1)
+    runner = world.runner()
+    for turn in (2, 4, 6):
+        after = world.events.last()
+        world.send(f"{turn} {SILENT}")
+        world.wait_status("working", after=after)
+        runner.press(b"\x1b")
+        world.wait("turn_ended", turn=turn, outcome="interrupted")
+        world.send(f"{turn} went on")
+        world.wait("turn_ended", turn=turn + 1, outcome="done")
+    assert world.prompts_taken()[1:] == ["2 went on", "4 went on", "6 went on"], world.prompts_taken()
+    assert not world.events.all("prompt_undelivered")
 
 
 @test("Esc while a tool runs ends the turn")

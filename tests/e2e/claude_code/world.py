@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 
 from .events import Events
-from .runner import Runner
+from .runner import Refused, Runner
 
 ROOT = Path(__file__).resolve().parents[3]
 # Slow machines are waited for; what must be quick is measured apart.
@@ -229,12 +229,19 @@ class World:
         return time.time()
 
     def press_until(self, runner, keys, what, condition):
-        """Presses keys, and again after a moment: a dialog that was just drawn takes none yet."""
+        """Presses keys for what they bring. A dialog that was just drawn takes none yet, so the screen has to stand
+        still before, and they are pressed again when nothing comes of them."""
         end = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < end, f"waited {PATIENCE_S} s for {what} by {keys}"
-            runner.press(keys)
-            again = time.monotonic() + 1
+            rows, since = None, 0
+            while runner.rows() != rows or time.monotonic() < since + 0.4:
+                if runner.rows() != rows:
+                    rows, since = runner.rows(), time.monotonic()
+                time.sleep(0.02)
+            if condition() or not runner.press(keys):
+                return
+            again = time.monotonic() + 3
             while time.monotonic() < again and not condition():
                 time.sleep(0.02)
 
@@ -267,7 +274,7 @@ class World:
         for runner in self.runners[-1:]:
             try:
                 lines += ["screen:", *(f"  | {row}" for row in runner.rows() if row.strip())]
-            except (OSError, RuntimeError) as error:
+            except (OSError, Refused) as error:
                 lines.append(f"no screen: {error}")
         return "\n".join(lines)
 

@@ -14,11 +14,14 @@ use super::program::{Presence, find_program};
 /// Longest wait for readiness that can be asked for, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 3600;
 
-/// Longest keys that clear an input line, in bytes.
+/// Most kinds of keys that empty an input line.
+const MOST_KINDS: usize = 8;
+
+/// Longest of them, in bytes.
 const LONGEST_KEYS: usize = 64;
 
-/// The most often they are pressed.
-const MOST_TIMES: u16 = 1000;
+/// The most often one is pressed.
+const MOST_PRESSES: u16 = 1000;
 
 /// How an agent is spoken with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -74,25 +77,31 @@ pub struct Prompt {
     /// Most characters of one paste, for programs that take a longer one, or one of several lines, for something
     /// other than the human's own words. By default a prompt is one paste.
     pub piece: Option<usize>,
-    /// What empties the input line before a prompt, so that it is not sent together with what stood there.
-    pub clear: Clear,
+    /// What empties the input line before a prompt, so that it is not sent together with what stood there. It
+    /// does nothing to an empty one.
+    pub clear: Vec<Presses>,
     /// Characters that make a command of what begins with them; a blank goes before them.
     pub not_first: String,
     /// Characters that change what Enter does behind them; a blank goes between.
     pub not_last: String,
 }
 
-/// Keys that take away some of what stands in an input line, and do nothing to an empty one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Clear {
-    /// The keys.
+/// Keys, pressed again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presses {
+    /// The keys, as a terminal sends them.
     pub keys: String,
     /// How often they are pressed.
     pub times: u16,
 }
 
 impl Prompt {
+    /// Gives the keys that empty the input line.
+    pub fn clearing_keys(&self) -> String {
+        self.clear.iter().map(|presses| presses.keys.repeat(presses.times.into())).collect()
+    }
+
     /// Brings a prompt into the form that is written.
     pub fn shape(&self, prompt: &str) -> String {
         let mut text = self.give.shape(prompt);
@@ -314,8 +323,11 @@ impl Entry {
         if self.prompt.piece == Some(0) {
             return Err("prompt.piece: a paste has at least one character".to_owned());
         }
-        if self.prompt.clear.keys.len() > LONGEST_KEYS || self.prompt.clear.times > MOST_TIMES {
-            return Err(format!("prompt.clear: give at most {LONGEST_KEYS} bytes, {MOST_TIMES} times"));
+        let is_long = |presses: &Presses| presses.keys.len() > LONGEST_KEYS || presses.times > MOST_PRESSES;
+        if self.prompt.clear.len() > MOST_KINDS || self.prompt.clear.iter().any(is_long) {
+            return Err(format!(
+                "prompt.clear: give at most {MOST_KINDS} kinds of keys, each of {LONGEST_KEYS} bytes and {MOST_PRESSES} times"
+            ));
         }
         for dialog in &self.dialogs {
             for (field, text) in [("waiting_for", &dialog.waiting_for), ("screen", &dialog.screen)] {

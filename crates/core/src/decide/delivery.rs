@@ -12,6 +12,9 @@ use crate::{AgentKey, Timestamp};
 /// How long a written prompt may stay without evidence, in microseconds.
 const ACCEPTANCE: i64 = 20_000_000;
 
+/// How long a prompt hook may be late behind the work that it is about, in microseconds.
+const LATE_HOOK: i64 = 2_000_000;
+
 /// Wants a look at a written prompt once it had the time to be taken.
 pub(super) fn acceptance(agent: &AgentKey, prompt: u64, now: Timestamp) -> EffectBody {
     let timer = Timer::Acceptance { agent: agent.clone(), prompt };
@@ -92,6 +95,16 @@ impl Step<'_> {
     /// Arms the clock after which a written prompt without evidence is shown as undelivered.
     pub(super) fn await_acceptance(&mut self, agent: &AgentKey, prompt: u64) {
         self.want(acceptance(agent, prompt, self.context.now));
+    }
+
+    /// Wants a look at a prompt whose program stated that it worked and is at rest again, if nothing told of the
+    /// prompt: its hook is ended by an Esc, and commands of the program itself have none.
+    pub(super) fn expect_late_hook(&mut self, agent: &AgentKey) {
+        let flying = self.state.prompts_of(agent).find(|prompt| prompt.worked).map(|prompt| prompt.id);
+        if let Some(prompt) = flying {
+            let timer = Timer::Acceptance { agent: agent.clone(), prompt };
+            self.want(EffectBody::Wake { timer, at: Timestamp(self.context.now.0 + LATE_HOOK) });
+        }
     }
 
     /// Gives the prompt that was handed over and not accepted yet.

@@ -12,7 +12,7 @@ use crate::event::payload::{
 use crate::report::Channel;
 use crate::state::agent::{HUNK_REJECTED, PROCESS_ENDED, TURN_ENDED};
 use crate::state::{Phase, PromptOrigin, ReadySignal, StatusSource, StatusState, TurnOutcome};
-use crate::{AgentKey, Code, EventSeq, Refusal};
+use crate::{AgentKey, Code, EventSeq, Refusal, Timestamp};
 
 /// What an agent waits for when neither it nor its screen says anything known.
 const LOOK: &str = "look at the pane";
@@ -269,16 +269,17 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
             }
         }
         Timer::Acceptance { agent: key, prompt } => {
-            if !step.state.prompts.contains_key(prompt) {
-                return;
-            }
-            let stated_work = step.state.agents.get(key).is_some_and(|agent| {
-                let status = &agent.status;
-                status.source == Channel::Osc7501 && status.state == StatusState::Working
-            });
-            if stated_work {
+            let Some(worked) = step.state.prompts.get(prompt).map(|prompt| prompt.worked) else { return };
+            let Some(state) = step.state.agents.get(key).map(|agent| agent.status.state) else { return };
+            if worked {
                 // Nothing is written into a working program, so it began after the prompt.
                 step.start_turn(key, "it states that it works, though its prompt hook did not come", None);
+                match state {
+                    StatusState::Idle => step.end_turn(key, TurnOutcome::Interrupted, None),
+                    StatusState::Done => step.end_turn(key, TurnOutcome::Done, None),
+                    StatusState::Failed => step.end_turn(key, TurnOutcome::Failed, None),
+                    _ => {}
+                }
             } else {
                 let reason = "it was written, and the program never said that it took it; look at its pane \
                               before you send it again";
@@ -289,8 +290,14 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
         }
         Timer::TurnClose { agent: key, turn } => {
             let agent = step.state.agents.get(key).filter(|agent| agent.turn == *turn);
-            if agent.is_some_and(reports::awaits_closing_hook) {
-                step.end_turn(key, TurnOutcome::Done, None);
+            let status = agent.filter(|agent| reports::awaits_closing_hook(agent)).map(|agent| &agent.status);
+            // At rest for a shorter while, it armed a clock of its own.
+            let rested = |since: Timestamp| step.context.now.0.saturating_sub(since.0) >= reports::TURN_CLOSE;
+            let status = status.filter(|status| rested(status.since));
+            match status.map(|status| status.state) {
+                Some(StatusState::Done) => step.end_turn(key, TurnOutcome::Done, None),
+                Some(StatusState::Idle) => step.end_turn(key, TurnOutcome::Interrupted, None),
+                _ => {}
             }
         }
     }

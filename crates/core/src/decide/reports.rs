@@ -13,7 +13,7 @@ use crate::state::{Agent, Approval, ReadySignal, StatusSource, StatusState, Turn
 use crate::{AgentKey, EventSeq, Timestamp};
 
 /// How long a turn that its program calls done may wait for its closing hook, in microseconds.
-const TURN_CLOSE: i64 = 1_500_000;
+pub(super) const TURN_CLOSE: i64 = 1_500_000;
 
 /// What settles an approval whose program states that it waits no more.
 const NOT_BLOCKED: &str = "it was answered in the agent's own pane";
@@ -141,16 +141,19 @@ fn stated(
             supersede(step, key, None, NOT_BLOCKED);
             step.see(key, Seen::new(StatusState::Idle, source).detail(detail));
             step.end_turn(key, TurnOutcome::Interrupted, None);
+            step.expect_late_hook(key);
         }
         StatedState::Done => {
             supersede(step, key, None, NOT_BLOCKED);
             step.see(key, Seen::new(StatusState::Done, source).detail(detail));
             close_turn(step, key, TurnOutcome::Done, None);
+            step.expect_late_hook(key);
         }
         StatedState::Error => {
             supersede(step, key, None, NOT_BLOCKED);
             step.see(key, Seen::new(StatusState::Failed, source).detail(detail.clone()));
             close_turn(step, key, TurnOutcome::Failed, detail);
+            step.expect_late_hook(key);
         }
         StatedState::Clear => {
             let Some(agent) = step.state.agents.get(key) else { return };
@@ -182,9 +185,11 @@ pub(super) fn turn_close(agent: &Agent, now: Timestamp) -> EffectBody {
     EffectBody::Wake { timer, at: Timestamp(now.0 + TURN_CLOSE) }
 }
 
-/// Tells whether an agent's turn is open only because its closing hook is missing.
+/// Tells whether an agent's turn is open only because its closing hook is missing, or because its prompt hook came
+/// when the program was at rest again already.
 pub(super) fn awaits_closing_hook(agent: &Agent) -> bool {
-    agent.in_turn && agent.stated && agent.signals.hooks && agent.status.state == StatusState::Done
+    let is_at_rest = matches!(agent.status.state, StatusState::Done | StatusState::Idle);
+    agent.in_turn && agent.stated && agent.signals.hooks && is_at_rest
 }
 
 /// Names the dialog a program waits in before it is ready, by the words it states.
@@ -249,6 +254,11 @@ fn hook_report(step: &mut Step<'_>, key: &AgentKey, report: Report, id: &str) {
             }
             step.start_turn(key, "its prompt hook", Some(text));
             step.see(key, Seen::new(StatusState::Working, source));
+            // The program states its work at the same time, unless that is over already.
+            if let Some(agent) = step.state.agents.get(key).filter(|agent| awaits_closing_hook(agent)) {
+                let close = turn_close(agent, step.context.now);
+                step.want(close);
+            }
         }
         Report::TurnEnded { message } => {
             supersede(step, key, None, "the turn ended");

@@ -375,4 +375,7 @@ pub struct Prompt {
     pub state: PromptState,
     /// When it was queued.
     pub queued_at: Timestamp,
+    /// Whether the program stated that it works since the prompt was handed over, and no other prompt's turn began.
+    #[serde(default)]
+    pub worked: bool,
 }

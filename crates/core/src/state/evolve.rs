@@ -75,6 +75,7 @@ impl State {
                     origin: body.origin,
                     state: PromptState::Queued,
                     queued_at: event.at,
+                    worked: false,
                 };
                 self.prompts.insert(body.prompt, prompt);
                 body.prompt
@@ -124,6 +125,18 @@ impl State {
     fn set_prompt(&mut self, id: u64, state: PromptState) {
         if let Some(prompt) = self.prompts.get_mut(&id) {
             prompt.state = state;
+        }
+    }
+
+    /// Notes whether a program's work may be that of the prompt it was handed.
+    fn set_worked(&mut self, agent: &AgentKey, worked: bool) {
+        let flying = self.prompts.values_mut().find(|prompt| {
+            &prompt.agent == agent && prompt.state != PromptState::Queued && prompt.worked != worked
+        });
+        if let Some(prompt) = flying {
+            prompt.worked = worked;
+            let id = prompt.id;
+            self.touch(AggregateKey::Prompt(id));
         }
     }
 
@@ -315,7 +328,18 @@ impl State {
         } else if let Some(agent) = self.agents.get_mut(&key) {
             apply_to_agent(agent, event);
             match &event.body {
-                EventBody::TurnStarted(_) => self.reopen(key.run),
+                EventBody::TurnStarted(_) => {
+                    self.reopen(key.run);
+                    self.set_worked(&key, false);
+                }
+                EventBody::AgentStatusChanged(body)
+                    if body.source == Channel::Osc7501 && body.status == StatusState::Working =>
+                {
+                    let is_for_it = !agent.in_turn;
+                    if is_for_it {
+                        self.set_worked(&key, true);
+                    }
+                }
                 EventBody::AgentStatusChanged(body)
                     if body.source == Channel::Osc7501 && body.status == StatusState::Waiting =>
                 {

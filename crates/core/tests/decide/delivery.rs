@@ -5,7 +5,7 @@ use orchflow_core::decide::{Input, wake};
 use orchflow_core::effect::{EffectBody, Outcome, Timer};
 use orchflow_core::event::{Actor, EventBody};
 use orchflow_core::report::{Report, StatedState};
-use orchflow_core::state::PromptState;
+use orchflow_core::state::{PromptState, TurnOutcome};
 use orchflow_core::{AgentKey, Code, Refusal, Timestamp};
 
 use crate::scene::{
@@ -227,6 +227,58 @@ fn a_program_that_states_its_work_took_the_prompt_though_its_hook_is_missing() {
     scene.pass(scene.now + 2_000_000);
     scene.checkpointed();
     assert_eq!(scene.outcome(1), Some("done"));
+}
+
+#[test]
+fn work_that_ended_without_a_prompt_hook_was_the_prompts() {
+    for (rest, outcome) in [
+        (StatedState::Idle, TurnOutcome::Interrupted),
+        (StatedState::Done, TurnOutcome::Done),
+        (StatedState::Error, TurnOutcome::Failed),
+    ] {
+        let mut scene = Scene::new();
+        let agent = scene.ready(CLAUDE);
+        scene.pasted();
+        scene.report(&agent, stated(StatedState::Working));
+        scene.report(&agent, stated(rest));
+        scene.pass(scene.now + 1_900_000);
+        assert_eq!(scene.count("prompt_accepted"), 0, "its hook may be on its way");
+        scene.pass(scene.now + 200_000);
+        assert_eq!((scene.count("prompt_accepted"), scene.turns(&agent)), (1, vec![outcome]));
+        scene.checkpointed();
+        send(&mut scene, &agent, "the next");
+        assert_eq!(scene.pasted(), "the next");
+        assert!(undelivered(&scene).is_empty());
+    }
+}
+
+#[test]
+fn a_prompt_hook_behind_the_end_of_its_work_leaves_no_open_turn() {
+    for rest in [StatedState::Idle, StatedState::Done] {
+        let mut scene = Scene::new();
+        let agent = scene.ready(CLAUDE);
+        scene.pasted();
+        scene.report(&agent, stated(StatedState::Working));
+        scene.report(&agent, stated(rest));
+        scene.report(&agent, submitted(OBJECTIVE));
+        assert!(scene.agent(&agent).in_turn);
+        scene.pass(scene.now + 3_000_000);
+        assert_eq!(scene.turns(&agent).len(), 1);
+        assert_eq!(scene.count("prompt_accepted"), 1);
+        assert!(!scene.agent(&agent).in_turn);
+    }
+}
+
+#[test]
+fn work_on_the_humans_own_prompt_is_not_that_of_ours() {
+    let mut scene = Scene::new();
+    let agent = scene.ready(CLAUDE);
+    scene.pasted();
+    scene.report(&agent, stated(StatedState::Working));
+    scene.report(&agent, submitted("typed by hand"));
+    scene.finish_turn(&agent);
+    scene.pass(scene.now + 30_000_000);
+    assert_eq!((scene.count("prompt_accepted"), undelivered(&scene).len()), (0, 1));
 }
 
 #[test]

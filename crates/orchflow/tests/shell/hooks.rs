@@ -2,8 +2,7 @@
 
 use std::process::Command;
 
-use orchflow_testkit::{Sandbox, wait_for};
-use rustix::process::{Pid, Signal, kill_process};
+use orchflow_testkit::{Sandbox, Signal, wait_for};
 use serde_json::Value;
 
 use crate::sandbox;
@@ -117,12 +116,12 @@ fn while_the_host_is_down_reports_wait_in_the_spool() {
 #[test]
 fn a_host_that_stands_still_holds_no_agent_up() {
     let mut reporting = Reporting::start();
-    let host = Pid::from_raw(reporting.sandbox.hosts()[0].pid).unwrap();
-    kill_process(host, Signal::STOP).unwrap();
+    let host = reporting.sandbox.hosts().swap_remove(0);
+    host.signal(Signal::STOP);
     reporting.report(3);
     reporting.wait_until_reported();
     assert!(reporting.spooled() > 0, "what the host does not take is kept");
-    kill_process(host, Signal::CONT).unwrap();
+    host.signal(Signal::CONT);
     reporting.report(2);
     reporting.wait_until_reported();
     reporting.check();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use orchflow_testkit::{lives, wait_for};
+use orchflow_testkit::{Signal, lives, wait_for};
 use serde_json::{Value, json};
 
 use crate::{WRITER, sandbox};
@@ -252,5 +252,22 @@ fn a_runner_that_is_killed_is_a_failed_agent_at_once() {
     wait_for("the runner is gone", || sandbox.runners().is_empty());
     let row = sandbox.agent("writer-3");
     assert_eq!(row["status"], "failed", "{row}");
+    sandbox.leave_nothing();
+}
+
+#[test]
+fn a_runner_that_stands_still_is_not_given_up() {
+    let sandbox = sandbox();
+    sandbox.add_rehearsal("writer", WRITER);
+    sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer", "do it"]).expect(0);
+    let runner = &sandbox.runners()[0];
+    runner.signal(Signal::STOP);
+    sandbox.kill_host();
+    assert_eq!(sandbox.agent("writer")["living"], true, "slow is not gone");
+    runner.signal(Signal::CONT);
+    sandbox.orchflow(["send", "writer", "go on"]).expect(0);
+    sandbox.until("writer", "goes on", |row| row["turn"] == 2 && row["status"] == "done");
+    runner.kill();
+    sandbox.until("writer", "is failed", |row| row["status"] == "failed");
     sandbox.leave_nothing();
 }

@@ -1,6 +1,7 @@
 //! The shell front from outside: the program as it is built, a real repository, real processes.
 //!
 //! Every test has a sandbox of its own, so all of them may run at once.
+
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,6 +19,7 @@ mod peers;
 mod prompts;
 mod review;
 mod surroundings;
+mod waiting;
 
 use orchflow_testkit::Sandbox;
 

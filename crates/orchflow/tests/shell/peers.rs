@@ -193,11 +193,11 @@ fn what_stands_in_the_place_of_socket_and_lock_is_no_obstacle() {
 }
 
 #[test]
-fn a_host_that_hangs_is_told_of_and_a_follower_ends_with_its_host() {
+fn a_follower_ends_with_its_host_and_says_so() {
     let sandbox = sandbox();
     sandbox.orchflow(["status"]).expect(0);
     let follower = sandbox.start(["log", "--jsonl", "--follow"]);
-    wait_for("it follows", || sandbox.processes().iter().any(|process| process.pid == follower.pid()));
+    wait_for("it follows", || follower.printed().contains("host_started"));
     sandbox.kill_host();
     let ended = follower.finish();
     assert_eq!(ended.code, 5, "{ended:?}");
