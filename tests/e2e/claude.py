@@ -5,6 +5,7 @@
     tests/e2e/claude.py --list                 lists them
 
 ORCHFLOW_BIN names the program (target/debug/orchflow), ORCHFLOW_CLAUDE Claude Code (else PATH, else .deps/claude).
+ORCHFLOW_E2E_JOBS says how many tests run side by side (as many as there are processors, at most 4).
 Needs Python 3.9, git and Node.js 18, and nothing besides. The last line is `N passed, N failed, N skipped`;
 exit 0 when none failed, 77 when nothing could run.
 """

@@ -130,10 +130,10 @@ def changed(before, after):
 
 def alone(world, count):
     """The `count`-th turn of Claude Code in a pty of ours, in the human's own repository."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(world.repository)
-        os.execve(world.top / "bin/claude", ["claude"], world.environment())
+    terminal, other_side = pty.openpty()
+    program = subprocess.Popen([world.top / "bin/claude"], cwd=world.repository, env=world.environment(),
+                               stdin=other_side, stdout=other_side, stderr=other_side, start_new_session=True)
+    os.close(other_side)
     try:
         wait_output(terminal, b"manual mode")
         os.write(terminal, b"[[scenario:text say=hello]]")
@@ -142,9 +142,11 @@ def alone(world, count):
         own = world.top / "own-hook.jsonl"
         world.until("its turn", lambda: own.exists() and own.read_text().count('"Stop"') == count)
         leave(terminal)
+        program.wait(30)
     finally:
+        program.kill()
+        program.wait()
         os.close(terminal)
-        os.waitpid(pid, 0)
 
 
 def leave(terminal, seconds=30):

@@ -15,6 +15,7 @@ mod hooks;
 mod identity;
 mod life;
 mod misuse;
+mod panes;
 mod peers;
 mod prompts;
 mod review;
