@@ -53,11 +53,20 @@ pub struct Worktrees {
     pub first_port: u16,
     /// Ports each agent gets.
     pub ports: u16,
+    /// Whether worktrees may be overlay mounts where the system permits them.
+    pub overlay: bool,
 }
 
 impl Default for Worktrees {
     fn default() -> Self {
-        Worktrees { folder: None, setup: None, setup_timeout_s: 600, first_port: 41_000, ports: 10 }
+        Worktrees {
+            folder: None,
+            setup: None,
+            setup_timeout_s: 600,
+            first_port: 41_000,
+            ports: 10,
+            overlay: false,
+        }
     }
 }
 
@@ -147,6 +156,7 @@ pub const KEYS: &[&str] = &[
     "worktrees.setup_timeout_s",
     "worktrees.first_port",
     "worktrees.ports",
+    "worktrees.overlay",
     "host.idle_exit_s",
     "tmux.server",
     "tmux.layout",
@@ -188,7 +198,7 @@ mod tests {
     fn every_key_can_be_set() {
         let config = Config::parse(
             "agents = ['claude']\n[worktrees]\nfolder = '/w'\nsetup = 'make deps'\nsetup_timeout_s = 5\n\
-             first_port = 5000\nports = 2\n[host]\nidle_exit_s = 1\n[tmux]\n\
+             first_port = 5000\nports = 2\noverlay = true\n[host]\nidle_exit_s = 1\n[tmux]\n\
              server = 'private'\nlayout = 'stacked'",
         )
         .unwrap();

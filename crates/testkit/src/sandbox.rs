@@ -309,11 +309,28 @@ impl Drop for Sandbox {
             left.iter().for_each(Process::kill);
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+        self.unmount();
         open_folders(&self.root);
     }
 }
 
 impl Sandbox {
+    /// Mounts a file system in memory over one of its folders, until the sandbox goes. Gives whether the system
+    /// lets it.
+    pub fn mount(&self, folder: &Path, options: &str) -> bool {
+        assert!(folder.starts_with(&self.root), "only what is the sandbox's own is mounted over");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(folder).output();
+        mounted.is_ok_and(|output| output.status.success())
+    }
+
+    fn unmount(&self) {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let places = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(Path::new);
+        for place in places.filter(|place| place.starts_with(&self.root)) {
+            let _ = Command::new("umount").arg("--lazy").arg(place).output();
+        }
+    }
+
     /// Shows what the host said, for a test that fails.
     #[allow(clippy::print_stderr, reason = "the runner of tests shows it")]
     fn show_logs(&self) {

@@ -35,7 +35,8 @@ fn create_now(world: &World, agents: &[AgentKey], commit: &str) -> Outcome {
             commit: commit.clone(),
         })
         .collect();
-    let options = worktrees::Options::in_folder(&world.folders.worktrees);
+    let mut options = worktrees::Options::in_folder(&world.folders.worktrees);
+    options.overlay = world.config.worktrees.overlay;
     let results = worktrees::create(&world.repository, &requests, &options);
     let single = |made: &worktrees::Created| made.strategy == Strategy::Plain(Why::Single);
     if results.iter().flatten().any(single) {
