@@ -1,7 +1,5 @@
 //! What agents report arrives once and in order, whatever the host is doing.
 
-use std::process::Command;
-
 use orchflow_testkit::{Sandbox, Signal, wait_for};
 use serde_json::Value;
 
@@ -174,13 +172,10 @@ fn reports_of_somebody_else_are_not_taken() {
 fn a_full_disk_stops_no_agent_and_is_told_with_what_to_free() {
     let sandbox = sandbox();
     let data = sandbox.root().join("data");
-    let mounted =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m,mode=700", "none"]).arg(&data).output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
+    if !sandbox.mount(&data, "size=6m,mode=700") {
         println!("skipped: a full disk: no small file system can be mounted here");
         return;
     }
-    let _mount = Mounted(data.clone());
     let mut reporting = Reporting::start_in(sandbox);
     reporting.report(2);
     reporting.wait_until_reported();
@@ -213,13 +208,5 @@ fn fill(file: &std::path::Path) {
     let mut file = std::fs::File::create(file).unwrap();
     for size in [1 << 16, 1 << 12, 1] {
         while file.write_all(&vec![0u8; size]).is_ok() {}
-    }
-}
-
-struct Mounted(std::path::PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
     }
 }

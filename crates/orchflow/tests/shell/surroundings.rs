@@ -185,7 +185,7 @@ fn a_home_that_cannot_be_written_is_named_with_what_moves_it() {
     }
     let read_only = sandbox.root().join("read-only");
     std::fs::create_dir(&read_only).unwrap();
-    let Some(_mount) = ReadOnly::make(&read_only) else {
+    let Some(_mount) = ReadOnly::make(&sandbox, &read_only) else {
         println!("skipped: a read-only home: neither chmod nor mount makes a folder read-only here");
         return;
     };
@@ -207,20 +207,18 @@ fn a_home_that_cannot_be_written_is_named_with_what_moves_it() {
 struct ReadOnly(std::path::PathBuf);
 
 impl ReadOnly {
-    fn make(folder: &Path) -> Option<ReadOnly> {
+    fn make(sandbox: &Sandbox, folder: &Path) -> Option<ReadOnly> {
         let made = ReadOnly(folder.to_owned());
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o500)).unwrap();
         if std::fs::write(folder.join("probe"), "").is_err() {
             return Some(made);
         }
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "ro", "none"]).arg(folder).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(made)
+        sandbox.mount(folder, "ro").then_some(made)
     }
 }
 
 impl Drop for ReadOnly {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
         let _ = std::fs::set_permissions(&self.0, std::fs::Permissions::from_mode(0o700));
     }
 }
