@@ -28,3 +28,17 @@ impl MonotonicClock {
         self.last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_that_goes_back_does_not_take_the_log_along() {
+        let ahead = Timestamp(now().0 + 3_600_000_000);
+        let mut clock = MonotonicClock::since(ahead);
+        assert_eq!(clock.tick(), ahead, "an hour behind the last event");
+        assert_eq!(clock.tick(), ahead);
+        assert!(MonotonicClock::default().tick() > Timestamp(0));
+    }
+}
