@@ -77,10 +77,10 @@ return {
   {
     name = "log",
     summary = "show what happened; with `verify`, check the whole log for changes",
-    usage = "log [--follow] [--agent NAME] [--run N] [--type LIST] [--file PATH] [--text WORDS] [--since TIME] [--limit N] [--before SEQ] [--after SEQ] [--json] [--jsonl] [ACTION]",
+    usage = "log [--follow] [--agent NAME] [--run N] [--type LIST] [--file PATH] [--text WORDS] [--since TIME] [--limit N] [--before SEQ] [--after SEQ] [--json] [--jsonl] [FILTER...]",
     example = "log -f --agent claude",
     arguments = {
-      { name = "action", arity = "optional", required = false, summary = "verify" },
+      { name = "filter", arity = "many", required = false, summary = "agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words" },
     },
     flags = {
       { name = "follow", kind = "switch", value = "", summary = "go on as things happen" },
@@ -101,9 +101,9 @@ return {
     name = "timeline",
     summary = "open the timeline: what happened, live at its end",
     usage = "timeline [FILTER...]",
-    example = "timeline agent:claude",
+    example = "timeline agent:claude type:edit since:10m",
     arguments = {
-      { name = "filter", arity = "text", required = false, summary = "agent:NAME type:TYPE file:PATH and words" },
+      { name = "filter", arity = "many", required = false, summary = "agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words" },
     },
     flags = {
     },
@@ -111,9 +111,10 @@ return {
   {
     name = "review",
     summary = "list the hunks that wait for a decision",
-    usage = "review [--run N] [--agent NAME] [--file PATH] [--all] [--limit N] [--after CURSOR] [--json]",
+    usage = "review [--run N] [--agent NAME] [--file PATH] [--all] [--limit N] [--after CURSOR] [--json] [FILTER...]",
     example = "review --agent claude",
     arguments = {
+      { name = "filter", arity = "many", required = false, summary = "agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words" },
     },
     flags = {
       { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
@@ -180,6 +181,17 @@ return {
     },
   },
   {
+    name = "redo",
+    summary = "make the decision again that was undone last",
+    usage = "redo [--json]",
+    example = "redo",
+    arguments = {
+    },
+    flags = {
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
     name = "approvals",
     summary = "list the permissions agents wait for",
     usage = "approvals [--json]",
@@ -226,6 +238,148 @@ return {
     flags = {
       { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
       { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "pause",
+    summary = "halt agents where they stand; prompts wait meanwhile",
+    usage = "pause [--run N] [--json] AGENTS...",
+    example = "pause claude",
+    arguments = {
+      { name = "agents", arity = "many", required = true, summary = "agents by name, or all" },
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "resume",
+    summary = "let paused agents go on",
+    usage = "resume [--run N] [--json] AGENTS...",
+    example = "resume claude",
+    arguments = {
+      { name = "agents", arity = "many", required = true, summary = "agents by name, or all" },
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "why",
+    summary = "say why something is as it is: an agent's status, an event, a hunk, an approval",
+    usage = "why [--json] [ABOUT]",
+    example = "why claude",
+    arguments = {
+      { name = "about", arity = "optional", required = false, summary = "an agent, an event's number, a hunk or an approval" },
+    },
+    flags = {
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "event",
+    summary = "show one event whole: what it led from, what it led to, its diff",
+    usage = "event [--json] SEQ",
+    example = "event 214",
+    arguments = {
+      { name = "seq", arity = "one", required = true, summary = "the event's number" },
+    },
+    flags = {
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "focus",
+    summary = "go to the pane that shows an agent",
+    usage = "focus [--json] AGENT",
+    example = "focus claude",
+    arguments = {
+      { name = "agent", arity = "one", required = true, summary = "the agent" },
+    },
+    flags = {
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "show",
+    summary = "open panes for agents that run detached",
+    usage = "show [--run N] [--view auto|tmux|nvim|none] [--json] AGENTS...",
+    example = "show all",
+    arguments = {
+      { name = "agents", arity = "many", required = true, summary = "agents by name, or all" },
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "view", kind = "text", value = "auto|tmux|nvim|none", summary = "where the agents are shown (auto)" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "dashboard",
+    summary = "open the dashboard: every agent, live, with keys to steer it",
+    usage = "dashboard [--run N]",
+    example = "dashboard",
+    arguments = {
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+    },
+  },
+  {
+    name = "next",
+    summary = "go to what needs you most: a permission, a failure, finished work",
+    usage = "next [COUNT]",
+    example = "next",
+    arguments = {
+      { name = "count", arity = "optional", required = false, summary = "how many to skip" },
+    },
+    flags = {
+    },
+  },
+  {
+    name = "enter",
+    summary = "open a tab in an agent's worktree, to run and debug that version",
+    usage = "enter AGENT",
+    example = "enter claude",
+    arguments = {
+      { name = "agent", arity = "one", required = true, summary = "the agent" },
+    },
+    flags = {
+    },
+  },
+  {
+    name = "view",
+    summary = "switch the layout: agents only, editor and agents, or activity; again goes back",
+    usage = "view LAYOUT",
+    example = "view dashboard",
+    arguments = {
+      { name = "layout", arity = "one", required = true, summary = "terminal, split or dashboard" },
+    },
+    flags = {
+    },
+  },
+  {
+    name = "pick",
+    summary = "pick an agent, an event or a hunk with vim.ui.select",
+    usage = "pick WHAT [FILTER...]",
+    example = "pick hunks agent:claude",
+    arguments = {
+      { name = "what", arity = "one", required = true, summary = "agents, events or hunks" },
+      { name = "filter", arity = "many", required = false, summary = "agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words" },
+    },
+    flags = {
+    },
+  },
+  {
+    name = "build",
+    summary = "build the programs in the plugin's folder, as a plugin manager does after an update",
+    usage = "build",
+    example = "build",
+    arguments = {
+    },
+    flags = {
     },
   },
   {

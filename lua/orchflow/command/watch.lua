@@ -47,9 +47,15 @@ M.status = {
   end,
 }
 
+---@param invocation orchflow.Invocation
+---@return boolean whether the log is to be verified
+local function is_verify(invocation)
+  return vim.deep_equal(invocation.arguments.filter, { "verify" })
+end
+
 M.timeline = {
   request = function(invocation, respond)
-    local filter, problem = event_words.parse_filter(invocation.arguments.filter or "")
+    local filter, problem = event_words.parse_filter(table.concat(invocation.arguments.filter or {}, " "))
     if not filter then
       respond({
         code = "usage",
@@ -71,7 +77,7 @@ M.timeline = {
     return M.log.lines(outcome, invocation)
   end,
   open = function(invocation)
-    local filter, problem = event_words.parse_filter(invocation.arguments.filter or "")
+    local filter, problem = event_words.parse_filter(table.concat(invocation.arguments.filter or {}, " "))
     if filter then
       require("orchflow.ui.timeline").open(filter)
     else
@@ -85,7 +91,7 @@ M.timeline = {
 local function log_params(invocation)
   local flags = invocation.flags
   return {
-    action = invocation.arguments.action,
+    action = is_verify(invocation) and "verify" or nil,
     agent = flags.agent,
     run = flags.run,
     type = flags.type,
@@ -161,7 +167,7 @@ M.log = {
     end)
   end,
   lines = function(outcome, invocation)
-    if invocation.arguments.action then
+    if is_verify(invocation) then
       return { verdict(outcome.result) }
     end
     local events = in_order(outcome.result.events)
@@ -192,7 +198,7 @@ M.log = {
     end)
   end,
   show = function(outcome, invocation)
-    if invocation.arguments.action then
+    if is_verify(invocation) then
       message.info("orchflow: log: " .. verdict(outcome.result))
       return
     end

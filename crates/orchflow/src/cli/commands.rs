@@ -207,8 +207,8 @@ fn status(words: &Words) -> Outcome {
 }
 
 fn log(words: &Words) -> Outcome {
-    if let Some(action) = words.text("action") {
-        return verify(words, &action);
+    if words.list("filter") == ["verify"] {
+        return verify(words, "verify");
     }
     let (mut link, warnings) = open(words)?;
     let mut params = words.params(&["json", "jsonl", "follow"]);
