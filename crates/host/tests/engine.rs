@@ -32,7 +32,12 @@ fn start(path: &Path) -> (Engine, Receiver<Effect>, std::thread::JoinHandle<()>)
 }
 
 fn swarm() -> Input {
-    let signals = Signals { status: StatusSource::Osc7501, hooks: true, ready: ReadySignal::Status };
+    let signals = Signals {
+        status: StatusSource::Osc7501,
+        hooks: true,
+        ready: ReadySignal::Status,
+        ready_within_s: 60,
+    };
     let agent = AgentSpec {
         kind: "fake".to_owned(),
         name: None,

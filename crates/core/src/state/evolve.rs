@@ -313,6 +313,7 @@ impl State {
                 session: None,
                 worktree: None,
                 pid: None,
+                spawned_at: None,
                 ports: Vec::new(),
                 checkpoint: None,
                 checkpointing: false,
@@ -373,6 +374,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
         EventBody::AgentSpawned(body) => {
             agent.phase = Phase::Running;
             agent.pid = Some(body.pid);
+            agent.spawned_at = Some(event.at);
             agent.ports = body.ports.clone();
         }
         EventBody::AgentFailedToStart(_) => {

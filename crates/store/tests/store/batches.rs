@@ -43,7 +43,12 @@ impl Host {
 }
 
 fn swarm() -> Input {
-    let signals = Signals { status: StatusSource::Osc7501, hooks: true, ready: ReadySignal::Status };
+    let signals = Signals {
+        status: StatusSource::Osc7501,
+        hooks: true,
+        ready: ReadySignal::Status,
+        ready_within_s: 60,
+    };
     let agent = |kind: &str| AgentSpec {
         kind: kind.into(),
         name: None,
