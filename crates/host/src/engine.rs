@@ -199,7 +199,7 @@ impl Engine {
 }
 
 fn stopping() -> Refusal {
-    Refusal::new(Code::Internal, "the host is stopping").hint("run the command again; it starts a new host")
+    Refusal::new(Code::Stopping, "the host is stopping").hint("run the command again; it starts a new host")
 }
 
 /// Decided and not yet handed to the writer.

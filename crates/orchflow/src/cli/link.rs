@@ -1,6 +1,6 @@
 //! The way to a repository's host: found, or started.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,21 +8,29 @@ use std::time::{Duration, Instant};
 
 use orchflow_host::host::locate;
 use orchflow_host::paths::{RepositoryFolders, UserFolders, quick_common_dir};
+use orchflow_mux::leftover::{self, Process};
 use orchflow_wire::blocking::{Client, RequestError};
 use orchflow_wire::json::{from_json, to_json};
 use rmpv::Value;
 use serde_json::{Map, Value as Json, json};
 
-use super::envelope::{Failure, HOST, TIMED_OUT, USAGE};
-
-/// The code of a failure whose cause is that the host went away.
-const HOST_GONE: &str = "host_gone";
+use super::envelope::{Failure, HOST, HOST_GONE, TIMED_OUT, USAGE};
 
 /// How long the host may take to answer an ordinary call.
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// How long a host may take to start, or the one before it to leave.
 const START: Duration = Duration::from_secs(15);
+
+/// How long a front that waits looks for the next host.
+const NEXT: Duration = Duration::from_secs(8);
+
+/// How long a front that waits leaves the start of the next host to others, after one that was told to leave.
+const OTHERS_FIRST: Duration = Duration::from_millis(500);
+
+/// How long it pauses between two tries, at first and at most.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection to the host, greeted.
 pub struct Link {
@@ -31,6 +39,8 @@ pub struct Link {
     pub hello: Json,
     /// Where it listens.
     pub socket: PathBuf,
+    /// Its process, to see it leave.
+    pub host: HostProcess,
 }
 
 /// Finds the socket without git where possible.
@@ -123,7 +133,75 @@ impl Link {
         let hello = client
             .request("hello", vec![Value::Map(greeting)], Some(ANSWER))
             .map_err(|error| request_failure("hello", error))?;
-        Ok(Link { client, hello: to_json(&hello), socket })
+        let hello = to_json(&hello);
+        let host = HostProcess::new(&hello, &socket);
+        Ok(Link { client, hello, socket, host })
+    }
+
+    /// Asks for a method that changes nothing and may take long, of one host after the other until one answers.
+    ///
+    /// # Errors
+    /// As [`Link::go_on`]; the host's refusal.
+    pub fn ask_through(
+        &mut self,
+        folder: &Path,
+        method: &str,
+        params: &Map<String, Json>,
+        limit: Option<Duration>,
+    ) -> Result<Json, Failure> {
+        let begun = Instant::now();
+        loop {
+            // Without time, there is still an answer that needs none.
+            let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1)));
+            match self.ask_within(method, params.clone(), left) {
+                Err(failure) if failure.is_host_gone() => self.go_on(folder, &failure, left)?,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Goes on with the next host after this one went away, and starts it if nobody else does. Says so on standard
+    /// error.
+    ///
+    /// # Errors
+    /// [`HOST_GONE`] when there is none within some seconds; a time that is over when `limit` is.
+    fn go_on(&mut self, folder: &Path, lost: &Failure, limit: Option<Duration>) -> Result<(), Failure> {
+        let say = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
+        say("orchflow: the host went away; agents go on; looking for the next one\n");
+        let begun = Instant::now();
+        // One that was told to leave still writes down what it knows, and whoever told it wants to see it gone.
+        let was_told = lost.code != HOST_GONE || !self.host.has_left();
+        let others_first = if was_told { OTHERS_FIRST } else { Duration::ZERO };
+        while !self.host.has_left() && begun.elapsed() < NEXT {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let left_at = Instant::now();
+        let mut pause = PAUSE;
+        loop {
+            let found = match Link::running(folder) {
+                Ok(None) if left_at.elapsed() >= others_first => Link::open(folder, false).map(Some),
+                found => found,
+            };
+            let why = match found {
+                Ok(Some(link)) => {
+                    *self = link;
+                    say("orchflow: going on with the next host\n");
+                    return Ok(());
+                }
+                Ok(None) => "no host was started".to_owned(),
+                Err(failure) => failure.message,
+            };
+            if limit.is_some_and(|limit| begun.elapsed() >= limit) {
+                return Err(Failure::new("timed_out", TIMED_OUT, "the time is over"));
+            }
+            if begun.elapsed() >= NEXT {
+                let message = format!("the host went away, and no other could be started: {why}");
+                return Err(Failure::new(HOST_GONE, HOST, message)
+                    .hint("agents go on; mend what is in the way, then run orchflow status"));
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Asks for a method.
@@ -233,9 +311,29 @@ fn spawn_host(folder: &Path, log: std::fs::File, fail: &impl Fn(String) -> Failu
     Err(Failure::from_json(error))
 }
 
-/// Tells whether no host serves any more: one that stopped listening still has the lock until all it knew
-/// is on the disk.
-pub fn has_left(socket: &Path) -> bool {
+/// A host as it is seen from outside.
+#[derive(Debug, Clone)]
+pub struct HostProcess {
+    process: Option<Process>,
+    socket: PathBuf,
+}
+
+impl HostProcess {
+    fn new(hello: &Json, socket: &Path) -> HostProcess {
+        let pid = hello.get("host_pid").and_then(Json::as_i64).and_then(|pid| i32::try_from(pid).ok());
+        let process = pid.and_then(|pid| Some(Process { pid, started: leftover::started(pid)? }));
+        HostProcess { process, socket: socket.to_path_buf() }
+    }
+
+    /// Tells whether this host serves no more: it is gone, or it gave the lock back. One that stopped listening
+    /// still has the lock until all it knew is on the disk.
+    pub fn has_left(&self) -> bool {
+        self.process.is_none_or(|process| !leftover::lives(&process)) || is_unlocked(&self.socket)
+    }
+}
+
+/// Tells whether no host has the lock.
+fn is_unlocked(socket: &Path) -> bool {
     use rustix::fs::{FlockOperation, flock};
     let Ok(lock) = std::fs::File::open(socket.with_file_name("host.lock")) else { return true };
     flock(&lock, FlockOperation::NonBlockingLockShared).is_ok()

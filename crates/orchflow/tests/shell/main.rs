@@ -11,6 +11,7 @@
 
 mod contract;
 mod crash;
+mod going_on;
 mod hooks;
 mod identity;
 mod life;
