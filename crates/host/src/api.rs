@@ -26,7 +26,7 @@ use orchflow_core::{Code, Refusal, RunId};
 use serde_json::{Value, json};
 
 pub use log::event_json;
-pub use status::status_json;
+pub use status::{add_store, status_json};
 
 use crate::paths::{quick_common_dir, quick_worktree};
 use crate::world::{Environment, World};

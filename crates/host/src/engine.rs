@@ -14,22 +14,17 @@ use orchflow_core::effect::Effect;
 use orchflow_core::event::Event;
 use orchflow_core::redact::redact;
 use orchflow_core::state::State;
-use orchflow_core::{Code, EventSeq, Refusal};
+use orchflow_core::{AgentKey, Code, EventSeq, Refusal};
 use orchflow_store::{Batch, Loaded, Reader, StoreError, Writer};
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::MonotonicClock;
+use crate::writing::Writing;
 
 /// The most inputs decided before a batch goes to the writer.
 const BATCH: usize = 4096;
-/// Events indexed for search in one go.
-const INDEX_STEP: u64 = 400;
-/// How long nothing must be committed before search follows.
-const INDEX_QUIET: Duration = Duration::from_millis(150);
 /// How long outcomes whose commit failed wait for another input before they are tried again.
 const AGAIN: Duration = Duration::from_secs(10);
-/// Search follows under load as well once so many events are not indexed.
-const INDEX_LAG: u64 = 4000;
 
 /// What an input's sender learns after the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +45,18 @@ pub struct Pulse {
     pub seq: EventSeq,
     /// Why the store takes no writes now.
     pub read_only: Option<String>,
+    /// Who keeps the store's write-ahead log from being folded.
+    pub long_wal: Option<String>,
 }
 
-enum Message {
+impl Pulse {
+    /// Gives what the human should know of the store.
+    pub fn warnings(&self) -> Vec<&str> {
+        self.long_wal.iter().map(String::as_str).collect()
+    }
+}
+
+pub(crate) enum Message {
     Input {
         input: Box<Input>,
         report: Option<String>,
@@ -64,14 +68,16 @@ enum Message {
     },
     Question(Question),
     Committed(Box<Result<(), StoreError>>, Option<Reloaded>),
+    /// Who keeps the write-ahead log from being folded, when that changed.
+    LongWal(Option<String>),
     Stop(oneshot::Sender<()>),
     /// Nothing came; outcomes that wait are tried again.
     Again,
 }
 
-type Reloaded = Result<(State, EventSeq), StoreError>;
+pub(crate) type Reloaded = Result<(State, EventSeq), StoreError>;
 
-enum Work {
+pub(crate) enum Work {
     Commit(Box<Batch>),
     Seal(oneshot::Sender<()>),
 }
@@ -101,10 +107,11 @@ impl Engine {
     ) -> (Engine, JoinHandle<()>) {
         let (sender, receiver) = channel();
         let seq = EventSeq(loaded.next_seq.0.saturating_sub(1));
-        let (pulse_sender, pulse) = watch::channel(Pulse { seq, read_only: None });
+        let (pulse_sender, pulse) =
+            watch::channel(Pulse { seq, read_only: loaded.read_only.clone(), ..Pulse::default() });
         let (work, work_receiver) = channel();
         let back = sender.clone();
-        let writer_thread = std::thread::spawn(move || write(writer, &work_receiver, &back));
+        let writer_thread = std::thread::spawn(move || Writing::new(writer, back).run(&work_receiver));
         let mut engine_loop = Loop {
             state: loaded.state,
             next_seq: loaded.next_seq,
@@ -208,7 +215,7 @@ struct Pending {
     events: Vec<Event>,
     effects: Vec<Effect>,
     outbox_done: Vec<orchflow_core::effect::EffectId>,
-    reports: Vec<String>,
+    reports: Vec<(AgentKey, String)>,
     after: After,
 }
 
@@ -218,7 +225,7 @@ struct After {
     effects: Vec<Effect>,
     acks: Vec<(Ack, Committed)>,
     answers: Vec<Box<dyn FnOnce() + Send>>,
-    reports: std::collections::HashSet<String>,
+    reports: std::collections::HashSet<(AgentKey, String)>,
     /// Outcomes of effects: the world changed, so they are brought in again if the commit fails.
     outcomes: Vec<Input>,
     last_seq: EventSeq,
@@ -297,6 +304,9 @@ impl Loop {
                 }
             }
             Message::Committed(result, reloaded) => self.committed(*result, reloaded),
+            Message::LongWal(long_wal) => {
+                self.pulse.send_modify(|pulse| pulse.long_wal = long_wal);
+            }
             Message::Stop(_) | Message::Again => {}
         }
     }
@@ -306,10 +316,14 @@ impl Loop {
     }
 
     fn decide(&mut self, input: Input, report: Option<String>, ack: Option<Ack>) {
-        if let Some(id) = &report {
-            let known = self.pending.after.reports.contains(id)
-                || self.in_flight.as_ref().is_some_and(|after| after.reports.contains(id))
-                || self.known.has_report(id).unwrap_or_else(|error| {
+        let report = match (report, &input) {
+            (Some(id), Input::Report(envelope)) => Some((envelope.agent.clone(), id)),
+            _ => None,
+        };
+        if let Some(report) = report {
+            let known = self.pending.after.reports.contains(&report)
+                || self.in_flight.as_ref().is_some_and(|after| after.reports.contains(&report))
+                || self.known.has_report(&report.0, &report.1).unwrap_or_else(|error| {
                     tracing::warn!(%error, "nobody can say whether a report is known; it is taken");
                     false
                 });
@@ -319,8 +333,8 @@ impl Loop {
                 self.pending.after.acks.extend(ack.map(|ack| (ack, committed)));
                 return;
             }
-            self.pending.after.reports.insert(id.clone());
-            self.pending.reports.push(id.clone());
+            self.pending.after.reports.insert(report.clone());
+            self.pending.reports.push(report);
         }
         let context = Context { now: self.clock.tick(), next_seq: self.next_seq };
         let done = match &input {
@@ -387,9 +401,8 @@ impl Loop {
         let Some(after) = self.in_flight.take() else { return };
         match result {
             Ok(()) => {
-                self.pulse.send_if_modified(|pulse| {
-                    *pulse = Pulse { seq: after.last_seq, read_only: None };
-                    true
+                self.pulse.send_modify(|pulse| {
+                    (pulse.seq, pulse.read_only) = (after.last_seq, None);
                 });
                 self.tell(after);
             }
@@ -453,45 +466,5 @@ fn without_secrets(text: String) -> String {
             value.to_string()
         }
         Err(_) => text,
-    }
-}
-
-/// The writer thread: commits, and lets search follow while there is nothing to commit.
-fn write(mut writer: Writer, work: &Receiver<Work>, back: &Sender<Message>) {
-    let mut behind = true;
-    let mut lag = 0;
-    loop {
-        let next = if !behind {
-            work.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            let quiet = if lag > INDEX_LAG { Duration::ZERO } else { INDEX_QUIET };
-            work.recv_timeout(quiet)
-        };
-        match next {
-            Ok(Work::Commit(batch)) => {
-                let result = writer.commit(&batch);
-                behind |= !batch.events.is_empty();
-                lag += batch.events.len() as u64;
-                let reloaded = result.is_err().then(|| writer.reload_state());
-                if back.send(Message::Committed(Box::new(result), reloaded)).is_err() {
-                    return;
-                }
-            }
-            Ok(Work::Seal(done)) => {
-                if let Err(error) = writer.seal() {
-                    tracing::warn!(%error, "the store could not be sealed");
-                }
-                let _ = done.send(());
-                return;
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                behind = writer.index_text(INDEX_STEP).unwrap_or_else(|error| {
-                    tracing::warn!(%error, "search cannot follow the log");
-                    false
-                });
-                lag = if behind { lag.saturating_sub(INDEX_STEP) } else { 0 };
-            }
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
     }
 }

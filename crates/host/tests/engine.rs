@@ -109,7 +109,7 @@ async fn a_report_counts_once_whichever_way_it_comes() {
     let shown =
         |rows: Vec<(u64, String)>| rows.iter().filter(|(_, kind)| kind == "notification_shown").count();
     assert_eq!(shown(rows(&path)), 2);
-    assert!(Reader::open(&path).unwrap().has_report("b").unwrap());
+    assert!(Reader::open(&path).unwrap().has_report(&AgentKey::new(RunId(1), "fake"), "b").unwrap());
     engine.stop().await;
     thread.join().unwrap();
 }

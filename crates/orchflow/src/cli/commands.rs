@@ -141,8 +141,9 @@ fn send(words: &Words) -> Outcome {
 }
 
 fn status(words: &Words) -> Outcome {
-    let (mut link, warnings) = open(words)?;
+    let (mut link, mut warnings) = open(words)?;
     let result = link.ask("status", words.params(&["json"]))?;
+    warnings.extend(warnings_of(&result));
     let run = list(&result, "runs").last().and_then(|run| run.get("run")).cloned().unwrap_or(Value::Null);
     let seq = result.get("seq").cloned().unwrap_or(Value::Null);
     Ok(Report { run, seq, warnings, ..Report::of(rows(&result, "agents"), show::status(&result)) })
