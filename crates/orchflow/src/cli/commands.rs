@@ -144,6 +144,10 @@ fn status(words: &Words) -> Outcome {
     let (mut link, mut warnings) = open(words)?;
     let result = link.ask("status", words.params(&["json"]))?;
     warnings.extend(warnings_of(&result));
+    // As text it stands below the agents.
+    if let Some(why) = result.get("read_only").and_then(Value::as_str).filter(|_| words.has("json")) {
+        warnings.push(format!("the store takes no writes: {why}"));
+    }
     let run = list(&result, "runs").last().and_then(|run| run.get("run")).cloned().unwrap_or(Value::Null);
     let seq = result.get("seq").cloned().unwrap_or(Value::Null);
     Ok(Report { run, seq, warnings, ..Report::of(rows(&result, "agents"), show::status(&result)) })

@@ -15,6 +15,7 @@ use rmpv::Value;
 use serde_json::{Map, Value as Json, json};
 
 use super::envelope::{Failure, HOST, HOST_GONE, TIMED_OUT, USAGE};
+use crate::process::host::NO_ROOM;
 
 /// How long the host may take to answer an ordinary call.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -64,6 +65,9 @@ pub fn store_of(folder: &Path) -> Result<PathBuf, Failure> {
 fn start_failure(error: &orchflow_host::StartError) -> Failure {
     use orchflow_host::StartError;
     let (code, exit) = match error {
+        error if error.is_about_space() => {
+            return Failure::new("read_only", HOST, error.to_string()).hint(NO_ROOM);
+        }
         StartError::Repository(_) => ("repository", USAGE),
         StartError::Config(_) => ("config", USAGE),
         _ => ("internal", HOST),
@@ -251,17 +255,20 @@ fn request_failure(method: &str, error: RequestError) -> Failure {
 /// Starts the host and waits until it listens.
 fn start_host(folder: &Path, socket: &Path) -> Result<Client, Failure> {
     let (_, folders, _) = locate(folder).map_err(|error| start_failure(&error))?;
-    folders.create().map_err(|error| Failure::new("internal", HOST, error.to_string()))?;
+    folders.create().map_err(|error| start_failure(&error.into()))?;
     let fail = |why: String| Failure::new("internal", HOST, format!("the host cannot be started: {why}"));
     let log = folders.host_log();
     if std::fs::metadata(&log).is_ok_and(|meta| meta.len() > 1 << 20) {
         let _ = std::fs::rename(&log, log.with_extension("log.old"));
     }
-    let log_file = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&log)
-        .map_err(|error| fail(format!("{} cannot be written: {error}", log.display())))?;
+    let opened = match std::fs::OpenOptions::new().create(true).append(true).open(&log) {
+        // A host without a log is better than none: it says itself what to free.
+        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            std::fs::OpenOptions::new().append(true).open("/dev/null")
+        }
+        opened => opened,
+    };
+    let log_file = opened.map_err(|error| fail(format!("{} cannot be written: {error}", log.display())))?;
     let deadline = Instant::now() + START;
     loop {
         let log_file = log_file.try_clone().map_err(|error| fail(error.to_string()))?;
