@@ -13,7 +13,7 @@ use orchflow_core::decide::{Context, Input, Reply, decide};
 use orchflow_core::effect::Effect;
 use orchflow_core::event::Event;
 use orchflow_core::redact::redact;
-use orchflow_core::state::State;
+use orchflow_core::state::{Phase, State};
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal};
 use orchflow_store::{Batch, Loaded, Reader, StoreError, Writer};
 use tokio::sync::{oneshot, watch};
@@ -23,6 +23,8 @@ use crate::writing::Writing;
 
 /// The most inputs decided before a batch goes to the writer.
 const BATCH: usize = 4096;
+/// How often a look is taken whose answer was lost each time.
+const LOOKS: u32 = 50;
 /// How long outcomes whose commit failed wait for another input before they are tried again.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -181,6 +183,21 @@ impl Engine {
         answer.await.ok()
     }
 
+    /// Looks at the state, and again where an answer was lost with a commit that failed: whoever only looks is answered
+    /// also while the store takes no writes.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl Fn(&State) -> T + Clone + Send + 'static,
+    ) -> Option<T> {
+        for _ in 0..LOOKS {
+            match self.ask(look.clone()).await {
+                None if self.is_open() => {}
+                seen => return seen,
+            }
+        }
+        None
+    }
+
     /// Tells whether the loop goes on. An answer that did not come while it does was lost with a commit
     /// that failed.
     pub fn is_open(&self) -> bool {
@@ -288,7 +305,9 @@ impl Loop {
             Message::Input { input, report, ack } => self.decide(*input, report, ack),
             Message::Spool { inputs, ack } => {
                 for (id, input) in inputs {
-                    self.decide(input, Some(id), None);
+                    if self.can_be_new(&input) {
+                        self.decide(input, Some(id), None);
+                    }
                 }
                 let committed = Committed { reply: Reply::default(), seq: self.last_seq() };
                 self.pending.after.acks.push((ack, committed));
@@ -313,6 +332,14 @@ impl Loop {
 
     fn last_seq(&self) -> EventSeq {
         EventSeq(self.next_seq.0.saturating_sub(1))
+    }
+
+    /// Tells whether a spooled report may be new. With an agent's worktree the ids of its reports are gone; what was
+    /// in its spool was read before.
+    fn can_be_new(&self, input: &Input) -> bool {
+        let Input::Report(envelope) = input else { return true };
+        let agent = self.state.agents.get(&envelope.agent);
+        agent.is_none_or(|agent| agent.phase != Phase::Cleaned)
     }
 
     fn decide(&mut self, input: Input, report: Option<String>, ack: Option<Ack>) {

@@ -56,7 +56,7 @@ impl Recovery {
         let world = Arc::clone(&self.world);
         // What agents said while no host listened comes before what we conclude from their silence.
         world.drain_all().await;
-        let running = world.engine().ask(|state| {
+        let running = world.engine().look(|state| {
             let running = state.agents.values().filter(|agent| agent.is_living());
             running.map(|agent| agent.key.clone()).collect::<Vec<AgentKey>>()
         });
@@ -85,6 +85,7 @@ impl Recovery {
         let shared = Arc::clone(&world);
         tokio::spawn(async move { crate::effects::views::find_again(&shared).await });
         crate::effects::empty_trash(&world);
+        crate::effects::forget_later(&world, None);
         true
     }
 

@@ -23,7 +23,7 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
     let pulse = world.engine().pulse().borrow().clone();
     let mut status = world
         .engine()
-        .ask(move |state| {
+        .look(move |state| {
             if params.run.is_some() {
                 find_run(state, params.run)?;
             }

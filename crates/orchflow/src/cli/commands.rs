@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Words};
 use super::envelope::{Failure, HOST, NEGATIVE, Report, USAGE};
-use super::link::{Link, connect_json};
+use super::link::{Link, Successor, connect_json};
 use super::{follow, interrupt, show, waiting};
 
 pub(super) type Outcome = Result<Report, Failure>;
@@ -161,7 +161,7 @@ fn log(words: &Words) -> Outcome {
     let params = words.params(&["json", "jsonl", "follow"]);
     let seq = |result: &Value| result.get("seq").cloned().unwrap_or(Value::Null);
     let result = match words.has("follow") {
-        true => link.ask_through(&words.folder, "log", &params, None)?,
+        true => link.ask_through(&words.folder, "log", &params, None, Successor::Awaited)?,
         false => link.ask("log", params.clone())?,
     };
     let mut events = list(&result, "events").to_vec();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::arguments::Words;
 use super::commands::{Outcome, list};
 use super::envelope::Report;
-use super::link::Link;
+use super::link::{Link, Successor};
 use super::show;
 
 /// Shows events as they come, from a first page on, until nobody reads them any more.
@@ -36,8 +36,8 @@ pub(super) fn follow(
         let mut wait = Map::new();
         wait.insert("after".to_owned(), Value::from(cursor));
         // Nothing of a page is shown before all of it is here, so the next host is asked for the same.
-        link.ask_through(&words.folder, "await_events", &wait, None)?;
-        let page = link.ask_through(&words.folder, "log", &params, None)?;
+        link.ask_through(&words.folder, "await_events", &wait, None, Successor::Awaited)?;
+        let page = link.ask_through(&words.folder, "log", &params, None, Successor::Awaited)?;
         events = list(&page, "events").to_vec();
         cursor = place_after(&page, &events, cursor, true);
     }

@@ -24,14 +24,14 @@ const ANSWER: Duration = Duration::from_secs(60);
 const START: Duration = Duration::from_secs(15);
 
 /// How long a front that waits looks for the next host.
-const NEXT: Duration = Duration::from_secs(8);
+const NEXT: Duration = Duration::from_secs(5);
 
 /// How long a front that waits leaves the start of the next host to others, after one that was told to leave.
 const OTHERS_FIRST: Duration = Duration::from_millis(500);
 
 /// How long it pauses between two tries, at first and at most.
 const PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 /// A connection to the host, greeted.
 pub struct Link {
@@ -152,13 +152,14 @@ impl Link {
         method: &str,
         params: &Map<String, Json>,
         limit: Option<Duration>,
+        next: Successor,
     ) -> Result<Json, Failure> {
         let begun = Instant::now();
         loop {
             // Without time, there is still an answer that needs none.
             let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1)));
             match self.ask_within(method, params.clone(), left) {
-                Err(failure) if failure.is_host_gone() => self.go_on(folder, &failure, left)?,
+                Err(failure) if failure.is_host_gone() => self.go_on(folder, &failure, left, next)?,
                 answer => return answer,
             }
         }
@@ -169,13 +170,24 @@ impl Link {
     ///
     /// # Errors
     /// [`HOST_GONE`] when there is none within some seconds; a time that is over when `limit` is.
-    fn go_on(&mut self, folder: &Path, lost: &Failure, limit: Option<Duration>) -> Result<(), Failure> {
+    fn go_on(
+        &mut self,
+        folder: &Path,
+        lost: &Failure,
+        limit: Option<Duration>,
+        next: Successor,
+    ) -> Result<(), Failure> {
         let say = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
         say("orchflow: the host went away; agents go on; looking for the next one\n");
         let begun = Instant::now();
-        // One that was told to leave still writes down what it knows, and whoever told it wants to see it gone.
-        let was_told = lost.code != HOST_GONE || !self.host.has_left();
-        let others_first = if was_told { OTHERS_FIRST } else { Duration::ZERO };
+        // One that was told to leave takes its socket away; it still writes down what it knows then, and whoever told it
+        // wants to see it gone. One that died left its socket behind.
+        let was_told = lost.code != HOST_GONE || !self.socket.exists();
+        let others_first = match next {
+            _ if !was_told => Duration::ZERO,
+            Successor::Started => OTHERS_FIRST,
+            Successor::Awaited => NEXT * 2,
+        };
         while !self.host.has_left() && begun.elapsed() < NEXT {
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -192,16 +204,16 @@ impl Link {
                     say("orchflow: going on with the next host\n");
                     return Ok(());
                 }
-                Ok(None) => "no host was started".to_owned(),
+                Ok(None) => "it was told to leave, and nobody started another".to_owned(),
                 Err(failure) => failure.message,
             };
             if limit.is_some_and(|limit| begun.elapsed() >= limit) {
                 return Err(Failure::new("timed_out", TIMED_OUT, "the time is over"));
             }
             if begun.elapsed() >= NEXT {
-                let message = format!("the host went away, and no other could be started: {why}");
+                let message = format!("the host went away, and there is no next one: {why}");
                 return Err(Failure::new(HOST_GONE, HOST, message)
-                    .hint("agents go on; mend what is in the way, then run orchflow status"));
+                    .hint("agents go on; run the command again once nothing is in the way"));
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -316,6 +328,15 @@ fn spawn_host(folder: &Path, log: std::fs::File, fail: &impl Fn(String) -> Failu
         return Ok(());
     }
     Err(Failure::from_json(error))
+}
+
+/// Who starts the next host after one that was told to leave. After one that died, whoever notices it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Successor {
+    /// This front: agents work on, and it waits for them.
+    Started,
+    /// Somebody else: this front only looks, and whoever told the host to leave may have meant it.
+    Awaited,
 }
 
 /// A host as it is seen from outside.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::arguments::Words;
 use super::commands::{Outcome, list, open, rows};
 use super::envelope::{Failure, NEEDS_HUMAN, NEGATIVE, Report, TIMED_OUT, USAGE};
-use super::link::Link;
+use super::link::{Link, Successor};
 use super::{interrupt, show};
 
 pub(super) fn wait(words: &Words) -> Outcome {
@@ -27,7 +27,7 @@ pub(super) fn wait(words: &Words) -> Outcome {
 
 /// Gives the number of the newest run, or nothing when there is none.
 fn newest_run(link: &mut Link, words: &Words) -> Result<Value, Failure> {
-    let status = link.ask_through(&words.folder, "status", &Map::new(), None)?;
+    let status = link.ask_through(&words.folder, "status", &Map::new(), None, Successor::Started)?;
     let newest = list(&status, "runs").last().and_then(|run| run.get("run"));
     Ok(newest.cloned().unwrap_or(Value::Null))
 }
@@ -55,7 +55,7 @@ pub(super) fn wait_for(link: &mut Link, words: &Words, run: Value, begun: Instan
     }
     let limit = words.number("timeout").map(Duration::from_secs);
     let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()));
-    let result = match link.ask_through(&words.folder, "wait", &params, left) {
+    let result = match link.ask_through(&words.folder, "wait", &params, left, Successor::Started) {
         Ok(result) => result,
         Err(failure) if failure.exit == TIMED_OUT => {
             let failure = Failure::new("timed_out", TIMED_OUT, "the time is over; the agents go on")

@@ -18,6 +18,9 @@ use crate::front::server;
 /// Set for a host that a front started: it leaves the front's session and says when it is ready.
 pub const DETACHED: &str = "ORCHFLOW_HOST_DETACHED";
 
+/// How many turns the connections get to say that the host leaves.
+const FAREWELL: u32 = 50;
+
 /// What to do about a disk on which no host can begin.
 pub const NO_ROOM: &str = "agents that run go on; with some space the host starts again";
 
@@ -94,6 +97,10 @@ async fn serve(start: &Path, detached: bool) -> Result<(), StartError> {
     tracing::info!(reason, "the host leaves");
     let _ = std::fs::remove_file(&socket);
     host.stop(&reason).await;
+    // Whoever still waits for an answer hears that the host leaves before its connection ends.
+    for _ in 0..FAREWELL {
+        tokio::task::yield_now().await;
+    }
     Ok(())
 }
 
