@@ -235,10 +235,8 @@ fn screen_read(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
             let seen = Seen::new(StatusState::Waiting, Channel::Screen).detail(Some(text));
             step.see(key, seen.waiting_for(waiting_for));
         }
-        None if is_overdue => {
-            if status.source == Channel::Screen || silent_for >= SILENT_START {
-                step.show_overdue(key);
-            }
+        None if is_overdue && (status.source == Channel::Screen || silent_for >= SILENT_START) => {
+            step.show_overdue(key);
         }
         None if status.state == StatusState::Starting && silent_for >= SILENT_START => {
             let seen = Seen::new(StatusState::Waiting, Channel::Screen);

@@ -92,13 +92,13 @@ impl Step<'_> {
         self.emit_for(key, body);
     }
 
-    /// Shows that an agent should take prompts by now and does not, unless it says itself that it works. Its prompts
+    /// Shows that an agent should take prompts by now and does not, unless it says itself what it does. Its prompts
     /// stay queued, and go once it is ready after all.
     pub(super) fn show_overdue(&mut self, key: &AgentKey) {
         let Some(agent) = self.state.agents.get(key) else { return };
-        let states_work =
-            agent.status.source == Channel::Osc7501 && agent.status.state == StatusState::Working;
-        if agent.in_turn || states_work {
+        let says_why = agent.status.source == Channel::Osc7501
+            && matches!(agent.status.state, StatusState::Working | StatusState::Waiting);
+        if agent.in_turn || says_why {
             return;
         }
         let what = format!("not ready after {} s; look at its pane", agent.signals.ready_within_s);

@@ -195,6 +195,19 @@ fn a_dialog_seen_late_is_named_and_what_comes_after_it_is_late_again() {
 }
 
 #[test]
+fn a_dialog_that_is_stated_late_is_no_matter_of_the_screen() {
+    let mut scene = Scene::new();
+    let agent = scene.running(CLAUDE);
+    scene.pass(scene.now + WITHIN);
+    scene.pass(scene.now + 31_000_000);
+    let late = scene.take(|body| matches!(body, EffectBody::ReadScreen { .. }));
+    scene.report(&agent, trust());
+    scene.now += 10_000_000;
+    scene.done(late, Outcome::ScreenRead(None));
+    assert_eq!(scene.status(&agent), "waiting: trust");
+}
+
+#[test]
 fn a_new_host_counts_from_the_start_of_the_agent() {
     let mut scene = Scene::new();
     let agent = scene.running(STATING);
