@@ -38,7 +38,8 @@ local KEPT_EVENTS = 2000
 ---@field runs orchflow.Run[]
 ---@field host table
 ---@field seq integer
----@field read_only? string
+---@field read_only? string why the store takes no writes
+---@field warnings? string[] what else the human should know of the store
 
 ---@class orchflow.Event
 ---@field seq integer

@@ -65,6 +65,7 @@ fn samples() -> Vec<EventBody> {
                 status: StatusSource::Osc7501,
                 hooks: true,
                 ready: ReadySignal::BracketedPaste,
+                ready_within_s: 60,
             },
         }
         .into(),

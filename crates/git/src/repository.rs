@@ -295,15 +295,25 @@ impl Repository {
     /// [`GitError::RefRefused`] for any other prefix; what git gives.
     pub fn delete_refs(&self, prefix: &str) -> Result<usize, GitError> {
         let refs = self.refs(prefix)?;
+        self.delete_these_refs(&refs)?;
+        Ok(refs.len())
+    }
+
+    /// Deletes some of orchflow's refs, all of them or none: each only if it still points where it did.
+    ///
+    /// # Errors
+    /// [`GitError::RefRefused`] for any other ref; what git gives.
+    pub fn delete_these_refs(&self, refs: &[(String, ObjectId)]) -> Result<(), GitError> {
         if refs.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let mut script = Vec::new();
-        for (name, id) in &refs {
+        for (name, id) in refs {
+            own_ref(name)?;
             script.extend_from_slice(format!("delete {name}\0{id}\0").as_bytes());
         }
         self.git().args(["update-ref", "--no-deref", "--stdin", "-z"]).input(&script).run()?;
-        Ok(refs.len())
+        Ok(())
     }
 }
 

@@ -5,12 +5,14 @@
 mod checkpoints;
 mod decisions;
 mod launch;
+mod operations;
 mod prompts;
 pub mod views;
 mod worktrees;
 
 pub use decisions::preview;
 pub use launch::{RunnerLaunch, RunnerReady};
+pub(crate) use operations::forget_later;
 pub use worktrees::empty_trash;
 
 use std::collections::{HashMap, VecDeque};

@@ -1,6 +1,7 @@
 //! The door to the one loop: inputs in, decided, committed in groups, and only then told.
 
 mod event_loop;
+mod writing;
 
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -11,6 +12,9 @@ use orchflow_core::state::State;
 use orchflow_core::{Code, EventSeq, Refusal};
 use orchflow_store::{Loaded, Reader, Writer};
 use tokio::sync::{oneshot, watch};
+
+/// How often a look is taken whose answer was lost each time.
+const LOOKS: u32 = 50;
 
 /// What an input's sender learns after the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,15 @@ pub struct Pulse {
     pub seq: EventSeq,
     /// Why the store takes no writes now.
     pub read_only: Option<String>,
+    /// Who keeps the store's write-ahead log from being folded.
+    pub long_wal: Option<String>,
+}
+
+impl Pulse {
+    /// Gives what the human should know of the store.
+    pub fn warnings(&self) -> Vec<&str> {
+        self.long_wal.iter().map(String::as_str).collect()
+    }
 }
 
 enum Message {
@@ -65,7 +78,8 @@ impl Engine {
     ) -> (Engine, JoinHandle<()>) {
         let (sender, receiver) = channel();
         let seq = EventSeq(loaded.next_seq.0.saturating_sub(1));
-        let (pulse_sender, pulse) = watch::channel(Pulse { seq, read_only: None });
+        let (pulse_sender, pulse) =
+            watch::channel(Pulse { seq, read_only: loaded.read_only.clone(), ..Pulse::default() });
         let mut event_loop = event_loop::Loop::new(writer, loaded, known, world, pulse_sender);
         let thread = std::thread::spawn(move || event_loop.run(&receiver));
         (Engine { sender, pulse }, thread)
@@ -120,6 +134,21 @@ impl Engine {
         answer.await.ok()
     }
 
+    /// Looks at the state, and again where an answer was lost with a commit that failed: whoever only looks is answered
+    /// also while the store takes no writes.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        look: impl Fn(&State) -> T + Clone + Send + 'static,
+    ) -> Option<T> {
+        for _ in 0..LOOKS {
+            match self.ask(look.clone()).await {
+                None if self.is_open() => {}
+                seen => return seen,
+            }
+        }
+        None
+    }
+
     /// Tells whether the loop goes on. An answer that did not come while it does was lost with a commit
     /// that failed.
     pub fn is_open(&self) -> bool {
@@ -145,5 +174,5 @@ impl Engine {
 }
 
 fn stopping() -> Refusal {
-    Refusal::new(Code::Internal, "the host is stopping").hint("run the command again; it starts a new host")
+    Refusal::new(Code::Stopping, "the host is stopping").hint("run the command again; it starts a new host")
 }

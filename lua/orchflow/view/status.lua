@@ -141,6 +141,9 @@ function M.page(status, now, icons)
   if status.read_only and status.read_only ~= "" then
     page:add({ { "read-only: " .. text.clean(status.read_only), "OrchflowFailed" } })
   end
+  for _, warning in ipairs(status.warnings or {}) do
+    page:add({ { "warning: " .. text.clean(warning), "OrchflowWaiting" } })
+  end
   local agents = by_urgency(status)
   if #agents == 0 then
     page:add({

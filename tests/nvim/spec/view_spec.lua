@@ -114,6 +114,13 @@ return function(it, tests)
       "read-only: disk full"
     )
     tests.equal(
+      view(
+        child,
+        [[return status_view.page({ agents = {}, warnings = { "process 7 reads" } }, 0, icons).lines[1] ]]
+      ),
+      "warning: process 7 reads"
+    )
+    tests.equal(
       view(child, "return status_view.title(nil, 'retrying')"),
       "orchflow  host lost, connecting again"
     )

@@ -33,7 +33,26 @@ impl State {
             | EventBody::UndoRequested(_)
             | EventBody::HumanRevertedChange(_)
             | EventBody::UndoRefused(_) => self.evolve_decision(event),
+            EventBody::WorktreeCleaned(_) => {
+                self.evolve_agent(event);
+                self.forget_operations();
+            }
             _ => self.evolve_agent(event),
+        }
+    }
+
+    /// Forgets decisions of agents whose worktree is gone, but for the newest.
+    fn forget_operations(&mut self) {
+        let beyond = self.operations.len().saturating_sub(super::KEPT_OPERATIONS);
+        let is_over = |operation: &&Operation| {
+            let agent = self.agents.get(&operation.hunk.agent);
+            !operation.undoing && agent.is_none_or(|agent| agent.phase == Phase::Cleaned)
+        };
+        let oldest = self.operations.values().take(beyond);
+        let over: Vec<EventSeq> = oldest.filter(is_over).map(|operation| operation.seq).collect();
+        for seq in over {
+            self.operations.remove(&seq);
+            self.touch(AggregateKey::Operation(seq));
         }
     }
 
@@ -313,6 +332,7 @@ impl State {
                 session: None,
                 worktree: None,
                 pid: None,
+                spawned_at: None,
                 ports: Vec::new(),
                 checkpoint: None,
                 checkpointing: false,
@@ -373,6 +393,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
         EventBody::AgentSpawned(body) => {
             agent.phase = Phase::Running;
             agent.pid = Some(body.pid);
+            agent.spawned_at = Some(event.at);
             agent.ports = body.ports.clone();
         }
         EventBody::AgentFailedToStart(_) => {

@@ -83,9 +83,14 @@ pub(super) async fn clean(
     worktree: &Bytes,
     parent: Option<String>,
 ) -> Outcome {
+    // What it still had to tell is heard now: its spool is read no more then.
+    if let Err(refusal) = world.drain_spool(agent).await {
+        return Outcome::Failed(refusal);
+    }
     let (shared, key, path) = (Arc::clone(world), agent.clone(), worktree.clone());
     let cleaned = blocking(move || clean_now(&shared, &key, &path, parent)).await;
     world.backends.ports().release(agent);
+    super::forget_later(world, Some(agent));
     cleaned.unwrap_or_else(|error| Outcome::Failed(refusal(&error)))
 }
 

@@ -13,32 +13,26 @@ use orchflow_core::decide::{Context, Input, Reply, decide};
 use orchflow_core::effect::Effect;
 use orchflow_core::event::Event;
 use orchflow_core::redact::redact;
-use orchflow_core::state::State;
-use orchflow_core::{Code, EventSeq, Refusal};
+use orchflow_core::state::{Phase, State};
+use orchflow_core::{AgentKey, Code, EventSeq, Refusal};
 use orchflow_store::{Batch, Loaded, Reader, StoreError, Writer};
 use tokio::sync::watch;
 
+use super::writing::Writing;
 use super::{Ack, Committed, Message, Pulse, World};
 use crate::clock::MonotonicClock;
 
 /// The most inputs decided before a batch is committed.
 const BATCH: usize = 4096;
-/// Events indexed for search in one go; a report may have to wait for so many.
-const INDEX_STEP: u64 = 200;
-/// How long nothing must come in before search follows.
-const INDEX_QUIET: Duration = Duration::from_millis(150);
 /// How long outcomes whose commit failed wait for another input before they are tried again.
 const AGAIN: Duration = Duration::from_secs(10);
-/// Search follows at once, whenever nothing waits, where so many events are not indexed.
-const INDEX_LAG: u64 = 4000;
-
 /// Decided and not yet committed.
 #[derive(Default)]
 struct Pending {
     events: Vec<Event>,
     effects: Vec<Effect>,
     outbox_done: Vec<orchflow_core::effect::EffectId>,
-    reports: Vec<String>,
+    reports: Vec<(AgentKey, String)>,
     after: After,
 }
 
@@ -48,14 +42,14 @@ struct After {
     effects: Vec<Effect>,
     acks: Vec<(Ack, Committed)>,
     answers: Vec<Box<dyn FnOnce() + Send>>,
-    reports: std::collections::HashSet<String>,
+    reports: std::collections::HashSet<(AgentKey, String)>,
     /// Outcomes of effects: the world changed, so they are brought in again if the commit fails.
     outcomes: Vec<Input>,
     last_seq: EventSeq,
 }
 
 pub(super) struct Loop {
-    writer: Writer,
+    writing: Writing,
     state: State,
     next_seq: EventSeq,
     clock: MonotonicClock,
@@ -66,10 +60,6 @@ pub(super) struct Loop {
     again: Vec<Input>,
     /// Tells reports that were stored before.
     known: Reader,
-    /// Whether search has to follow the log.
-    behind: bool,
-    /// Events committed since search was last up to date.
-    lag: u64,
 }
 
 impl Loop {
@@ -81,7 +71,7 @@ impl Loop {
         pulse: watch::Sender<Pulse>,
     ) -> Loop {
         Loop {
-            writer,
+            writing: Writing::new(writer),
             state: loaded.state,
             next_seq: loaded.next_seq,
             clock: MonotonicClock::since(loaded.last_at),
@@ -90,8 +80,6 @@ impl Loop {
             pulse,
             again: Vec::new(),
             known,
-            behind: true,
-            lag: 0,
         }
     }
 
@@ -114,40 +102,42 @@ impl Loop {
             }
             self.commit();
             if let Some(done) = stop {
-                if let Err(error) = self.writer.seal() {
-                    tracing::warn!(%error, "the store could not be sealed");
-                }
+                self.writing.seal();
                 let _ = done.send(());
                 return;
             }
         }
     }
 
-    /// Waits for a message; lets search follow the log meanwhile. Gives no message where outcomes have
-    /// waited long enough to be tried again, and nothing once nobody can send any more.
+    /// Waits for a message and does meanwhile what can wait. Gives no message where outcomes have waited long enough
+    /// to be tried again, and nothing once nobody can send any more.
     fn wait(&mut self, receiver: &Receiver<Message>) -> Option<Option<Message>> {
         loop {
-            let patience = match (self.behind, self.again.is_empty()) {
-                (true, _) if self.lag > INDEX_LAG => Duration::ZERO,
-                (true, _) => INDEX_QUIET,
-                (false, false) => AGAIN,
-                (false, true) => return receiver.recv().ok().map(Some),
+            self.tell_of_wal();
+            let rest = self.writing.pause();
+            let patience = match (rest, self.again.is_empty()) {
+                (Some(pause), _) => pause,
+                (None, false) => AGAIN,
+                (None, true) => return receiver.recv().ok().map(Some),
             };
             match receiver.recv_timeout(patience) {
                 Ok(message) => return Some(Some(message)),
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) if self.behind => self.index(),
+                Err(RecvTimeoutError::Timeout) if rest.is_some() => {
+                    self.writing.rest();
+                    if !self.again.is_empty() && patience >= AGAIN {
+                        return Some(None);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => return Some(None),
             }
         }
     }
 
-    fn index(&mut self) {
-        self.behind = self.writer.index_text(INDEX_STEP).unwrap_or_else(|error| {
-            tracing::warn!(%error, "search cannot follow the log");
-            false
-        });
-        self.lag = if self.behind { self.lag.saturating_sub(INDEX_STEP) } else { 0 };
+    fn tell_of_wal(&mut self) {
+        if let Some(long_wal) = self.writing.long_wal() {
+            self.pulse.send_modify(|pulse| pulse.long_wal = long_wal);
+        }
     }
 
     fn take(&mut self, message: Message) {
@@ -155,7 +145,9 @@ impl Loop {
             Message::Input { input, report, ack } => self.decide(*input, report, ack),
             Message::Spool { inputs, ack } => {
                 for (id, input) in inputs {
-                    self.decide(input, Some(id), None);
+                    if self.can_be_new(&input) {
+                        self.decide(input, Some(id), None);
+                    }
                 }
                 let committed = Committed { reply: Reply::default(), seq: self.last_seq() };
                 self.pending.after.acks.push((ack, committed));
@@ -176,10 +168,22 @@ impl Loop {
         EventSeq(self.next_seq.0.saturating_sub(1))
     }
 
+    /// Tells whether a spooled report may be new. With an agent's worktree the ids of its reports are gone; what was
+    /// in its spool was read before.
+    fn can_be_new(&self, input: &Input) -> bool {
+        let Input::Report(envelope) = input else { return true };
+        let agent = self.state.agents.get(&envelope.agent);
+        agent.is_none_or(|agent| agent.phase != Phase::Cleaned)
+    }
+
     fn decide(&mut self, input: Input, report: Option<String>, ack: Option<Ack>) {
-        if let Some(id) = &report {
-            let known = self.pending.after.reports.contains(id)
-                || self.known.has_report(id).unwrap_or_else(|error| {
+        let report = match (report, &input) {
+            (Some(id), Input::Report(envelope)) => Some((envelope.agent.clone(), id)),
+            _ => None,
+        };
+        if let Some(report) = report {
+            let known = self.pending.after.reports.contains(&report)
+                || self.known.has_report(&report.0, &report.1).unwrap_or_else(|error| {
                     tracing::warn!(%error, "nobody can say whether a report is known; it is taken");
                     false
                 });
@@ -189,8 +193,8 @@ impl Loop {
                 self.pending.after.acks.extend(ack.map(|ack| (ack, committed)));
                 return;
             }
-            self.pending.after.reports.insert(id.clone());
-            self.pending.reports.push(id.clone());
+            self.pending.after.reports.insert(report.clone());
+            self.pending.reports.push(report);
         }
         let context = Context { now: self.clock.tick(), next_seq: self.next_seq };
         let done = match &input {
@@ -249,13 +253,10 @@ impl Loop {
             outbox_done: pending.outbox_done,
             reports_seen: pending.reports,
         };
-        match self.writer.commit(&batch) {
+        match self.writing.commit(&batch) {
             Ok(()) => {
-                self.behind |= !batch.events.is_empty();
-                self.lag += batch.events.len() as u64;
-                self.pulse.send_if_modified(|pulse| {
-                    *pulse = Pulse { seq: after.last_seq, read_only: None };
-                    true
+                self.pulse.send_modify(|pulse| {
+                    (pulse.seq, pulse.read_only) = (after.last_seq, None);
                 });
                 self.tell(after);
             }
@@ -269,17 +270,14 @@ impl Loop {
         let refusal = Refusal::new(Code::ReadOnly, error.to_string())
             .hint("nothing was lost and agents work on; free space or mend the store, then try again");
         self.again = after.outcomes;
-        match self.writer.reload_state() {
+        match self.writing.reload() {
             Ok((state, next_seq)) => {
                 self.state = state;
                 self.next_seq = next_seq;
             }
             Err(error) => tracing::error!(%error, "the state cannot be loaded again"),
         }
-        self.pulse.send_if_modified(|pulse| {
-            pulse.read_only = Some(refusal.message.clone());
-            true
-        });
+        self.pulse.send_modify(|pulse| pulse.read_only = Some(refusal.message.clone()));
         for (ack, _) in after.acks {
             let _ = ack.send(Err(refusal.clone()));
         }

@@ -32,15 +32,14 @@ impl Dice {
 }
 
 /// Looks on through crash after crash, and keeps everything it was shown.
-struct Witness<'a> {
-    sandbox: &'a Sandbox,
+struct Witness {
     follower: Follower,
     seen: BTreeMap<u64, String>,
 }
 
-impl<'a> Witness<'a> {
-    fn new(sandbox: &'a Sandbox) -> Witness<'a> {
-        Witness { sandbox, follower: sandbox.follow(0), seen: BTreeMap::new() }
+impl Witness {
+    fn new(sandbox: &Sandbox) -> Witness {
+        Witness { follower: sandbox.follow(0), seen: BTreeMap::new() }
     }
 
     fn look(&mut self) {
@@ -51,7 +50,7 @@ impl<'a> Witness<'a> {
         }
     }
 
-    /// Waits until `count` events more were shown, or the follower ended with its host.
+    /// Waits until `count` events more were shown; a follower goes on with the next host.
     fn wait_for_events(&mut self, count: usize) {
         let before = self.seen.len();
         // A host that has nothing to do brings no event; then any moment is as good.
@@ -60,12 +59,6 @@ impl<'a> Witness<'a> {
             self.look();
             std::thread::yield_now();
         }
-    }
-
-    fn look_again(&mut self) {
-        self.look();
-        let last = self.seen.keys().next_back().copied().unwrap_or(0);
-        self.follower = self.sandbox.follow(last);
     }
 }
 
@@ -97,7 +90,7 @@ fn round(seed: u64, kills: usize, runners_too: bool) {
             let outcome = swarm.finish();
             assert!(matches!(outcome.code, 0 | 5), "{outcome:?}");
         }
-        witness.look_again();
+        witness.look();
         let name = match dice.roll(6) {
             0 => "worker".to_owned(),
             number => format!("worker-{}", number + 1),
@@ -116,7 +109,7 @@ fn round(seed: u64, kills: usize, runners_too: bool) {
             ),
         }
     }
-    witness.look_again();
+    witness.look();
     let rows = sandbox.status();
     if rows.is_empty() {
         // The first crash came before anything was asked for.
@@ -132,12 +125,7 @@ fn round(seed: u64, kills: usize, runners_too: bool) {
     assert_eq!(sandbox.repository.git(["status", "--porcelain"]), "");
 }
 
-fn check(
-    sandbox: &Sandbox,
-    witness: &mut Witness<'_>,
-    prompts: &BTreeSet<(String, String)>,
-    runners_too: bool,
-) {
+fn check(sandbox: &Sandbox, witness: &mut Witness, prompts: &BTreeSet<(String, String)>, runners_too: bool) {
     let verified = sandbox.orchflow(["log", "verify", "--json"]).expect(0).json();
     assert_eq!(verified["data"][0]["intact"], true, "{verified}");
     let events = sandbox.events(&[]);

@@ -11,6 +11,9 @@
 
 mod contract;
 mod crash;
+mod endless_reader;
+mod full_disk;
+mod going_on;
 mod hooks;
 mod identity;
 mod life;
