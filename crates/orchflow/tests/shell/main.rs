@@ -11,6 +11,7 @@
 
 mod contract;
 mod crash;
+mod crash_fronts;
 mod hooks;
 mod identity;
 mod life;
@@ -20,6 +21,7 @@ mod peers;
 mod prompts;
 mod review;
 mod surroundings;
+mod tmux;
 mod waiting;
 
 use orchflow_testkit::Sandbox;
