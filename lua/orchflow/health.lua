@@ -70,7 +70,9 @@ local function check_dependency(dependency)
       dependency.how
     )
   else
-    health.ok(("%s %s (for %s)"):format(dependency.name, tostring(version), dependency.purpose))
+    -- As the program writes it: a letter may follow the number.
+    local words = vim.trim(result.stdout):match("%d[%w%.%-]*")
+    health.ok(("%s %s (for %s)"):format(dependency.name, words, dependency.purpose))
   end
 end
 
