@@ -188,7 +188,11 @@ family_e2e() {
         ((passed += 1))
         count_skips "$log"
         ;;
-      77) skip "$name" "$(tail -n 1 "$log")" ;;
+      77)
+        local why
+        why=$(tail -n 1 "$log")
+        skip "$name" "${why#"skipped: $name: "}"
+        ;;
       *)
         ((failed += 1))
         say "FAILED: $script ($log)"
