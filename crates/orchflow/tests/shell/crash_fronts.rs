@@ -128,7 +128,6 @@ fn round(victims: Victims, tmux: &Path, front: &Front, seed: u64, crashes: u64) 
         kill(&pids);
         wait_for("the killed are gone", || pids.iter().all(|pid| !lives(*pid)));
         // Whoever comes next finds a host that answers, and can speak to the agents.
-        if victims == Victims::All {}
         if let Some(row) = sandbox.status().iter().rfind(|row| row["living"] == true) {
             let name = row["agent"].as_str().unwrap().to_owned();
             let text = format!("prompt {crash}");
