@@ -70,7 +70,9 @@ local function check_dependency(dependency)
       dependency.how
     )
   else
-    health.ok(("%s %s (for %s)"):format(dependency.name, tostring(version), dependency.purpose))
+    -- As the program writes it: a letter may follow the number.
+    local words = vim.trim(result.stdout):match("%d[%w%.%-]*")
+    health.ok(("%s %s (for %s)"):format(dependency.name, words, dependency.purpose))
   end
 end
 
@@ -101,6 +103,20 @@ local function check_binary()
   return path
 end
 
+--- Looks for the small program by which agents report what they do; it is looked for beside the binary itself.
+---@param path string of the binary
+local function check_hook(path)
+  local hook = vim.fs.dirname(vim.uv.fs_realpath(path) or path) .. "/orchflow-hook"
+  if vim.fn.executable(hook) == 1 then
+    vim.health.ok(hook .. " (by which agents report what they do)")
+  else
+    vim.health.error(
+      ("%s is missing: agents could not report what they do"):format(hook),
+      "build both programs (make build in the plugin's folder), or install them again (make install)"
+    )
+  end
+end
+
 ---@param path string
 local function check_host(path)
   local health = vim.health
@@ -108,7 +124,7 @@ local function check_host(path)
   if not result then
     health.error(
       "the host does not answer within 5 s",
-      "look at its log: ~/.local/share/orchflow/repos/*/host.log"
+      "look at its log: $XDG_DATA_HOME/orchflow/repos/*/host.log (~/.local/share where that is not set)"
     )
     return
   end
@@ -121,6 +137,13 @@ local function check_host(path)
     ("the host of %s runs (process %s)"):format(tostring(data.repository), tostring(data.host_pid))
   )
   health.info("its socket: " .. data.socket)
+  local own = require("orchflow").version
+  if data.version and data.version ~= own then
+    health.warn(
+      ("the host is version %s, the plugin is %s"):format(tostring(data.version), own),
+      "end it with `orchflow host stop`: agents work on, and the next command starts the new one"
+    )
+  end
 end
 
 ---@param path string
@@ -164,7 +187,9 @@ function M.check()
   local path = check_binary()
   if not path then
     return
-  elseif vim.fs.root(vim.fn.getcwd(), ".git") == nil then
+  end
+  check_hook(path)
+  if vim.fs.root(vim.fn.getcwd(), ".git") == nil then
     health.info("not in a git repository, so no host was looked for")
     return
   end

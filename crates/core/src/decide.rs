@@ -163,6 +163,7 @@ pub fn wake(state: &State, now: Timestamp) -> Vec<EffectBody> {
         if !agent.ready {
             let timer = Timer::Readiness { agent: agent.key.clone(), attempt: 0 };
             effects.push(EffectBody::Wake { timer, at: delivery::readiness_check(now, 0) });
+            effects.extend(delivery::ready_by(agent));
         }
         if reports::awaits_closing_hook(agent) {
             effects.push(reports::turn_close(agent, now));

@@ -167,6 +167,11 @@ pub enum Timer {
         /// How often it was looked at.
         attempt: u32,
     },
+    /// An agent that should be ready by now: if it is not, that is shown.
+    ReadyBy {
+        /// The agent.
+        agent: AgentKey,
+    },
     /// An agent that is not ready and began to read keys: look at its screen soon, a few times.
     Glance {
         /// The agent.

@@ -26,7 +26,7 @@ use orchflow_core::{Code, Refusal, RunId};
 use serde_json::{Value, json};
 
 pub use log::event_json;
-pub use status::status_json;
+pub use status::{add_store, status_json};
 
 use crate::paths::{quick_common_dir, quick_worktree};
 use crate::world::{Environment, World};
@@ -147,7 +147,7 @@ pub fn refusal_json(refusal: &Refusal) -> Value {
 /// Says why the loop gave no answer: the host leaves, or the commit the answer had to wait for failed.
 fn no_answer(world: &World) -> Refusal {
     if !world.engine().is_open() {
-        return Refusal::new(Code::Internal, "the host is stopping")
+        return Refusal::new(Code::Stopping, "the host is stopping")
             .hint("run the command again; it starts a new host");
     }
     let why = world.engine().pulse().borrow().read_only.clone();

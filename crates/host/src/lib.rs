@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod host;
 pub mod kinds;
 pub mod paths;
+mod recovery;
 pub mod review;
 pub mod runners;
 pub mod world;

@@ -109,6 +109,13 @@ local function notes_of(agent)
   elseif (agent.approvals or 0) > 0 then
     notes[#notes + 1] = (":Orchflow approvals (%d)"):format(agent.approvals)
   end
+  local detached = text.clean(agent.view_note)
+  if detached ~= "" then
+    notes[#notes + 1] = ("detached: %s; :Orchflow attach %s"):format(
+      detached,
+      text.clean(agent.agent)
+    )
+  end
   local said = text.clean(agent.detail)
   if said ~= "" and agent.status ~= "waiting" then
     notes[#notes + 1] = said
@@ -140,6 +147,9 @@ function M.page(status, now, icons)
   end
   if status.read_only and status.read_only ~= "" then
     page:add({ { "read-only: " .. text.clean(status.read_only), "OrchflowFailed" } })
+  end
+  for _, warning in ipairs(status.warnings or {}) do
+    page:add({ { "warning: " .. text.clean(warning), "OrchflowWaiting" } })
   end
   local agents = by_urgency(status)
   if #agents == 0 then

@@ -6,7 +6,7 @@ use crate::event::payload::{
     AiStartedTask, PromptAccepted, PromptExtended, PromptQueued, PromptUndelivered, PromptWriting,
     TurnStarted,
 };
-use crate::state::{PromptOrigin, PromptState, ReadySignal, StatusState};
+use crate::state::{Agent, PromptOrigin, PromptState, ReadySignal, StatusState};
 use crate::{AgentKey, Timestamp};
 
 /// How long a written prompt may stay without evidence, in microseconds.
@@ -33,6 +33,12 @@ pub(super) fn readiness_check(now: Timestamp, attempt: u32) -> Timestamp {
         _ => 30_000_000,
     };
     Timestamp(now.0 + after)
+}
+
+/// Wants to be woken when an agent should be ready, counted from when its process was started.
+pub(super) fn ready_by(agent: &Agent) -> Option<EffectBody> {
+    let timer = Timer::ReadyBy { agent: agent.key.clone() };
+    agent.ready_by().map(|at| EffectBody::Wake { timer, at })
 }
 
 /// How long after a program began to read keys its screen is looked at, each time counted from the one before, in

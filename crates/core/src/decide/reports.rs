@@ -44,6 +44,7 @@ pub(super) fn decide(step: &mut Step<'_>, envelope: ReportEnvelope) {
         Report::TitleChanged { .. } | Report::BellRung => {}
         hook => hook_report(step, &key, hook, &envelope.id),
     }
+    step.ready_after_all(&key);
     step.deliver(&key);
     step.settle(key.run);
 }

@@ -122,6 +122,14 @@ pub struct Signals {
     pub hooks: bool,
     /// How it is known to be ready.
     pub ready: ReadySignal,
+    /// How many seconds that may take before it is shown as not ready.
+    #[serde(default = "ready_within_s")]
+    pub ready_within_s: u32,
+}
+
+/// How long agents of older logs may take, and those whose entry says nothing.
+fn ready_within_s() -> u32 {
+    60
 }
 
 impl Signals {
@@ -260,6 +268,9 @@ pub struct Agent {
     pub worktree: Option<Bytes>,
     /// Its process.
     pub pid: Option<u32>,
+    /// When its process was started.
+    #[serde(default)]
+    pub spawned_at: Option<Timestamp>,
     /// Its ports.
     #[serde(default)]
     pub ports: Vec<u16>,
@@ -279,6 +290,9 @@ pub struct Agent {
     /// Its views, as `backend:view`.
     #[serde(default)]
     pub views: Vec<String>,
+    /// Why a view that was wanted is not there.
+    #[serde(default)]
+    pub view_note: Option<String>,
     /// Prompts known not to have arrived since its last turn began.
     #[serde(default)]
     pub undelivered: u32,
@@ -299,6 +313,17 @@ impl Agent {
     /// Tells whether its process ended, or never will run.
     pub fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Exited | Phase::FailedToStart | Phase::Cleaned)
+    }
+
+    /// Gives the time by which it should take prompts, once its process was started.
+    pub fn ready_by(&self) -> Option<Timestamp> {
+        let within = i64::from(self.signals.ready_within_s) * 1_000_000;
+        self.spawned_at.map(|at| Timestamp(at.0.saturating_add(within)))
+    }
+
+    /// Tells whether it runs and should take prompts by now, and does not.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.is_living() && !self.ready && self.ready_by().is_some_and(|by| by <= now)
     }
 
     /// Notes that a turn or the process ended and the worktree is being kept.

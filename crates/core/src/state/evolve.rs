@@ -33,7 +33,26 @@ impl State {
             | EventBody::UndoRequested(_)
             | EventBody::HumanRevertedChange(_)
             | EventBody::UndoRefused(_) => self.evolve_decision(event),
+            EventBody::WorktreeCleaned(_) => {
+                self.evolve_agent(event);
+                self.forget_operations();
+            }
             _ => self.evolve_agent(event),
+        }
+    }
+
+    /// Forgets decisions of agents whose worktree is gone, but for the newest.
+    fn forget_operations(&mut self) {
+        let beyond = self.operations.len().saturating_sub(super::KEPT_OPERATIONS);
+        let is_over = |operation: &&Operation| {
+            let agent = self.agents.get(&operation.hunk.agent);
+            !operation.undoing && agent.is_none_or(|agent| agent.phase == Phase::Cleaned)
+        };
+        let oldest = self.operations.values().take(beyond);
+        let over: Vec<EventSeq> = oldest.filter(is_over).map(|operation| operation.seq).collect();
+        for seq in over {
+            self.operations.remove(&seq);
+            self.touch(AggregateKey::Operation(seq));
         }
     }
 
@@ -313,6 +332,7 @@ impl State {
                 session: None,
                 worktree: None,
                 pid: None,
+                spawned_at: None,
                 ports: Vec::new(),
                 checkpoint: None,
                 checkpointing: false,
@@ -320,6 +340,7 @@ impl State {
                 stop_requested: false,
                 exit: None,
                 views: Vec::new(),
+                view_note: None,
                 undelivered: 0,
                 cleaning: false,
                 kept_ref: None,
@@ -373,6 +394,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
         EventBody::AgentSpawned(body) => {
             agent.phase = Phase::Running;
             agent.pid = Some(body.pid);
+            agent.spawned_at = Some(event.at);
             agent.ports = body.ports.clone();
         }
         EventBody::AgentFailedToStart(_) => {
@@ -380,6 +402,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.ready = false;
             agent.in_turn = false;
             agent.checkpointing = false;
+            agent.view_note = None;
         }
         EventBody::AgentStatusChanged(body) => {
             agent.stated |= body.source == Channel::Osc7501;
@@ -406,6 +429,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.in_turn = false;
             agent.pid = None;
             agent.views.clear();
+            agent.view_note = None;
             agent.await_checkpoint();
         }
         EventBody::AgentSessionStarted(body) => agent.session = Some(body.session.clone()),
@@ -414,8 +438,10 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             if !agent.views.contains(&view) {
                 agent.views.push(view);
             }
+            agent.view_note = None;
         }
         EventBody::ViewClosed(body) => agent.views.retain(|view| view_name(view) != body.view),
+        EventBody::ViewNotOpened(body) => agent.view_note = Some(body.reason.clone()),
         EventBody::TurnStarted(body) => {
             agent.turn = body.turn;
             agent.in_turn = true;

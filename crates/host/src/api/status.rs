@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::params::{find_run, read};
+use crate::engine::Pulse;
 use crate::world::World;
 
 #[derive(Debug, Default, Deserialize)]
@@ -22,7 +23,7 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
     let pulse = world.engine().pulse().borrow().clone();
     let mut status = world
         .engine()
-        .ask(move |state| {
+        .look(move |state| {
             if params.run.is_some() {
                 find_run(state, params.run)?;
             }
@@ -39,9 +40,17 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
     if let Some(object) = status.as_object_mut() {
         object.insert("host".to_owned(), host);
         object.insert("seq".to_owned(), json!(pulse.seq));
-        object.insert("read_only".to_owned(), json!(pulse.read_only));
     }
+    add_store(&mut status, &pulse);
     Ok(status)
+}
+
+/// Adds how the store is: why it takes no writes, and what the human should know of it.
+pub fn add_store(status: &mut Value, pulse: &Pulse) {
+    if let Some(object) = status.as_object_mut() {
+        object.insert("read_only".to_owned(), json!(pulse.read_only));
+        object.insert("warnings".to_owned(), json!(pulse.warnings()));
+    }
 }
 
 /// Writes the agents and runs. Without a run: the newest, and every agent that lives; with `all`:
@@ -102,6 +111,7 @@ fn agent_json(state: &State, agent: &Agent) -> Value {
         "worktree": agent.worktree.as_ref().map(|path| path.lossy().into_owned()),
         "base": agent.base,
         "pane": view,
+        "view_note": agent.view_note,
         "queued": queued,
         "undelivered": agent.undelivered,
         "approvals": approvals,

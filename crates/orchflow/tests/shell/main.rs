@@ -11,6 +11,10 @@
 
 mod contract;
 mod crash;
+mod crash_fronts;
+mod endless_reader;
+mod full_disk;
+mod going_on;
 mod hooks;
 mod identity;
 mod life;
@@ -20,6 +24,7 @@ mod peers;
 mod prompts;
 mod review;
 mod surroundings;
+mod tmux;
 mod waiting;
 
 use orchflow_testkit::Sandbox;

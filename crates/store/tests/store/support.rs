@@ -80,6 +80,11 @@ pub fn event(seq: u64, text: &str) -> Event {
     }
 }
 
+/// The agent of plain events.
+pub fn claude() -> AgentKey {
+    AgentKey::new(RunId(1), "claude")
+}
+
 pub fn batch(events: Vec<Event>) -> Batch {
     Batch { events, ..Batch::default() }
 }
