@@ -1,7 +1,8 @@
 //! How each event changes the state. Total: it never refuses and never looks at anything else.
 
 use super::agent::{
-    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptState, Status, StatusState, view_name,
+    Agent, Checkpoint, Confidence, Exit, LOST_PROMPTS, LostPrompt, Phase, Prompt, PromptState, Status,
+    StatusState, view_name,
 };
 use super::review::{Approval, Decision, DecisionState, Operation};
 use super::{AggregateKey, Run, State};
@@ -100,9 +101,13 @@ impl State {
                 body.prompt
             }
             EventBody::PromptUndelivered(body) => {
-                self.prompts.remove(&body.prompt);
+                let prompt = self.prompts.remove(&body.prompt);
                 if let Some(agent) = event.agent.as_ref().and_then(|key| self.agents.get_mut(key)) {
                     agent.undelivered += 1;
+                    let text = prompt.map(|prompt| short(&prompt.text)).unwrap_or_default();
+                    agent.lost_prompts.push(LostPrompt { prompt: body.prompt, text, at: event.at });
+                    let too_many = agent.lost_prompts.len().saturating_sub(LOST_PROMPTS);
+                    agent.lost_prompts.drain(..too_many);
                     let key = agent.key.clone();
                     self.touch(AggregateKey::Agent(key));
                 }
@@ -321,6 +326,7 @@ impl State {
                 exit: None,
                 views: Vec::new(),
                 undelivered: 0,
+                lost_prompts: Vec::new(),
                 cleaning: false,
                 kept_ref: None,
             };
@@ -422,6 +428,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.turn_seq = Some(event.seq);
             agent.last_text = None;
             agent.undelivered = 0;
+            agent.lost_prompts.clear();
         }
         EventBody::TurnEnded(body) => {
             agent.in_turn = false;
