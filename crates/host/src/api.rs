@@ -5,6 +5,7 @@ mod approvals;
 mod attach;
 mod base;
 mod clean;
+mod event;
 mod kinds;
 mod log;
 mod params;
@@ -14,6 +15,7 @@ mod status;
 mod steer;
 mod swarm;
 mod wait;
+mod why;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,6 +89,8 @@ pub async fn call(
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,
         "agents" => agents::list(world, session).await,
+        "event" => event::call(world, params).await,
+        "why" => why::call(world, params).await,
         "wait" => wait::call(world, session, params).await,
         _ => Err(Refusal::new(Code::Usage, format!("there is no method {method}"))
             .hint("orchflow help lists what there is")),

@@ -6,7 +6,7 @@ use crate::event::payload::{
     AiStartedTask, PromptAccepted, PromptExtended, PromptQueued, PromptUndelivered, PromptWriting,
     TurnStarted,
 };
-use crate::state::{PromptOrigin, PromptState, ReadySignal, StatusState};
+use crate::state::{PromptOrigin, PromptState};
 use crate::{AgentKey, Timestamp};
 
 /// How long a written prompt may stay without evidence, in microseconds.
@@ -72,15 +72,8 @@ impl Step<'_> {
     /// Writes the oldest waiting prompt if the agent can take one now.
     pub(super) fn deliver(&mut self, key: &AgentKey) {
         let Some(agent) = self.state.agents.get(key) else { return };
-        let busy = !agent.is_living()
-            || !agent.ready
-            || agent.in_turn
-            || agent.checkpointing
-            || agent.stop_requested
-            // Without its input line it would take the prompt as input of what it runs.
-            || (agent.signals.ready == ReadySignal::BracketedPaste && !agent.bracketed_paste)
-            || matches!(agent.status.state, StatusState::Working | StatusState::Waiting);
-        if busy || self.state.prompts_of(key).any(|prompt| prompt.state != PromptState::Queued) {
+        let waits = agent.holds_prompts().is_some();
+        if waits || self.state.prompts_of(key).any(|prompt| prompt.state != PromptState::Queued) {
             return;
         }
         let Some((prompt, text)) =

@@ -304,6 +304,24 @@ impl Agent {
         matches!(self.phase, Phase::Exited | Phase::FailedToStart | Phase::Cleaned)
     }
 
+    /// Tells why it can take no prompt now, if that is so.
+    pub fn holds_prompts(&self) -> Option<&'static str> {
+        let is_hidden = self.signals.ready == ReadySignal::BracketedPaste && !self.bracketed_paste;
+        Some(match self.status.state {
+            _ if self.has_ended() => "its process ended",
+            _ if !self.is_living() => "its process is being started",
+            _ if self.stop_requested => "it is being stopped",
+            StatusState::Waiting => "it waits for you",
+            _ if !self.ready => "it has not said that it is ready",
+            StatusState::Working => "it works",
+            _ if self.in_turn => "its turn is not over",
+            _ if self.checkpointing => "its work is being kept first",
+            // Without its input line it would take the prompt as input of what it runs.
+            _ if is_hidden => "its input line is not there",
+            _ => return None,
+        })
+    }
+
     /// Notes that a turn or the process ended and the worktree is being kept.
     pub(super) fn await_checkpoint(&mut self) {
         self.checkpointing = self.worktree.is_some();

@@ -109,7 +109,7 @@ fn prompts_json(state: &State, agent: &Agent) -> Vec<Value> {
     lost.chain(open).collect()
 }
 
-fn agent_json(state: &State, agent: &Agent) -> Value {
+pub(super) fn agent_json(state: &State, agent: &Agent) -> Value {
     let checkpoint = agent.checkpoint.as_ref();
     let prompts = state.prompts_of(&agent.key);
     let queued = prompts.filter(|prompt| prompt.state == PromptState::Queued).count();

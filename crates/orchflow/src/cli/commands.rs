@@ -32,6 +32,8 @@ pub fn run(words: &Words) -> Report {
         "approve" | "deny" => answer(words),
         "stop" => stop(words),
         "clean" => clean(words),
+        "why" => why(words),
+        "event" => event(words),
         "agents" => simple(words, "agents", show::agents),
         "wait" => wait(words),
         "host" => host_stop(words),
@@ -396,6 +398,18 @@ fn stop(words: &Words) -> Outcome {
         names => format!("stopped {}\n", names.join(", ")),
     };
     Ok(Report { warnings, ..Report::of(rows(&result, "stopped"), text) })
+}
+
+fn why(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("why", words.params(&["json"]))?;
+    Ok(Report { warnings, ..Report::of(json!([result]), show::why(&result)) })
+}
+
+fn event(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("event", words.params(&["json"]))?;
+    Ok(Report { warnings, ..Report::of(json!([result]), show::whole_event(&result)) })
 }
 
 fn clean(words: &Words) -> Outcome {
