@@ -13,7 +13,14 @@ pub fn agent_lines(state: &State, agent: &Agent, now: Timestamp) -> Vec<String> 
     let name = &agent.key.name;
     let status = &agent.status;
     let mut lines = Vec::new();
-    let mut head = format!("{name} is {}", status.state.word());
+    if let Some(since) = agent.paused {
+        lines.push(format!(
+            "{name} is paused, since {} ago; orchflow resume {name} lets it go on",
+            age(now, since)
+        ));
+    }
+    let was = if agent.paused.is_some() { "was" } else { "is" };
+    let mut head = format!("{name} {was} {}", status.state.word());
     if let Some(what) = &status.waiting_for {
         head.push_str(&format!(" for: {}", line_of(what, QUOTED)));
     }

@@ -76,6 +76,8 @@ pub async fn call(
         "spawn" => swarm::spawn(world, session, params).await,
         "send" => steer::send(world, session, params).await,
         "stop" => steer::stop(world, session, params).await,
+        "pause" => steer::pause(world, session, params, true).await,
+        "resume" => steer::pause(world, session, params, false).await,
         "clean" => clean::clean(world, session, params).await,
         "attach" => attach::attach(world, params).await,
         "log" => log::call(world, params).await,

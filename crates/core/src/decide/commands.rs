@@ -34,6 +34,7 @@ pub(super) fn decide(step: &mut Step<'_>, command: Command) -> Result<(), Refusa
         }
         Command::SendPrompt { to, text } => send(step, &to, &text),
         Command::StopAgents { agents } => stop(step, &agents),
+        Command::PauseAgents { agents, pause } => super::pause::ask(step, &agents, pause),
         Command::AcceptHunk { hunk, accepted_before } => accept(step, hunk, accepted_before),
         Command::RejectHunk { hunk, reason } => reject(step, hunk, reason),
         Command::CommentHunk { hunk, text } => comment(step, hunk, text),

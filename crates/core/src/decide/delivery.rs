@@ -18,7 +18,12 @@ const LATE_HOOK: i64 = 2_000_000;
 /// Wants a look at a written prompt once it had the time to be taken.
 pub(super) fn acceptance(agent: &AgentKey, prompt: u64, now: Timestamp) -> EffectBody {
     let timer = Timer::Acceptance { agent: agent.clone(), prompt };
-    EffectBody::Wake { timer, at: Timestamp(now.0 + ACCEPTANCE) }
+    EffectBody::Wake { timer, at: accepted_by(now) }
+}
+
+/// Gives the time by which a prompt is to be taken that was written at another.
+pub(super) fn accepted_by(written: Timestamp) -> Timestamp {
+    Timestamp(written.0 + ACCEPTANCE)
 }
 
 /// Gives the time of the n-th look at a screen that shows no ready signal.

@@ -285,6 +285,15 @@ pub struct Agent {
     /// The last of these prompts, oldest first.
     #[serde(default)]
     pub lost_prompts: Vec<LostPrompt>,
+    /// Since when it is halted.
+    #[serde(default)]
+    pub paused: Option<Timestamp>,
+    /// Whether it is being halted, or being let go on.
+    #[serde(default)]
+    pub pausing: Option<bool>,
+    /// When it went on last.
+    #[serde(default)]
+    pub resumed_at: Option<Timestamp>,
     /// Whether its worktree is being removed.
     #[serde(default)]
     pub cleaning: bool,
@@ -304,6 +313,21 @@ impl Agent {
         matches!(self.phase, Phase::Exited | Phase::FailedToStart | Phase::Cleaned)
     }
 
+    /// Tells whether it is halted, or about to be: what it does not do then means nothing.
+    pub fn is_halted(&self) -> bool {
+        self.paused.is_some() || self.pausing == Some(true)
+    }
+
+    /// Gives the word for how it is: that of its status, or that it is paused.
+    pub fn word(&self) -> &'static str {
+        if self.paused.is_some() { "paused" } else { self.status.state.word() }
+    }
+
+    /// Gives since when it is as [`Agent::word`] says.
+    pub fn since(&self) -> Timestamp {
+        self.paused.unwrap_or(self.status.since)
+    }
+
     /// Tells why it can take no prompt now, if that is so.
     pub fn holds_prompts(&self) -> Option<&'static str> {
         let is_hidden = self.signals.ready == ReadySignal::BracketedPaste && !self.bracketed_paste;
@@ -311,6 +335,7 @@ impl Agent {
             _ if self.has_ended() => "its process ended",
             _ if !self.is_living() => "its process is being started",
             _ if self.stop_requested => "it is being stopped",
+            _ if self.is_halted() => "it is paused",
             StatusState::Waiting => "it waits for you",
             _ if !self.ready => "it has not said that it is ready",
             StatusState::Working => "it works",

@@ -327,6 +327,9 @@ impl State {
                 views: Vec::new(),
                 undelivered: 0,
                 lost_prompts: Vec::new(),
+                paused: None,
+                pausing: None,
+                resumed_at: None,
                 cleaning: false,
                 kept_ref: None,
             };
@@ -405,12 +408,27 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             };
         }
         EventBody::StopRequested(_) => agent.stop_requested = true,
+        EventBody::PauseRequested(_) => agent.pausing = Some(true),
+        EventBody::ResumeRequested(_) => agent.pausing = Some(false),
+        EventBody::AgentPaused(_) => {
+            agent.paused = agent.paused.or(Some(event.at));
+            agent.pausing = agent.pausing.filter(|pause| !pause);
+        }
+        EventBody::AgentResumed(_) => {
+            agent.paused = None;
+            agent.resumed_at = Some(event.at);
+            agent.pausing = agent.pausing.filter(|pause| *pause);
+        }
+        EventBody::PauseFailed(body) => {
+            agent.pausing = agent.pausing.filter(|pause| *pause != body.pause);
+        }
         EventBody::AgentExited(body) => {
             agent.phase = Phase::Exited;
             agent.exit = Some(Exit { code: body.code, signal: body.signal, lost: body.lost });
             agent.ready = false;
             agent.in_turn = false;
             agent.pid = None;
+            (agent.paused, agent.pausing) = (None, None);
             agent.views.clear();
             agent.await_checkpoint();
         }

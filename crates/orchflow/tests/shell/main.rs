@@ -16,10 +16,12 @@ mod identity;
 mod life;
 mod misuse;
 mod panes;
+mod pausing;
 mod peers;
 mod prompts;
 mod review;
 mod surroundings;
+mod telling;
 mod waiting;
 
 use orchflow_testkit::Sandbox;
