@@ -114,6 +114,7 @@ fn text(event: &Event) -> String {
         }
         EventBody::ViewOpened(body) => format!("shown in {} {}", body.backend, body.view),
         EventBody::ViewClosed(body) => format!("view {} closed", body.view),
+        EventBody::ViewNotOpened(body) => format!("detached: {}", body.reason),
         EventBody::PromptQueued(body) => format!("prompt queued: {}", quoted(&body.text)),
         EventBody::PromptExtended(body) => format!("prompt extended: {}", quoted(&body.text)),
         EventBody::PromptWriting(_) => "prompt being written".to_owned(),

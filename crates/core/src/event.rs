@@ -183,6 +183,8 @@ event_types! {
     ViewOpened = "view_opened",
     /// A view of an agent is gone.
     ViewClosed = "view_closed",
+    /// A view of an agent was wanted and could not be opened.
+    ViewNotOpened = "view_not_opened",
     /// A prompt waits for its agent.
     PromptQueued = "prompt_queued",
     /// More text joined a prompt that still waits.

@@ -98,6 +98,7 @@ fn samples() -> Vec<EventBody> {
         InputModeChanged { bracketed_paste: true }.into(),
         ViewOpened { backend: "tmux".into(), view: "%5".into() }.into(),
         ViewClosed { view: "%5".into() }.into(),
+        ViewNotOpened { reason: "the window is zoomed".into() }.into(),
         PromptQueued { prompt, text: "fix it".into(), origin: PromptOrigin::Review }.into(),
         PromptExtended { prompt, text: "and that".into() }.into(),
         PromptWriting { prompt }.into(),

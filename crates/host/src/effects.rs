@@ -88,7 +88,14 @@ async fn finish(world: &Arc<World>, effect: Effect) {
     if let Outcome::Failed(refusal) = &outcome {
         tracing::info!(effect = effect.body.name(), %refusal, "an effect failed");
     }
+    let opened = match &effect.body {
+        EffectBody::OpenViews { agents, .. } => Some(agents.clone()),
+        _ => None,
+    };
     world.engine().tell(Input::EffectDone { effect, outcome });
+    if let Some(agents) = opened {
+        views::tell_gone(world, Some(&agents)).await;
+    }
 }
 
 async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {

@@ -6,8 +6,8 @@ use crate::effect::{Effect, EffectBody, Ended, Outcome, Timer};
 use crate::event::payload::{
     self, AgentFailedToStart, AgentSpawned, AiGeneratedCode, AiRequestedReview, CheckpointFailed,
     CheckpointTaken, CleanFailed, DecisionRefused, EffectLost, HostStarted, HumanRevertedChange,
-    HunkAccepted, HunkRef, HunkRejected, PromptUndelivered, PromptWritten, UndoRefused, ViewOpened,
-    WorktreeCleaned, WorktreeCreated,
+    HunkAccepted, HunkRef, HunkRejected, PromptUndelivered, PromptWritten, UndoRefused, ViewNotOpened,
+    ViewOpened, WorktreeCleaned, WorktreeCreated,
 };
 use crate::report::Channel;
 use crate::state::agent::{HUNK_REJECTED, PROCESS_ENDED, TURN_ENDED};
@@ -164,24 +164,25 @@ fn launched(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
 }
 
 fn views(step: &mut Step<'_>, agents: &[AgentKey], outcome: Outcome) {
-    let results = match outcome {
-        Outcome::ViewsOpened(results) => results,
-        Outcome::Failed(refusal) => {
-            let message = explain(&refusal);
-            for key in agents {
-                lost(step, key, "open views", message.clone());
-            }
-            return;
-        }
-        _ => return,
+    let (results, otherwise) = match outcome {
+        Outcome::ViewsOpened(results) => (results, "nothing is known of its view".to_owned()),
+        Outcome::Failed(refusal) => (Vec::new(), explain(&refusal)),
+        Outcome::Unknown(why) => (Vec::new(), why),
+        _ => (Vec::new(), "what became of its view is unknown".to_owned()),
     };
-    for (key, result) in results {
-        if !agents.contains(&key) {
-            continue;
-        }
-        if let Ok((backend, view)) = result {
-            let Some(cause) = step.state.agents.get(&key).map(|agent| agent.seq) else { continue };
-            step.emit_caused(&key, cause, ViewOpened { backend, view });
+    for key in agents {
+        let told = results.iter().find(|(known, _)| known == key).map(|(_, result)| result.clone());
+        let Some(agent) = step.state.agents.get(key) else { continue };
+        let (cause, ended) = (agent.seq, agent.has_ended());
+        match told.unwrap_or_else(|| Err(otherwise.clone())) {
+            Ok((backend, view)) => {
+                step.emit_caused(key, cause, ViewOpened { backend, view });
+            }
+            // What has ended meanwhile has nothing to show.
+            Err(_) if ended => {}
+            Err(reason) => {
+                step.emit_caused(key, cause, ViewNotOpened { reason });
+            }
         }
     }
 }

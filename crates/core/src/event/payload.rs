@@ -246,6 +246,11 @@ payloads! {
         /// The backend's name for it.
         view: String,
     }
+    /// A view of an agent was wanted and could not be opened; the agent works on detached.
+    ViewNotOpened {
+        /// Why not, as a clause.
+        reason: String,
+    }
     /// A prompt waits for its agent.
     PromptQueued {
         /// The prompt's number.

@@ -279,6 +279,9 @@ pub struct Agent {
     /// Its views, as `backend:view`.
     #[serde(default)]
     pub views: Vec<String>,
+    /// Why a view that was wanted is not there.
+    #[serde(default)]
+    pub view_note: Option<String>,
     /// Prompts known not to have arrived since its last turn began.
     #[serde(default)]
     pub undelivered: u32,

@@ -325,6 +325,7 @@ impl State {
                 stop_requested: false,
                 exit: None,
                 views: Vec::new(),
+                view_note: None,
                 undelivered: 0,
                 lost_prompts: Vec::new(),
                 paused: None,
@@ -389,6 +390,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.ready = false;
             agent.in_turn = false;
             agent.checkpointing = false;
+            agent.view_note = None;
         }
         EventBody::AgentStatusChanged(body) => {
             agent.stated |= body.source == Channel::Osc7501;
@@ -430,6 +432,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.pid = None;
             (agent.paused, agent.pausing) = (None, None);
             agent.views.clear();
+            agent.view_note = None;
             agent.await_checkpoint();
         }
         EventBody::AgentSessionStarted(body) => agent.session = Some(body.session.clone()),
@@ -438,8 +441,10 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             if !agent.views.contains(&view) {
                 agent.views.push(view);
             }
+            agent.view_note = None;
         }
         EventBody::ViewClosed(body) => agent.views.retain(|view| view_name(view) != body.view),
+        EventBody::ViewNotOpened(body) => agent.view_note = Some(body.reason.clone()),
         EventBody::TurnStarted(body) => {
             agent.turn = body.turn;
             agent.in_turn = true;

@@ -315,9 +315,18 @@ fn outcome(effect: &Effect, how: u8) -> Outcome {
                 .collect(),
         ),
         (_, Body::LaunchAgent { .. }) => launched(),
-        (_, Body::OpenViews { agents, .. }) => Outcome::ViewsOpened(
-            agents.iter().map(|agent| (agent.clone(), Ok(("tmux".to_owned(), "%1".to_owned())))).collect(),
-        ),
+        (_, Body::OpenViews { agents, .. }) => {
+            let result = |place: usize| {
+                if how == 3 && place % 2 == 0 {
+                    Err("no room".to_owned())
+                } else {
+                    Ok(("tmux".to_owned(), "%1".to_owned()))
+                }
+            };
+            Outcome::ViewsOpened(
+                agents.iter().enumerate().map(|(place, agent)| (agent.clone(), result(place))).collect(),
+            )
+        }
         (_, Body::PastePrompt { .. }) => pasted(),
         (_, Body::ReadScreen { .. }) => {
             Outcome::ScreenRead((how % 2 == 0).then(|| ("mcp".to_owned(), "New MCP server".to_owned())))

@@ -137,6 +137,7 @@ pub(super) fn agent_json(state: &State, agent: &Agent) -> Value {
         "worktree": agent.worktree.as_ref().map(|path| path.lossy().into_owned()),
         "base": agent.base,
         "pane": view,
+        "view_note": agent.view_note,
         "queued": queued,
         "undelivered": agent.undelivered,
         "prompts": prompts_json(state, agent),

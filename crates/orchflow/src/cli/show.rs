@@ -86,6 +86,10 @@ pub fn status(result: &Value) -> String {
         if !detail.is_empty() && matches!(text(agent, "status"), "waiting" | "failed") {
             let _ = writeln!(out, "{}: {detail}", text(agent, "agent"));
         }
+        let note = plain(text(agent, "view_note"));
+        if !note.is_empty() {
+            let _ = writeln!(out, "{}: detached: {note}", text(agent, "agent"));
+        }
     }
     if let Some(why) = result.get("read_only").and_then(Value::as_str) {
         let _ = writeln!(out, "the store takes no writes: {why}");

@@ -11,6 +11,7 @@
 
 mod contract;
 mod crash;
+mod crash_fronts;
 mod hooks;
 mod identity;
 mod life;
@@ -22,6 +23,7 @@ mod prompts;
 mod review;
 mod surroundings;
 mod telling;
+mod tmux;
 mod waiting;
 
 use orchflow_testkit::Sandbox;
