@@ -86,6 +86,7 @@ fn samples() -> Vec<EventBody> {
             confidence: Confidence::Stated,
         }
         .into(),
+        ViewRequested { backend: "tmux".into() }.into(),
         StopRequested {}.into(),
         PauseRequested {}.into(),
         ResumeRequested {}.into(),
