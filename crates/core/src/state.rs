@@ -2,6 +2,7 @@
 
 pub mod agent;
 mod evolve;
+mod needs;
 pub mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use agent::{
-    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptOrigin, PromptState, ReadySignal, Signals,
-    Status, StatusSource, StatusState, TurnOutcome,
+    Agent, Checkpoint, Confidence, Exit, LostPrompt, Phase, Prompt, PromptOrigin, PromptState, ReadySignal,
+    Signals, Status, StatusSource, StatusState, TurnOutcome,
 };
+pub use needs::{Need, NeedKind};
 pub use review::{Approval, Decision, DecisionState, KEPT_OPERATIONS, Operation};
 
 use crate::{AgentKey, EventSeq, RunId, Timestamp};

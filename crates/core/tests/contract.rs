@@ -87,7 +87,13 @@ fn samples() -> Vec<EventBody> {
             confidence: Confidence::Stated,
         }
         .into(),
+        ViewRequested { backend: "tmux".into() }.into(),
         StopRequested {}.into(),
+        PauseRequested {}.into(),
+        ResumeRequested {}.into(),
+        AgentPaused { processes: 3 }.into(),
+        AgentResumed { processes: 3 }.into(),
+        PauseFailed { pause: true, message: "its runner is too old for it".into() }.into(),
         AgentExited { code: Some(1), signal: Some(9), leftover_ended: 2, lost: true }.into(),
         AgentSessionStarted { session: "10846561".into(), source: "startup".into() }.into(),
         AgentSessionEnded { reason: "prompt_input_exit".into() }.into(),

@@ -6,6 +6,7 @@ mod checkpoints;
 mod decisions;
 mod launch;
 mod operations;
+mod pause;
 mod prompts;
 pub mod views;
 mod worktrees;
@@ -127,6 +128,7 @@ async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
             decisions::undo(world, hunk, decision, kept_ref, worktree).await
         }
         EffectBody::StopAgent { agent } => launch::stop(world, agent).await,
+        EffectBody::PauseAgent { agent, pause } => pause::set(world, agent, *pause).await,
         EffectBody::CleanWorktree { agent, worktree, parent } => {
             worktrees::clean(world, agent, worktree, parent.clone()).await
         }

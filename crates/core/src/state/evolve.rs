@@ -1,7 +1,8 @@
 //! How each event changes the state. Total: it never refuses and never looks at anything else.
 
 use super::agent::{
-    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptState, Status, StatusState, view_name,
+    Agent, Checkpoint, Confidence, Exit, LOST_PROMPTS, LostPrompt, Phase, Prompt, PromptState, Status,
+    StatusState, view_name,
 };
 use super::review::{Approval, Decision, DecisionState, Operation};
 use super::{AggregateKey, Run, State};
@@ -119,9 +120,13 @@ impl State {
                 body.prompt
             }
             EventBody::PromptUndelivered(body) => {
-                self.prompts.remove(&body.prompt);
+                let prompt = self.prompts.remove(&body.prompt);
                 if let Some(agent) = event.agent.as_ref().and_then(|key| self.agents.get_mut(key)) {
                     agent.undelivered += 1;
+                    let text = prompt.map(|prompt| short(&prompt.text)).unwrap_or_default();
+                    agent.lost_prompts.push(LostPrompt { prompt: body.prompt, text, at: event.at });
+                    let too_many = agent.lost_prompts.len().saturating_sub(LOST_PROMPTS);
+                    agent.lost_prompts.drain(..too_many);
                     let key = agent.key.clone();
                     self.touch(AggregateKey::Agent(key));
                 }
@@ -340,8 +345,13 @@ impl State {
                 stop_requested: false,
                 exit: None,
                 views: Vec::new(),
+                viewing: false,
                 view_note: None,
                 undelivered: 0,
+                lost_prompts: Vec::new(),
+                paused: None,
+                pausing: None,
+                resumed_at: None,
                 cleaning: false,
                 kept_ref: None,
             };
@@ -422,13 +432,29 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             };
         }
         EventBody::StopRequested(_) => agent.stop_requested = true,
+        EventBody::PauseRequested(_) => agent.pausing = Some(true),
+        EventBody::ResumeRequested(_) => agent.pausing = Some(false),
+        EventBody::AgentPaused(_) => {
+            agent.paused = agent.paused.or(Some(event.at));
+            agent.pausing = agent.pausing.filter(|pause| !pause);
+        }
+        EventBody::AgentResumed(_) => {
+            agent.paused = None;
+            agent.resumed_at = Some(event.at);
+            agent.pausing = agent.pausing.filter(|pause| *pause);
+        }
+        EventBody::PauseFailed(body) => {
+            agent.pausing = agent.pausing.filter(|pause| *pause != body.pause);
+        }
         EventBody::AgentExited(body) => {
             agent.phase = Phase::Exited;
             agent.exit = Some(Exit { code: body.code, signal: body.signal, lost: body.lost });
             agent.ready = false;
             agent.in_turn = false;
             agent.pid = None;
+            (agent.paused, agent.pausing) = (None, None);
             agent.views.clear();
+            agent.viewing = false;
             agent.view_note = None;
             agent.await_checkpoint();
         }
@@ -439,15 +465,21 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
                 agent.views.push(view);
             }
             agent.view_note = None;
+            agent.viewing = false;
         }
         EventBody::ViewClosed(body) => agent.views.retain(|view| view_name(view) != body.view),
-        EventBody::ViewNotOpened(body) => agent.view_note = Some(body.reason.clone()),
+        EventBody::ViewRequested(_) => agent.viewing = true,
+        EventBody::ViewNotOpened(body) => {
+            agent.view_note = Some(body.reason.clone());
+            agent.viewing = false;
+        }
         EventBody::TurnStarted(body) => {
             agent.turn = body.turn;
             agent.in_turn = true;
             agent.turn_seq = Some(event.seq);
             agent.last_text = None;
             agent.undelivered = 0;
+            agent.lost_prompts.clear();
         }
         EventBody::TurnEnded(body) => {
             agent.in_turn = false;
