@@ -7,6 +7,7 @@ mod commands;
 mod delivery;
 mod outcomes;
 mod reports;
+mod review;
 mod status;
 
 use crate::command::Command;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::payload::HunkRef;
+use crate::event::payload::{Bytes, HunkLines, HunkPlace, HunkRef, SeenHunk};
 use crate::{AgentKey, EventSeq, Timestamp};
 
 /// A permission an agent waits for.
@@ -45,6 +45,8 @@ pub enum DecisionState {
     Rejecting,
     /// Out of the agent's worktree.
     Rejected,
+    /// Some of its lines are decided on, the rest is not.
+    Partly,
 }
 
 impl DecisionState {
@@ -55,6 +57,7 @@ impl DecisionState {
             DecisionState::Accepted => "accepted",
             DecisionState::Rejecting => "rejecting",
             DecisionState::Rejected => "rejected",
+            DecisionState::Partly => "undecided",
         }
     }
 }
@@ -70,6 +73,9 @@ pub struct Decision {
     pub reason: Option<String>,
     /// The event that asked for it, or that tells it is done.
     pub seq: EventSeq,
+    /// Lines in the human's tree, where only some are.
+    #[serde(default)]
+    pub taken: HunkLines,
 }
 
 /// A decision that can be undone.
@@ -86,4 +92,68 @@ pub struct Operation {
     /// Whether an undo is under way.
     #[serde(default)]
     pub undoing: bool,
+}
+
+/// A decision that was undone and can be made again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// The event that undid it.
+    pub seq: EventSeq,
+    /// The hunk.
+    pub hunk: HunkRef,
+    /// `accept` or `reject`.
+    pub decision: String,
+    /// Why, where the human had said so.
+    pub reason: Option<String>,
+    /// Whether it is being made again.
+    #[serde(default)]
+    pub redoing: bool,
+}
+
+/// What the human was shown of one file of one agent: the newest content of each place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenFile {
+    /// The agent.
+    pub agent: AgentKey,
+    /// The file.
+    pub path: Bytes,
+    /// The hunks.
+    pub hunks: Vec<Shown>,
+}
+
+/// One content that was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The hunk's identity.
+    pub id: String,
+    /// The beginning of its content's hash, in hex.
+    pub hash: String,
+    /// Where it stands.
+    pub place: HunkPlace,
+}
+
+/// How much of a hash tells one content of a hunk from another.
+const HASH_KEPT: usize = 16;
+
+impl SeenFile {
+    /// Tells whether exactly this content was shown.
+    pub fn has(&self, id: &str, hash: &str) -> bool {
+        self.hunks.iter().any(|shown| shown.id == id && shown.hash == kept(hash))
+    }
+
+    /// Tells whether some content was shown of a place.
+    pub fn has_at(&self, place: &HunkPlace) -> bool {
+        self.hunks.iter().any(|shown| shown.place.is_same(place))
+    }
+
+    /// Adds what was shown, in place of what stood there before.
+    pub(super) fn add(&mut self, hunk: &SeenHunk) {
+        self.hunks.retain(|shown| !shown.place.is_same(&hunk.place));
+        let (id, hash) = (hunk.id.clone(), kept(&hunk.hash).to_owned());
+        self.hunks.push(Shown { id, hash, place: hunk.place.clone() });
+    }
+}
+
+fn kept(hash: &str) -> &str {
+    hash.get(..HASH_KEPT).unwrap_or(hash)
 }
