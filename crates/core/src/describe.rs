@@ -26,6 +26,11 @@ pub fn tool_line(tool: &str, input: &Value) -> String {
 
 /// Folds white space and drops control characters, so that the text cannot steer a terminal.
 pub fn one_line(text: &str) -> String {
+    line_of(text, WIDTH)
+}
+
+/// As [`one_line`], at most `width` characters long.
+pub fn line_of(text: &str, width: usize) -> String {
     let mut line = String::new();
     let mut count = 0;
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
@@ -34,7 +39,7 @@ pub fn one_line(text: &str) -> String {
             count += 1;
         }
         for c in word.chars().filter(|c| !turns_text(*c)) {
-            if count >= WIDTH {
+            if count >= width {
                 line.push('…');
                 return line;
             }

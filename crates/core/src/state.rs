@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod decisions;
 mod evolve;
+mod needs;
 pub mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use agent::{
-    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptOrigin, PromptState, ReadySignal, Signals,
-    Status, StatusSource, StatusState, TurnOutcome,
+    Agent, Checkpoint, Confidence, Exit, LostPrompt, Phase, Prompt, PromptOrigin, PromptState, ReadySignal,
+    Signals, Status, StatusSource, StatusState, TurnOutcome,
 };
 pub use review::{Approval, Decision, DecisionState, Operation, SeenFile, Shown, Undone};
+pub use needs::{Need, NeedKind};
 
 use crate::event::payload::Bytes;
 use crate::{AgentKey, EventSeq, RunId, Timestamp};

@@ -18,6 +18,7 @@ pub mod paths;
 pub mod review;
 pub mod runners;
 pub mod world;
+pub mod zone;
 
 pub use engine::Engine;
 pub use host::{Host, HostOptions, StartError};

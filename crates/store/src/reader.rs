@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Rows, params_from_iter};
 
+use crate::narrow::{Narrowed, narrow};
 use crate::query::{EventFilter, EventRow, Page};
 use crate::selection::Selection;
 use crate::{StoreError, search};
@@ -77,24 +78,26 @@ impl Reader {
     /// # Errors
     /// What SQLite says.
     pub fn page(&self, filter: &EventFilter, page: Page, limit: usize) -> Result<Vec<EventRow>, StoreError> {
-        let mut rows = match filter.text.as_deref().filter(|words| !words.trim().is_empty()) {
-            Some(words) => search::find(&self.connection, filter, words, page, limit)?,
-            None => self.select(filter, page, limit)?,
+        let Some(filter) = narrow(&self.connection, filter)? else { return Ok(Vec::new()) };
+        let mut rows = match &filter.text {
+            Some(words) => search::find(&self.connection, &filter, words, page, limit)?,
+            None => self.select(&filter, page, limit)?,
         };
         self.add_paths(&mut rows)?;
         Ok(rows)
     }
 
-    fn select(&self, filter: &EventFilter, page: Page, limit: usize) -> rusqlite::Result<Vec<EventRow>> {
-        let mut selection = Selection::new(&self.connection, filter, page, Some(limit))?;
-        let limit = selection.limit(limit);
+    fn select(&self, filter: &Narrowed, page: Page, limit: usize) -> rusqlite::Result<Vec<EventRow>> {
+        // Rows that are looked at one by one cannot be merged from a few of each kind.
+        let merged = filter.without.is_empty().then_some(limit);
+        let mut selection = Selection::new(&self.connection, filter, page, merged)?;
+        let most = if merged.is_some() { format!("LIMIT {}", selection.limit(limit)) } else { String::new() };
         let (from, condition, seq, order) =
             (selection.from(), selection.condition(), selection.seq(), selection.order());
         let mut select = self.connection.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM {from} WHERE {condition} ORDER BY {seq} {order} LIMIT {limit}"
+            "SELECT {COLUMNS} FROM {from} WHERE {condition} ORDER BY {seq} {order} {most}"
         ))?;
-        let rows = select.query_map(params_from_iter(selection.values), event_row)?;
-        rows.collect()
+        search::take(&mut select.query(params_from_iter(selection.values))?, &[], &filter.without, limit)
     }
 
     /// Adds the paths of events that are in order, one way or the other.

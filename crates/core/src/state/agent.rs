@@ -282,6 +282,9 @@ pub struct Agent {
     /// Prompts known not to have arrived since its last turn began.
     #[serde(default)]
     pub undelivered: u32,
+    /// The last of these prompts, oldest first.
+    #[serde(default)]
+    pub lost_prompts: Vec<LostPrompt>,
     /// Whether its worktree is being removed.
     #[serde(default)]
     pub cleaning: bool,
@@ -354,11 +357,34 @@ pub enum PromptState {
 }
 
 impl PromptState {
+    /// Gives the word shown to people and scripts.
+    pub fn word(self) -> &'static str {
+        match self {
+            PromptState::Queued => "queued",
+            PromptState::Writing => "writing",
+            PromptState::Written => "written",
+        }
+    }
+
     /// Tells whether something is still to happen with it. Every kept prompt is open.
     pub fn is_open(self) -> bool {
         matches!(self, PromptState::Queued | PromptState::Writing | PromptState::Written)
     }
 }
+
+/// A prompt that did not arrive, or of which nobody can say that it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostPrompt {
+    /// Its number.
+    pub prompt: u64,
+    /// The beginning of its text; the log has it whole.
+    pub text: String,
+    /// When it was given up.
+    pub at: Timestamp,
+}
+
+/// So many lost prompts are kept with an agent.
+pub(super) const LOST_PROMPTS: usize = 20;
 
 /// A prompt on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

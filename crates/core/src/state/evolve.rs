@@ -1,7 +1,8 @@
 //! How each event changes the state. Total: it never refuses and never looks at anything else.
 
 use super::agent::{
-    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptState, Status, StatusState, view_name,
+    Agent, Checkpoint, Confidence, Exit, LOST_PROMPTS, LostPrompt, Phase, Prompt, PromptState, Status,
+    StatusState, view_name,
 };
 use super::review::Approval;
 use super::{AggregateKey, Run, State};
@@ -101,9 +102,13 @@ impl State {
                 body.prompt
             }
             EventBody::PromptUndelivered(body) => {
-                self.prompts.remove(&body.prompt);
+                let prompt = self.prompts.remove(&body.prompt);
                 if let Some(agent) = event.agent.as_ref().and_then(|key| self.agents.get_mut(key)) {
                     agent.undelivered += 1;
+                    let text = prompt.map(|prompt| short(&prompt.text)).unwrap_or_default();
+                    agent.lost_prompts.push(LostPrompt { prompt: body.prompt, text, at: event.at });
+                    let too_many = agent.lost_prompts.len().saturating_sub(LOST_PROMPTS);
+                    agent.lost_prompts.drain(..too_many);
                     let key = agent.key.clone();
                     self.touch(AggregateKey::Agent(key));
                 }
@@ -248,6 +253,7 @@ impl State {
                 exit: None,
                 views: Vec::new(),
                 undelivered: 0,
+                lost_prompts: Vec::new(),
                 cleaning: false,
                 kept_ref: None,
             };
@@ -350,6 +356,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.turn_seq = Some(event.seq);
             agent.last_text = None;
             agent.undelivered = 0;
+            agent.lost_prompts.clear();
         }
         EventBody::TurnEnded(body) => {
             agent.in_turn = false;

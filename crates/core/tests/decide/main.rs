@@ -8,6 +8,7 @@ mod claude;
 mod delivery;
 mod life;
 mod naming;
+mod needs;
 mod properties;
 mod readiness;
 mod review;

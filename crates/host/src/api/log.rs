@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use orchflow_core::describe::{one_line, summary};
 use orchflow_core::event::{Actor, Event, EventBody};
+use orchflow_core::filter::{Filter, Scope, event_groups, nearest};
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal, RunId, Timestamp};
 use orchflow_store::{EventFilter, EventRow, Page};
 use serde::Deserialize;
@@ -35,6 +36,8 @@ struct Params {
     since_at: Option<i64>,
     until_at: Option<i64>,
     text: Option<String>,
+    /// Words of the filter grammar, beside all of these.
+    filter: Option<OneOrMany>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,9 +104,14 @@ fn filter(params: &Params) -> Result<EventFilter, Refusal> {
     };
     for name in &types {
         if !orchflow_core::event::EVENT_TYPES.contains(&name.as_str()) {
-            let near = nearest(name);
-            return Err(Refusal::new(Code::Usage, format!("there is no event type {name}"))
-                .hint(format!("did you mean {near}?")));
+            let hint = match nearest(name, orchflow_core::event::EVENT_TYPES.iter().copied()) {
+                Some(near) => format!("did you mean {near}?"),
+                None => {
+                    let groups: Vec<&str> = event_groups().collect();
+                    format!("for groups of types filter by type: one of {}", groups.join(", "))
+                }
+            };
+            return Err(Refusal::new(Code::Usage, format!("there is no event type {name}")).hint(hint));
         }
     }
     let since = match (params.since_at, params.since) {
@@ -114,6 +122,13 @@ fn filter(params: &Params) -> Result<EventFilter, Refusal> {
         }
         (None, None) => None,
     };
+    let words = match &params.filter {
+        None => String::new(),
+        Some(OneOrMany::One(text)) => text.clone(),
+        Some(OneOrMany::Many(words)) => words.join(" "),
+    };
+    let mut more = Filter::parse(Scope::Events, &words)?;
+    let (more_since, more_until) = crate::zone::take_times(&mut more, crate::clock::now());
     let agent = params.agent.as_deref().map(|name| match name.parse::<AgentKey>() {
         Ok(key) => (key.name, Some(key.run.0)),
         Err(_) => (name.to_owned(), None),
@@ -123,19 +138,11 @@ fn filter(params: &Params) -> Result<EventFilter, Refusal> {
         agent: agent.map(|(name, _)| name),
         types,
         path: params.file.as_ref().or(params.path.as_ref()).map(|path| path.as_bytes().to_vec()),
-        since,
-        until: params.until_at,
+        since: since.max(more_since),
+        until: [params.until_at, more_until].into_iter().flatten().min(),
         text: params.text.clone(),
+        more,
     })
-}
-
-/// Finds the event type that shares the most letters' places with a wrong one.
-fn nearest(name: &str) -> &'static str {
-    let likeness = |known: &&&'static str| -> usize {
-        name.split('_').filter(|word| known.split('_').any(|other| other.starts_with(*word))).count() * 10
-            + known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count()
-    };
-    orchflow_core::event::EVENT_TYPES.iter().max_by_key(likeness).copied().unwrap_or("turn_started")
 }
 
 async fn verify(world: &Arc<World>) -> Result<Value, Refusal> {

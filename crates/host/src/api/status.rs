@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use orchflow_core::Refusal;
+use orchflow_core::describe::line_of;
 use orchflow_core::state::{Agent, Phase, PromptState, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -71,8 +72,41 @@ pub fn status_json(state: &State, run: Option<u64>, all: bool) -> Value {
             })
         })
         .collect();
+    let needs: Vec<Value> = state
+        .needs(agents.iter().copied(), |agent| state.undecided(agent))
+        .into_iter()
+        .map(|need| {
+            json!({
+                "kind": need.kind.word(),
+                "agent": need.agent.name,
+                "key": need.agent.to_string(),
+                "run": need.agent.run,
+                "since": need.since,
+                "about": need.about.map(|about| line_of(&about, WIDTH)),
+            })
+        })
+        .collect();
     let agents: Vec<Value> = agents.into_iter().map(|agent| agent_json(state, agent)).collect();
-    json!({ "agents": agents, "runs": runs })
+    json!({ "agents": agents, "runs": runs, "needs": needs })
+}
+
+/// The most characters of a prompt or of last words that are told along.
+const WIDTH: usize = 200;
+
+/// Writes an agent's prompts that were not accepted, oldest first.
+fn prompts_json(state: &State, agent: &Agent) -> Vec<Value> {
+    let lost = agent.lost_prompts.iter().map(|lost| {
+        json!({ "id": lost.prompt, "state": "undelivered", "text": line_of(&lost.text, WIDTH), "at": lost.at })
+    });
+    let open = state.prompts_of(&agent.key).map(|prompt| {
+        json!({
+            "id": prompt.id,
+            "state": prompt.state.word(),
+            "text": line_of(&prompt.text, WIDTH),
+            "at": prompt.queued_at,
+        })
+    });
+    lost.chain(open).collect()
 }
 
 fn agent_json(state: &State, agent: &Agent) -> Value {
@@ -104,6 +138,9 @@ fn agent_json(state: &State, agent: &Agent) -> Value {
         "pane": view,
         "queued": queued,
         "undelivered": agent.undelivered,
+        "prompts": prompts_json(state, agent),
+        "last_text": agent.last_text.as_ref().map(|text| line_of(text, WIDTH)),
+        "cost": null,
         "approvals": approvals,
         "pid": agent.pid,
         "ports": agent.ports,

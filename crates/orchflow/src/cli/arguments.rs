@@ -118,7 +118,10 @@ fn subcommand(spec: &'static CommandSpec) -> Command {
         let arg = match argument.arity {
             Arity::One => arg.required(argument.required),
             Arity::Optional => arg.required(false),
-            Arity::Many => arg.num_args(0..).required(argument.required).allow_hyphen_values(spec.hidden),
+            Arity::Many => arg
+                .num_args(0..)
+                .required(argument.required)
+                .allow_hyphen_values(spec.hidden || argument.name == "filter"),
             Arity::Text => arg.num_args(0..).required(argument.required).trailing_var_arg(true),
         };
         command = command.arg(arg);
@@ -230,6 +233,10 @@ fn values(spec: &CommandSpec, matches: &ArgMatches) -> Result<Map<String, Value>
         if given.is_empty() {
             continue;
         }
+        // `-agent:claude` leaves an agent out; with two dashes it is a flag nobody knows.
+        if let Some(flag) = given.iter().find(|word| argument.name == "filter" && word.starts_with("--")) {
+            return Err(format!("unexpected argument '{flag}' found"));
+        }
         let value = match argument.arity {
             Arity::One | Arity::Optional | Arity::Text => Value::String(given.join(" ")),
             Arity::Many => Value::Array(given.into_iter().map(Value::String).collect()),
@@ -300,5 +307,15 @@ mod tests {
         assert!(failure.message.contains("--limit"), "{}", failure.message);
         let Err(Stop::Usage { failure, .. }) = read_words(&["status", "--jsn"]) else { panic!() };
         assert!(failure.message.contains("--jsn"), "{}", failure.message);
+        let Err(Stop::Usage { failure, .. }) = read_words(&["log", "--jsn"]) else { panic!() };
+        assert!(failure.message.contains("--jsn"), "{}", failure.message);
+    }
+
+    #[test]
+    fn filters_stand_between_flags() {
+        let line = ["log", "agent:claude", "-f", "-type:status", "--json", "-agent:codex", "text"];
+        let Ok(words) = read_words(&line) else { panic!() };
+        assert_eq!(words.list("filter"), ["agent:claude", "-type:status", "-agent:codex", "text"]);
+        assert!(words.has("follow") && words.has("json"));
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use orchflow_core::filter::{Filter, Scope};
 use orchflow_mux::attach::{AttachEnd, AttachOptions};
 use serde_json::{Map, Value, json};
 
@@ -210,8 +211,9 @@ fn log(words: &Words) -> Outcome {
     if words.list("filter") == ["verify"] {
         return verify(words, "verify");
     }
+    let mut params = words.params(&["json", "jsonl", "follow", "filter"]);
+    add_filter(words, &mut params)?;
     let (mut link, warnings) = open(words)?;
-    let mut params = words.params(&["json", "jsonl", "follow"]);
     let seq = |result: &Value| result.get("seq").cloned().unwrap_or(Value::Null);
     let result = link.ask("log", params.clone())?;
     let mut events = list(&result, "events").to_vec();
@@ -254,6 +256,20 @@ fn log(words: &Words) -> Outcome {
             seq(&result).as_u64().unwrap_or(cursor).max(last.unwrap_or(0))
         };
     }
+}
+
+/// Adds the words of a filter, read here: what is wrong with them needs no host, and their times are those of
+/// this front's time zone.
+fn add_filter(words: &Words, params: &mut Map<String, Value>) -> Result<(), Failure> {
+    let text = words.list("filter").join(" ");
+    let mut filter = Filter::parse(Scope::Events, &text)?;
+    let now = orchflow_host::clock::now();
+    let (since, until) = orchflow_host::zone::take_times(&mut filter, now);
+    for (name, time) in [("since_at", since), ("until_at", until)] {
+        params.extend(time.map(|time| (name.to_owned(), Value::from(time))));
+    }
+    params.insert("filter".to_owned(), Value::from(filter.to_string()));
+    Ok(())
 }
 
 /// Ends the process once nobody reads its standard output any more, also while nothing happens.
