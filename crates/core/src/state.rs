@@ -14,8 +14,8 @@ pub use agent::{
     Agent, Checkpoint, Confidence, Exit, LostPrompt, Phase, Prompt, PromptOrigin, PromptState, ReadySignal,
     Signals, Status, StatusSource, StatusState, TurnOutcome,
 };
-pub use review::{Approval, Decision, DecisionState, Operation, SeenFile, Shown, Undone};
 pub use needs::{Need, NeedKind};
+pub use review::{Approval, Decision, DecisionState, Operation, SeenFile, Shown, Undone};
 
 use crate::event::payload::Bytes;
 use crate::{AgentKey, EventSeq, RunId, Timestamp};
@@ -75,8 +75,10 @@ impl AggregateKey {
             AggregateKey::Undone(seq) => ("undone", seq.0.to_string()),
             AggregateKey::Seen(agent, path) => {
                 // Bytes that are no text are told from those that only look like them.
-                let path = std::str::from_utf8(&path.0)
-                    .map_or_else(|_| format!("b64:{}", crate::id::base64(&path.0)), |path| format!("text:{path}"));
+                let path = std::str::from_utf8(&path.0).map_or_else(
+                    |_| format!("b64:{}", crate::id::base64(&path.0)),
+                    |path| format!("text:{path}"),
+                );
                 ("seen", format!("{agent} {path}"))
             }
         }

@@ -5,6 +5,7 @@ mod commands;
 mod envelope;
 mod interrupt;
 mod link;
+mod review;
 mod show;
 
 use std::io::Write as _;

@@ -421,9 +421,8 @@ fn decided(step: &mut Step<'_>, asked: EventSeq, hunk: &HunkRef, decision: &str,
     if let Some(reason) = tell {
         let place = format!("{}:{}", hunk.path.lossy(), hunk.line);
         let change = if hunk.lines.is_some() { "some lines of your change" } else { "your change" };
-        let text = format!(
-            "I took {change} in {place} out again (no longer in your worktree). Reason: {reason}"
-        );
+        let text =
+            format!("I took {change} in {place} out again (no longer in your worktree). Reason: {reason}");
         step.queue(&key, &text, PromptOrigin::Review);
         step.deliver(&key);
     }

@@ -8,7 +8,7 @@ use crate::event::payload::{
 };
 use crate::state::decisions::{ACCEPT, REJECT};
 use crate::state::{Decision, DecisionState, Operation, Phase, PromptOrigin};
-use crate::{AgentKey, Code, EventSeq, Refusal};
+use crate::{Code, EventSeq, Refusal};
 
 /// Puts the lines a decision is about in order; all of them are the whole hunk.
 fn settle_lines(hunk: &mut HunkRef) -> Result<(), Refusal> {
@@ -111,7 +111,8 @@ pub(super) fn reject(step: &mut Step<'_>, mut hunk: HunkRef, reason: Option<Stri
     if is_decided(step, &hunk, REJECT)? {
         return Ok(());
     }
-    let partly = |known: &&Decision| known.state == DecisionState::Partly && known.hunk.is_same_content(&hunk);
+    let partly =
+        |known: &&Decision| known.state == DecisionState::Partly && known.hunk.is_same_content(&hunk);
     let taken = step.state.decisions.get(&hunk.id).filter(partly).map(|known| known.taken.clone());
     if hunk.lines.is_none() {
         // Lines in the human's tree stay the agent's too; the rest of the hunk goes.

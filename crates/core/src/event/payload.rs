@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::EventSeq;
 use crate::report::Channel;
 use crate::state::{Confidence, StatusState};
-use crate::EventSeq;
 
 pub use super::hunk::{HunkLines, HunkPlace, HunkRef, SeenHunk};
 

@@ -1,8 +1,10 @@
 //! How events change what is decided: the operations that can be undone, and what follows from them.
 
+use std::collections::{HashMap, HashSet};
+
 use super::review::{Decision, DecisionState, Operation, SeenFile, Undone};
 use super::{AggregateKey, State};
-use crate::event::payload::{HunkLines, HunkRef};
+use crate::event::payload::{Bytes, HunkLines, HunkRef};
 use crate::event::{Event, EventBody};
 use crate::{AgentKey, EventSeq};
 
@@ -59,9 +61,10 @@ impl State {
                     let empty = || SeenFile {
                         agent: hunk.agent.clone(),
                         path: hunk.path.clone(),
-                        hunks: Vec::new(),
+                        hunks: std::collections::BTreeMap::new(),
+                        seq: event.seq,
                     };
-                    self.seen.entry(key.clone()).or_insert_with(empty).add(hunk);
+                    self.seen.entry(key.clone()).or_insert_with(empty).add(hunk, event.seq);
                     self.touch(AggregateKey::Seen(key.0, key.1));
                 }
             }
@@ -101,8 +104,7 @@ impl State {
 
     /// Finds the undone decision that is being made again by this one.
     fn redoing(&self, hunk: &HunkRef, decision: &str) -> Option<EventSeq> {
-        let is_it =
-            |undone: &&Undone| undone.redoing && undone.decision == decision && undone.hunk == *hunk;
+        let is_it = |undone: &&Undone| undone.redoing && undone.decision == decision && undone.hunk == *hunk;
         self.undone.values().find(is_it).map(|undone| undone.seq)
     }
 
@@ -171,21 +173,31 @@ impl State {
     /// Gives what stands in the human's tree of one file of one agent, in the order it was taken: each content
     /// once, with the lines taken of it.
     pub fn accepted_of(&self, agent: &AgentKey, path: &[u8]) -> Vec<HunkRef> {
-        let mut accepted: Vec<HunkRef> = Vec::new();
+        let mut accepted = Vec::new();
         for operation in self.operations.values() {
             let hunk = &operation.hunk;
-            if operation.decision != ACCEPT || hunk.agent != *agent || hunk.path.0 != path {
-                continue;
+            if operation.decision == ACCEPT && hunk.agent == *agent && hunk.path.0 == path {
+                add_accepted(&mut accepted, hunk);
             }
-            let mut hunk = hunk.clone();
-            if let Some(place) = accepted.iter().position(|before| before.is_same_content(&hunk)) {
-                let before = accepted.remove(place);
-                hunk.lines = before.lines.zip(hunk.lines).map(|(before, lines)| before.with(&lines));
+        }
+        accepted
+    }
+
+    /// Gives the same as [`State::accepted_of`] for many files at once.
+    pub fn accepted_of_files(
+        &self,
+        files: HashSet<(AgentKey, Bytes)>,
+    ) -> HashMap<(AgentKey, Bytes), Vec<HunkRef>> {
+        let mut accepted: HashMap<(AgentKey, Bytes), Vec<HunkRef>> =
+            files.into_iter().map(|file| (file, Vec::new())).collect();
+        if accepted.is_empty() {
+            return accepted;
+        }
+        for operation in self.operations.values().filter(|operation| operation.decision == ACCEPT) {
+            let hunk = &operation.hunk;
+            if let Some(accepted) = accepted.get_mut(&(hunk.agent.clone(), hunk.path.clone())) {
+                add_accepted(accepted, hunk);
             }
-            if hunk.lines.as_ref().is_some_and(|lines| lines.covers(&hunk.all_lines())) {
-                hunk.lines = None;
-            }
-            accepted.push(hunk);
         }
         accepted
     }
@@ -204,4 +216,17 @@ impl State {
             self.touch(AggregateKey::Undone(seq));
         }
     }
+}
+
+/// Adds what was taken to what was taken before; of one content the lines are put together.
+fn add_accepted(accepted: &mut Vec<HunkRef>, hunk: &HunkRef) {
+    let mut hunk = hunk.clone();
+    if let Some(place) = accepted.iter().position(|before| before.is_same_content(&hunk)) {
+        let before = accepted.remove(place);
+        hunk.lines = before.lines.zip(hunk.lines).map(|(before, lines)| before.with(&lines));
+    }
+    if hunk.lines.as_ref().is_some_and(|lines| lines.covers(&hunk.all_lines())) {
+        hunk.lines = None;
+    }
+    accepted.push(hunk);
 }

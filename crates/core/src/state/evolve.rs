@@ -9,7 +9,7 @@ use super::{AggregateKey, Run, State};
 use crate::describe::tool_line;
 use crate::event::{Event, EventBody};
 use crate::report::Channel;
-use crate::{AgentKey, EventSeq, RunId, Timestamp};
+use crate::{AgentKey, RunId, Timestamp};
 
 impl State {
     /// Adds one event to the sum.

@@ -1,5 +1,7 @@
 //! What the human decided, and what waits for a decision.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -117,15 +119,15 @@ pub struct SeenFile {
     pub agent: AgentKey,
     /// The file.
     pub path: Bytes,
-    /// The hunks.
-    pub hunks: Vec<Shown>,
+    /// The hunks by identity.
+    pub hunks: BTreeMap<String, Shown>,
+    /// The event that changed it last.
+    pub seq: EventSeq,
 }
 
 /// One content that was shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
-    /// The hunk's identity.
-    pub id: String,
     /// The beginning of its content's hash, in hex.
     pub hash: String,
     /// Where it stands.
@@ -138,19 +140,20 @@ const HASH_KEPT: usize = 16;
 impl SeenFile {
     /// Tells whether exactly this content was shown.
     pub fn has(&self, id: &str, hash: &str) -> bool {
-        self.hunks.iter().any(|shown| shown.id == id && shown.hash == kept(hash))
+        self.hunks.get(id).is_some_and(|shown| shown.hash == kept(hash))
     }
 
     /// Tells whether some content was shown of a place.
     pub fn has_at(&self, place: &HunkPlace) -> bool {
-        self.hunks.iter().any(|shown| shown.place.is_same(place))
+        self.hunks.values().any(|shown| shown.place.is_same(place))
     }
 
     /// Adds what was shown, in place of what stood there before.
-    pub(super) fn add(&mut self, hunk: &SeenHunk) {
-        self.hunks.retain(|shown| !shown.place.is_same(&hunk.place));
-        let (id, hash) = (hunk.id.clone(), kept(&hunk.hash).to_owned());
-        self.hunks.push(Shown { id, hash, place: hunk.place.clone() });
+    pub(super) fn add(&mut self, hunk: &SeenHunk, seq: EventSeq) {
+        self.seq = seq;
+        self.hunks.retain(|_, shown| !shown.place.is_same(&hunk.place));
+        let shown = Shown { hash: kept(&hunk.hash).to_owned(), place: hunk.place.clone() };
+        self.hunks.insert(hunk.id.clone(), shown);
     }
 }
 

@@ -15,8 +15,8 @@ use proptest::sample::Index;
 use serde_json::json;
 
 use crate::scene::{
-    CLAUDE, HOOKED, OBJECTIVE, SCRIPT, SHELL, STATING, Scene, base, checkpoint, hunk, key, launched, part, pasted,
-    shown, spec,
+    CLAUDE, HOOKED, OBJECTIVE, SCRIPT, SHELL, STATING, Scene, base, checkpoint, hunk, key, launched, part,
+    pasted, shown, spec,
 };
 
 /// One step; what it points at is picked from what there is when its turn comes.

@@ -305,7 +305,10 @@ fn lines_a_hunk_does_not_have_are_refused() {
     assert_eq!(scene.command(accept(&none)).unwrap_err().code, Code::Usage);
     scene.command(accept(&part(&agent, "h_1", "aa", "+1-3,-1"))).unwrap();
     let effect = scene.take(is_decision);
-    assert!(matches!(&effect.body, EffectBody::ApplyHunk { hunk, .. } if hunk.lines.is_none()), "all of them");
+    assert!(
+        matches!(&effect.body, EffectBody::ApplyHunk { hunk, .. } if hunk.lines.is_none()),
+        "all of them"
+    );
 }
 
 #[test]
@@ -357,7 +360,9 @@ fn what_was_shown_is_kept_until_its_place_shows_something_else() {
     assert_eq!((again.events.len(), again.reply.already), (0, true));
     let newer = shown(&agent, "h_9", "cc", 5);
     let seen = |scene: &Scene| scene.state.seen[&(agent.clone(), newer.path.clone())].clone();
-    assert!(seen(&scene).has("h_1", "aa") && !seen(&scene).has("h_9", "cc") && seen(&scene).has_at(&newer.place));
+    assert!(
+        seen(&scene).has("h_1", "aa") && !seen(&scene).has("h_9", "cc") && seen(&scene).has_at(&newer.place)
+    );
     see(&mut scene, vec![newer.clone()]);
     assert!(seen(&scene).has("h_9", "cc") && !seen(&scene).has("h_1", "aa") && seen(&scene).has("h_2", "bb"));
     scene.report(&agent, exited(0));

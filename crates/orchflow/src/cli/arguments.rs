@@ -103,7 +103,11 @@ fn subcommand(spec: &'static CommandSpec) -> Command {
         }
         arg = match flag.kind {
             FlagKind::Switch | FlagKind::OnOff => arg.action(ArgAction::SetTrue),
-            _ => arg.value_name(flag.value).action(ArgAction::Set),
+            // A value that is written with signs may begin with a dash.
+            _ => arg
+                .value_name(flag.value)
+                .action(ArgAction::Set)
+                .allow_hyphen_values(flag.value.starts_with('+')),
         };
         if flag.kind == FlagKind::OnOff {
             let no: &'static str = Box::leak(format!("no-{}", flag.name).into_boxed_str());

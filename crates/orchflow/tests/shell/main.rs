@@ -16,6 +16,7 @@ mod identity;
 mod life;
 mod misuse;
 mod panes;
+mod parts;
 mod peers;
 mod prompts;
 mod review;
