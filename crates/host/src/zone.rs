@@ -19,8 +19,7 @@ pub fn offset(at: i64) -> i64 {
 
 /// Takes the times out of a filter: from when on and until when, in microseconds since 1970 UTC.
 pub fn take_times(filter: &mut Filter, now: Timestamp) -> (Option<i64>, Option<i64>) {
-    let mut time =
-        |moment: Option<orchflow_core::filter::Moment>| moment.map(|moment| moment.at(now, offset).0);
+    let time = |moment: Option<orchflow_core::filter::Moment>| moment.map(|moment| moment.at(now, offset).0);
     (time(filter.since.take()), time(filter.until.take()))
 }
 

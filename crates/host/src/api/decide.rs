@@ -222,6 +222,9 @@ async fn settled(world: &Arc<World>, id: &str) {
         .await;
 }
 
+/// Characters of a whole id; fewer are its beginning.
+const ID_LENGTH: usize = 14;
+
 struct Found {
     subject: Subject,
     hunk: Hunk,
@@ -374,7 +377,7 @@ struct SeenParams {
 /// Notes what the human was shown. What is in no checkpoint any more, or was shown otherwise, is left out.
 pub(super) async fn seen(world: &Arc<World>, session: &Session, params: Value) -> Result<Value, Refusal> {
     let params: SeenParams = read("seen", params)?;
-    let named: HashMap<String, Option<String>> = params
+    let named: Vec<(String, Option<String>)> = params
         .hunks
         .into_iter()
         .map(|named| {
@@ -382,6 +385,8 @@ pub(super) async fn seen(world: &Arc<World>, session: &Session, params: Value) -
             (whole_prefix(&id), hash.map(|hash| hash.to_lowercase()))
         })
         .collect();
+    let whole: HashMap<&str, &Option<String>> = named.iter().map(|(id, hash)| (id.as_str(), hash)).collect();
+    let begun: Vec<&(String, Option<String>)> = named.iter().filter(|(id, _)| id.len() < ID_LENGTH).collect();
     let subjects = world
         .engine()
         .ask(|state| subjects(state, None, &[]))
@@ -391,7 +396,9 @@ pub(super) async fn seen(world: &Arc<World>, session: &Session, params: Value) -
     for subject in &subjects {
         let changes = world.changes(&subject.key, &subject.base_tree, &subject.checkpoint).await?;
         for hunk in changes.iter().flat_map(|change| &change.hunks) {
-            let Some(hash) = named.get(&hunk.id.to_string()) else { continue };
+            let id = hunk.id.to_string();
+            let beginning = || begun.iter().find(|(begun, _)| id.starts_with(begun)).map(|(_, hash)| hash);
+            let Some(hash) = whole.get(id.as_str()).copied().or_else(beginning) else { continue };
             if hash.as_ref().is_none_or(|hash| *hash == hunk.hash.to_string()) {
                 hunks.push(seen_hunk(subject, hunk));
             }

@@ -24,9 +24,12 @@ type Stamp = Option<(i64, i64, i64, i64, u64, u64)>;
 /// A file and the content of its base.
 pub type Key = (Vec<u8>, Option<Entry>);
 
+/// A file and its base by id.
+type Compared = (Vec<u8>, Option<ObjectId>);
+
 /// Remembers comparisons by file and base.
 #[derive(Default)]
-pub struct HumanFiles(Mutex<HashMap<(Vec<u8>, Option<ObjectId>), (Stamp, Arc<Standing>)>>);
+pub struct HumanFiles(Mutex<HashMap<Compared, (Stamp, Arc<Standing>)>>);
 
 /// Names what a change is compared by.
 pub fn key_of(change: &FileChange) -> Key {
