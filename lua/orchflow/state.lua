@@ -25,6 +25,7 @@ local KEPT_EVENTS = 2000
 ---@field living boolean
 ---@field worktree? string
 ---@field approvals? integer
+---@field view_note? string why a view that was wanted is not there
 
 ---@class orchflow.Run
 ---@field run integer

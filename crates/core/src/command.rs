@@ -86,6 +86,13 @@ pub enum Command {
         /// The agents.
         agents: Vec<AgentKey>,
     },
+    /// Halts agents, or lets halted ones go on.
+    PauseAgents {
+        /// The agents.
+        agents: Vec<AgentKey>,
+        /// Whether to halt them.
+        pause: bool,
+    },
     /// Takes a hunk into the human's tree.
     AcceptHunk {
         /// The hunk, resolved.

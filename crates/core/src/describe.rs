@@ -88,6 +88,13 @@ fn text(event: &Event) -> String {
             }
         }
         EventBody::StopRequested(_) => "stop asked for".to_owned(),
+        EventBody::PauseRequested(_) => "pause asked for".to_owned(),
+        EventBody::ResumeRequested(_) => "resume asked for".to_owned(),
+        EventBody::AgentPaused(body) => format!("paused, {} processes", body.processes),
+        EventBody::AgentResumed(_) => "goes on".to_owned(),
+        EventBody::PauseFailed(body) => {
+            format!("not {}: {}", if body.pause { "paused" } else { "resumed" }, body.message)
+        }
         EventBody::AgentExited(body) => {
             let how = match (body.code, body.signal) {
                 (Some(code), _) => format!("exited {code}"),
@@ -107,6 +114,7 @@ fn text(event: &Event) -> String {
         }
         EventBody::ViewOpened(body) => format!("shown in {} {}", body.backend, body.view),
         EventBody::ViewClosed(body) => format!("view {} closed", body.view),
+        EventBody::ViewNotOpened(body) => format!("detached: {}", body.reason),
         EventBody::PromptQueued(body) => format!("prompt queued: {}", quoted(&body.text)),
         EventBody::PromptExtended(body) => format!("prompt extended: {}", quoted(&body.text)),
         EventBody::PromptWriting(_) => "prompt being written".to_owned(),

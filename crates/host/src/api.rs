@@ -6,6 +6,7 @@ mod attach;
 mod base;
 mod clean;
 mod decide;
+mod event;
 mod file;
 mod kinds;
 mod log;
@@ -16,6 +17,7 @@ mod status;
 mod steer;
 mod swarm;
 mod wait;
+mod why;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,6 +78,8 @@ pub async fn call(
         "spawn" => swarm::spawn(world, session, params).await,
         "send" => steer::send(world, session, params).await,
         "stop" => steer::stop(world, session, params).await,
+        "pause" => steer::pause(world, session, params, true).await,
+        "resume" => steer::pause(world, session, params, false).await,
         "clean" => clean::clean(world, session, params).await,
         "attach" => attach::attach(world, params).await,
         "log" => log::call(world, params).await,
@@ -92,6 +96,8 @@ pub async fn call(
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,
         "agents" => agents::list(world, session).await,
+        "event" => event::call(world, params).await,
+        "why" => why::call(world, params).await,
         "wait" => wait::call(world, session, params).await,
         _ => Err(Refusal::new(Code::Usage, format!("there is no method {method}"))
             .hint("orchflow help lists what there is")),

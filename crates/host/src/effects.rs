@@ -5,6 +5,7 @@
 mod checkpoints;
 mod decisions;
 mod launch;
+mod pause;
 mod prompts;
 pub mod views;
 mod worktrees;
@@ -87,7 +88,14 @@ async fn finish(world: &Arc<World>, effect: Effect) {
     if let Outcome::Failed(refusal) = &outcome {
         tracing::info!(effect = effect.body.name(), %refusal, "an effect failed");
     }
+    let opened = match &effect.body {
+        EffectBody::OpenViews { agents, .. } => Some(agents.clone()),
+        _ => None,
+    };
     world.engine().tell(Input::EffectDone { effect, outcome });
+    if let Some(agents) = opened {
+        views::tell_gone(world, Some(&agents)).await;
+    }
 }
 
 async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
@@ -119,6 +127,7 @@ async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
             decisions::undo(world, hunk, decision, kept_ref, worktree).await
         }
         EffectBody::StopAgent { agent } => launch::stop(world, agent).await,
+        EffectBody::PauseAgent { agent, pause } => pause::set(world, agent, *pause).await,
         EffectBody::CleanWorktree { agent, worktree, parent } => {
             worktrees::clean(world, agent, worktree, parent.clone()).await
         }

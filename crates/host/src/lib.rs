@@ -17,6 +17,7 @@ pub mod kinds;
 pub mod paths;
 pub mod review;
 pub mod runners;
+pub mod unified;
 pub mod world;
 pub mod zone;
 

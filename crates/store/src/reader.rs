@@ -73,6 +73,39 @@ impl Reader {
         Ok(rows.pop())
     }
 
+    /// Reads the events that led to one: its cause first, then that one's cause, at most `limit`.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn causes(&self, seq: u64, limit: usize) -> Result<Vec<EventRow>, StoreError> {
+        let mut causes: Vec<EventRow> = Vec::new();
+        let mut next = self.event(seq)?.and_then(|event| event.cause);
+        while let Some(cause) = next.filter(|_| causes.len() < limit) {
+            // A damaged log may point anywhere; what was earlier is earlier.
+            let last = causes.last().map_or(seq, |event| event.seq);
+            let Some(event) = self.event(cause)?.filter(|event| event.seq < last) else { break };
+            next = event.cause;
+            causes.push(event);
+        }
+        Ok(causes)
+    }
+
+    /// Reads the first events that directly follow from one, at most `limit`, among the [`EFFECTS_WITHIN`] after it:
+    /// what comes of something mostly comes soon.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn effects(&self, seq: u64, limit: usize) -> Result<Vec<EventRow>, StoreError> {
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM development_events e
+             WHERE e.seq > ?1 AND e.seq <= ?1 + ?2 AND e.parent_seq = ?1 ORDER BY e.seq LIMIT ?3"
+        ))?;
+        let rows = select.query_map((place(seq), EFFECTS_WITHIN, limit as i64), event_row)?;
+        let mut rows: Vec<EventRow> = rows.collect::<Result<_, _>>()?;
+        self.add_paths(&mut rows)?;
+        Ok(rows)
+    }
+
     /// Reads at most `limit` events of a page.
     ///
     /// # Errors
@@ -132,6 +165,9 @@ impl Reader {
         self.connection
     }
 }
+
+/// How many events behind one are looked at for what follows from it.
+pub const EFFECTS_WITHIN: i64 = 20_000;
 
 /// Pages with at most so many other events around each of theirs are read along with those.
 const SPARSE: u64 = 12;

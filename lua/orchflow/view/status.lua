@@ -109,6 +109,13 @@ local function notes_of(agent)
   elseif (agent.approvals or 0) > 0 then
     notes[#notes + 1] = (":Orchflow approvals (%d)"):format(agent.approvals)
   end
+  local detached = text.clean(agent.view_note)
+  if detached ~= "" then
+    notes[#notes + 1] = ("detached: %s; :Orchflow attach %s"):format(
+      detached,
+      text.clean(agent.agent)
+    )
+  end
   local said = text.clean(agent.detail)
   if said ~= "" and agent.status ~= "waiting" then
     notes[#notes + 1] = said

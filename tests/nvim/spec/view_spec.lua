@@ -60,7 +60,8 @@ return function(it, tests)
         agent({ agent = "codex", status = "waiting", waiting_for = "approval", queued = 1, approvals = 2 }),
         agent({ agent = "aider", status = "unknown", source = "screen", confidence = "guess" }),
         agent({ agent = "gemini", status = "waiting", waiting_for = "trust" }),
-        agent({ agent = "actor", kind = "script", rehearsal = true, status = "done" }),
+        agent({ agent = "actor", kind = "script", rehearsal = true, status = "done",
+          view_note = "the window\27 is zoomed" }),
       },
       runs = { { run = 7, objective = "Make it\nwork", base = "main@a1b2c3", state = "running" } },
       host = { memory_bytes = 14000000 },
@@ -79,6 +80,7 @@ return function(it, tests)
       "? aider              unknown         1:13  screen?     1          0  +0 -0",
       "> claude             working         1:12  stated      2          5  +64 -9",
       "+ actor (rehearsal)  done            1:13  hook        1          0  +0 -0",
+      "    detached: the window  is zoomed; :Orchflow attach actor",
     })
     local rows = view(child, AGENTS .. [[
       local page = status_view.page(status, 73e6, icons)

@@ -33,6 +33,7 @@ pub(super) fn decide(step: &mut Step<'_>, command: Command) -> Result<(), Refusa
         }
         Command::SendPrompt { to, text } => send(step, &to, &text),
         Command::StopAgents { agents } => stop(step, &agents),
+        Command::PauseAgents { agents, pause } => super::pause::ask(step, &agents, pause),
         Command::AcceptHunk { hunk } => review::accept(step, hunk),
         Command::RejectHunk { hunk, reason } => review::reject(step, hunk, reason),
         Command::CommentHunk { hunk, text } => review::comment(step, hunk, text),

@@ -22,7 +22,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("checkpoint", &["checkpoint_"]),
     ("status", &["agent_status_changed", "input_mode_changed", "notification_shown"]),
-    ("agent", &["agent_", "worktree_", "stop_requested", "clean_"]),
+    ("agent", &["agent_", "worktree_", "stop_requested", "clean_", "pause_", "resume_"]),
     ("run", &["run_"]),
     ("usage", &["usage_"]),
     ("constraint", &["constraint_"]),

@@ -279,12 +279,24 @@ pub struct Agent {
     /// Its views, as `backend:view`.
     #[serde(default)]
     pub views: Vec<String>,
+    /// Why a view that was wanted is not there.
+    #[serde(default)]
+    pub view_note: Option<String>,
     /// Prompts known not to have arrived since its last turn began.
     #[serde(default)]
     pub undelivered: u32,
     /// The last of these prompts, oldest first.
     #[serde(default)]
     pub lost_prompts: Vec<LostPrompt>,
+    /// Since when it is halted.
+    #[serde(default)]
+    pub paused: Option<Timestamp>,
+    /// Whether it is being halted, or being let go on.
+    #[serde(default)]
+    pub pausing: Option<bool>,
+    /// When it went on last.
+    #[serde(default)]
+    pub resumed_at: Option<Timestamp>,
     /// Whether its worktree is being removed.
     #[serde(default)]
     pub cleaning: bool,
@@ -302,6 +314,40 @@ impl Agent {
     /// Tells whether its process ended, or never will run.
     pub fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Exited | Phase::FailedToStart | Phase::Cleaned)
+    }
+
+    /// Tells whether it is halted, or about to be: what it does not do then means nothing.
+    pub fn is_halted(&self) -> bool {
+        self.paused.is_some() || self.pausing == Some(true)
+    }
+
+    /// Gives the word for how it is: that of its status, or that it is paused.
+    pub fn word(&self) -> &'static str {
+        if self.paused.is_some() { "paused" } else { self.status.state.word() }
+    }
+
+    /// Gives since when it is as [`Agent::word`] says.
+    pub fn since(&self) -> Timestamp {
+        self.paused.unwrap_or(self.status.since)
+    }
+
+    /// Tells why it can take no prompt now, if that is so.
+    pub fn holds_prompts(&self) -> Option<&'static str> {
+        let is_hidden = self.signals.ready == ReadySignal::BracketedPaste && !self.bracketed_paste;
+        Some(match self.status.state {
+            _ if self.has_ended() => "its process ended",
+            _ if !self.is_living() => "its process is being started",
+            _ if self.stop_requested => "it is being stopped",
+            _ if self.is_halted() => "it is paused",
+            StatusState::Waiting => "it waits for you",
+            _ if !self.ready => "it has not said that it is ready",
+            StatusState::Working => "it works",
+            _ if self.in_turn => "its turn is not over",
+            _ if self.checkpointing => "its work is being kept first",
+            // Without its input line it would take the prompt as input of what it runs.
+            _ if is_hidden => "its input line is not there",
+            _ => return None,
+        })
     }
 
     /// Notes that a turn or the process ended and the worktree is being kept.

@@ -252,8 +252,12 @@ impl State {
                 stop_requested: false,
                 exit: None,
                 views: Vec::new(),
+                view_note: None,
                 undelivered: 0,
                 lost_prompts: Vec::new(),
+                paused: None,
+                pausing: None,
+                resumed_at: None,
                 cleaning: false,
                 kept_ref: None,
             };
@@ -314,6 +318,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.ready = false;
             agent.in_turn = false;
             agent.checkpointing = false;
+            agent.view_note = None;
         }
         EventBody::AgentStatusChanged(body) => {
             agent.stated |= body.source == Channel::Osc7501;
@@ -333,13 +338,29 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             };
         }
         EventBody::StopRequested(_) => agent.stop_requested = true,
+        EventBody::PauseRequested(_) => agent.pausing = Some(true),
+        EventBody::ResumeRequested(_) => agent.pausing = Some(false),
+        EventBody::AgentPaused(_) => {
+            agent.paused = agent.paused.or(Some(event.at));
+            agent.pausing = agent.pausing.filter(|pause| !pause);
+        }
+        EventBody::AgentResumed(_) => {
+            agent.paused = None;
+            agent.resumed_at = Some(event.at);
+            agent.pausing = agent.pausing.filter(|pause| *pause);
+        }
+        EventBody::PauseFailed(body) => {
+            agent.pausing = agent.pausing.filter(|pause| *pause != body.pause);
+        }
         EventBody::AgentExited(body) => {
             agent.phase = Phase::Exited;
             agent.exit = Some(Exit { code: body.code, signal: body.signal, lost: body.lost });
             agent.ready = false;
             agent.in_turn = false;
             agent.pid = None;
+            (agent.paused, agent.pausing) = (None, None);
             agent.views.clear();
+            agent.view_note = None;
             agent.await_checkpoint();
         }
         EventBody::AgentSessionStarted(body) => agent.session = Some(body.session.clone()),
@@ -348,8 +369,10 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             if !agent.views.contains(&view) {
                 agent.views.push(view);
             }
+            agent.view_note = None;
         }
         EventBody::ViewClosed(body) => agent.views.retain(|view| view_name(view) != body.view),
+        EventBody::ViewNotOpened(body) => agent.view_note = Some(body.reason.clone()),
         EventBody::TurnStarted(body) => {
             agent.turn = body.turn;
             agent.in_turn = true;

@@ -9,6 +9,7 @@ mod delivery;
 mod life;
 mod naming;
 mod needs;
+mod pause;
 mod properties;
 mod readiness;
 mod review;

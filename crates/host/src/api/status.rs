@@ -110,7 +110,7 @@ fn prompts_json(state: &State, agent: &Agent) -> Vec<Value> {
     lost.chain(open).collect()
 }
 
-fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
+pub(super) fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
     let checkpoint = agent.checkpoint.as_ref();
     let prompts = state.prompts_of(&agent.key);
     let queued = prompts.filter(|prompt| prompt.state == PromptState::Queued).count();
@@ -123,12 +123,13 @@ fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
         "kind": agent.kind,
         "title": agent.title,
         "rehearsal": agent.rehearsal,
-        "status": agent.status.state.word(),
+        "status": agent.word(),
+        "paused": agent.paused.is_some(),
         "detail": agent.status.detail,
         "waiting_for": agent.status.waiting_for,
         "source": agent.status.source.word(),
         "confidence": agent.status.confidence.word(),
-        "since": agent.status.since,
+        "since": agent.since(),
         "turn": agent.turn,
         "undecided": state.undecided(agent),
         "unseen": world.review.unseen(state, agent),
@@ -138,6 +139,7 @@ fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
         "worktree": agent.worktree.as_ref().map(|path| path.lossy().into_owned()),
         "base": agent.base,
         "pane": view,
+        "view_note": agent.view_note,
         "queued": queued,
         "undelivered": agent.undelivered,
         "prompts": prompts_json(state, agent),

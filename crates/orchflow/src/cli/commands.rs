@@ -34,6 +34,9 @@ pub fn run(words: &Words) -> Report {
         "approve" | "deny" => answer(words),
         "stop" => stop(words),
         "clean" => clean(words),
+        "pause" | "resume" => pause(words),
+        "why" => why(words),
+        "event" => event(words),
         "agents" => simple(words, "agents", show::agents),
         "wait" => wait(words),
         "host" => host_stop(words),
@@ -335,6 +338,40 @@ fn stop(words: &Words) -> Outcome {
         names => format!("stopped {}\n", names.join(", ")),
     };
     Ok(Report { warnings, ..Report::of(rows(&result, "stopped"), text) })
+}
+
+fn pause(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask_within(words.command.name, words.params(&["json"]), None)?;
+    let rows_told = list(&result, "agents");
+    let part = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut text = String::new();
+    for row in rows_told {
+        let why = part(row, "message");
+        let tail = if why.is_empty() { String::new() } else { format!(": {why}") };
+        text.push_str(&format!("{} {}{tail}\n", part(row, "agent"), part(row, "state")));
+    }
+    if text.is_empty() {
+        text.push_str("none of them runs\n");
+    }
+    let refused = rows_told.iter().find(|row| row.get("message").is_some());
+    let failure = refused.map(|row| {
+        let message = format!("{}: {}", part(row, "agent"), part(row, "message"));
+        Failure::new("refused", NEGATIVE, message)
+    });
+    Ok(Report { failure, warnings, ..Report::of(rows(&result, "agents"), text) })
+}
+
+fn why(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("why", words.params(&["json"]))?;
+    Ok(Report { warnings, ..Report::of(json!([result]), show::why(&result)) })
+}
+
+fn event(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("event", words.params(&["json"]))?;
+    Ok(Report { warnings, ..Report::of(json!([result]), show::whole_event(&result)) })
 }
 
 fn clean(words: &Words) -> Outcome {

@@ -84,6 +84,7 @@ pub(super) async fn serve(world: Arc<World>, presence: Rc<Presence>, stream: Uni
     }
     if connection.editor.is_some() {
         connection.world.editors.remove(number);
+        orchflow_host::effects::views::editor_left(&connection.world, number);
     }
     connection.tasks.abort_all();
     while connection.tasks.join_next().await.is_some() {}

@@ -11,16 +11,20 @@
 
 mod contract;
 mod crash;
+mod crash_fronts;
 mod hooks;
 mod identity;
 mod life;
 mod misuse;
 mod panes;
 mod parts;
+mod pausing;
 mod peers;
 mod prompts;
 mod review;
 mod surroundings;
+mod telling;
+mod tmux;
 mod waiting;
 
 use orchflow_testkit::Sandbox;

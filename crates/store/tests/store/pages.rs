@@ -430,3 +430,26 @@ fn an_index_that_is_up_to_date_has_nothing_to_do() {
     writer.commit(&batch(vec![event(26, "one more")])).unwrap();
     assert!(!writer.index_text(u64::MAX).unwrap());
 }
+
+#[test]
+fn what_led_to_an_event_and_what_it_led_to_are_found() {
+    let (place, events) = varied_store(0);
+    let reader = place.reader();
+    for seq in [1, 2, 77, EVENTS, EVENTS + 1] {
+        let mut expected = Vec::new();
+        let mut next = events.get(seq as usize - 1).and_then(|event| event.cause);
+        while let Some(cause) = next {
+            expected.push(cause.0);
+            next = events[cause.0 as usize - 1].cause;
+        }
+        let seqs = |rows: Vec<EventRow>| rows.iter().map(|row| row.seq).collect::<Vec<_>>();
+        assert_eq!(seqs(reader.causes(seq, 1000).unwrap()), expected);
+        expected.truncate(3);
+        assert_eq!(seqs(reader.causes(seq, 3).unwrap()), expected);
+        let follows = events.iter().filter(|event| event.cause.is_some_and(|cause| cause.0 == seq));
+        let mut expected: Vec<u64> = follows.map(|event| event.seq.0).collect();
+        assert_eq!(seqs(reader.effects(seq, 100).unwrap()), expected);
+        expected.truncate(1);
+        assert_eq!(seqs(reader.effects(seq, 1).unwrap()), expected);
+    }
+}
