@@ -1,9 +1,17 @@
 //! Events and tools in one line, as people read them in the timeline.
 
+mod stored;
+
 use serde_json::Value;
 
 use crate::event::{Event, EventBody};
 use crate::state::TurnOutcome;
+
+pub use stored::stored_summary;
+
+/// The arguments of tools that tell most, the most telling first.
+const TELLING: [&str; 8] =
+    ["command", "file_path", "path", "pattern", "url", "query", "description", "prompt"];
 
 /// Longest line given, in characters.
 const WIDTH: usize = 160;
@@ -15,9 +23,7 @@ pub fn summary(event: &Event) -> String {
 
 /// Says what a tool is to do: its name and its most telling argument.
 pub fn tool_line(tool: &str, input: &Value) -> String {
-    let telling = ["command", "file_path", "path", "pattern", "url", "query", "description", "prompt"]
-        .iter()
-        .find_map(|name| input.get(name)?.as_str());
+    let telling = TELLING.iter().find_map(|name| input.get(name)?.as_str());
     one_line(&match telling {
         Some(argument) => format!("{tool}: {argument}"),
         None => tool.to_owned(),
@@ -112,6 +118,7 @@ fn text(event: &Event) -> String {
         EventBody::InputModeChanged(body) => {
             format!("bracketed paste {}", if body.bracketed_paste { "on" } else { "off" })
         }
+        EventBody::ViewRequested(body) => format!("a view in {} asked for", body.backend),
         EventBody::ViewOpened(body) => format!("shown in {} {}", body.backend, body.view),
         EventBody::ViewClosed(body) => format!("view {} closed", body.view),
         EventBody::ViewNotOpened(body) => format!("detached: {}", body.reason),

@@ -180,6 +180,8 @@ event_types! {
     AgentSessionEnded = "agent_session_ended",
     /// An agent's input line turned bracketed paste on or off.
     InputModeChanged = "input_mode_changed",
+    /// The human wants a view of an agent that has none.
+    ViewRequested = "view_requested",
     /// A view of an agent was opened.
     ViewOpened = "view_opened",
     /// A view of an agent is gone.

@@ -87,6 +87,7 @@ fn samples() -> Vec<EventBody> {
             confidence: Confidence::Stated,
         }
         .into(),
+        ViewRequested { backend: "tmux".into() }.into(),
         StopRequested {}.into(),
         PauseRequested {}.into(),
         ResumeRequested {}.into(),

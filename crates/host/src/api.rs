@@ -16,6 +16,7 @@ mod review;
 mod status;
 mod steer;
 mod swarm;
+mod views;
 mod wait;
 mod why;
 
@@ -96,11 +97,26 @@ pub async fn call(
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,
         "agents" => agents::list(world, session).await,
+        "focus" => views::focus(world, params).await,
+        "show" => views::show(world, session, params).await,
         "event" => event::call(world, params).await,
         "why" => why::call(world, params).await,
         "wait" => wait::call(world, session, params).await,
         _ => Err(Refusal::new(Code::Usage, format!("there is no method {method}"))
             .hint("orchflow help lists what there is")),
+    }
+}
+
+/// Carries out a method whose answer is written straight as msgpack; `None` where it has to be [`call`].
+pub async fn call_packed(
+    world: &Arc<World>,
+    method: &str,
+    params: &Value,
+) -> Option<Result<Vec<u8>, Refusal>> {
+    match method {
+        // It only reads, so agents may call it as well.
+        "log" => log::packed(world, params).await,
+        _ => None,
     }
 }
 

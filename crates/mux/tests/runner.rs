@@ -317,7 +317,7 @@ fn calls_that_make_no_sense_are_refused_with_a_reason() {
         ("paste", vec![Value::from(3)], "lacks text"),
         ("resize", vec![Value::Map(vec![("columns".into(), Value::from(-1))])], "lacks columns"),
         ("signal", vec![Value::Map(vec![("name".into(), "BOGUS".into())])], "no signal"),
-        ("hello", vec![Value::Map(vec![("protocol".into(), Value::from(0))])], "protocols 1 to 1"),
+        ("hello", vec![Value::Map(vec![("protocol".into(), Value::from(0))])], "protocols 1 to 2"),
         ("interrupt", vec![Value::Map(vec![("key".into(), "x".into())])], "escape or ctrl-c"),
     ] {
         match client.request(method, params, Some(CALL)) {

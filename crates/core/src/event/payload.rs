@@ -236,6 +236,11 @@ payloads! {
         /// The new mode.
         bracketed_paste: bool,
     }
+    /// The human wants a view of an agent that has none.
+    ViewRequested {
+        /// `tmux` or `nvim`.
+        backend: String,
+    }
     /// A view of an agent was opened.
     ViewOpened {
         /// `tmux` or `nvim`.

@@ -279,6 +279,9 @@ pub struct Agent {
     /// Its views, as `backend:view`.
     #[serde(default)]
     pub views: Vec<String>,
+    /// Whether a view is being opened that was asked for.
+    #[serde(default)]
+    pub viewing: bool,
     /// Why a view that was wanted is not there.
     #[serde(default)]
     pub view_note: Option<String>,

@@ -252,6 +252,7 @@ impl State {
                 stop_requested: false,
                 exit: None,
                 views: Vec::new(),
+                viewing: false,
                 view_note: None,
                 undelivered: 0,
                 lost_prompts: Vec::new(),
@@ -360,6 +361,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.pid = None;
             (agent.paused, agent.pausing) = (None, None);
             agent.views.clear();
+            agent.viewing = false;
             agent.view_note = None;
             agent.await_checkpoint();
         }
@@ -370,9 +372,14 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
                 agent.views.push(view);
             }
             agent.view_note = None;
+            agent.viewing = false;
         }
         EventBody::ViewClosed(body) => agent.views.retain(|view| view_name(view) != body.view),
-        EventBody::ViewNotOpened(body) => agent.view_note = Some(body.reason.clone()),
+        EventBody::ViewRequested(_) => agent.viewing = true,
+        EventBody::ViewNotOpened(body) => {
+            agent.view_note = Some(body.reason.clone());
+            agent.viewing = false;
+        }
         EventBody::TurnStarted(body) => {
             agent.turn = body.turn;
             agent.in_turn = true;

@@ -14,3 +14,4 @@ mod properties;
 mod readiness;
 mod review;
 mod scene;
+mod views;

@@ -27,6 +27,7 @@ enum Step {
     Send(Index, u8),
     Stop(Index),
     Pause(Index, bool),
+    Show(Index),
     Accept(Index, u8, u8),
     Reject(Index, u8, u8, bool),
     Comment(Index, u8),
@@ -55,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (index(), any::<u8>()).prop_map(|(to, text)| Step::Send(to, text)),
         1 => index().prop_map(Step::Stop),
         3 => (index(), any::<bool>()).prop_map(|(agent, pause)| Step::Pause(agent, pause)),
+        1 => index().prop_map(Step::Show),
         3 => (index(), 0..3u8, 0..2u8).prop_map(|(agent, id, hash)| Step::Accept(agent, id, hash)),
         3 => (index(), 0..3u8, 0..2u8, any::<bool>())
             .prop_map(|(agent, id, hash, why)| Step::Reject(agent, id, hash, why)),
@@ -157,6 +159,11 @@ impl Kept {
             Step::Stop(agent) => {
                 let agents = vec![self.agent(&agent)];
                 self.command(Command::StopAgents { agents });
+            }
+            Step::Show(agent) => {
+                let agents = vec![self.agent(&agent)];
+                let place = ViewPlace { backend: "tmux".to_owned(), ..ViewPlace::default() };
+                self.command(Command::ShowAgents { agents, place });
             }
             Step::Pause(agent, pause) => {
                 let agents = vec![self.agent(&agent)];

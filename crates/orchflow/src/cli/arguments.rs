@@ -122,10 +122,7 @@ fn subcommand(spec: &'static CommandSpec) -> Command {
         let arg = match argument.arity {
             Arity::One => arg.required(argument.required),
             Arity::Optional => arg.required(false),
-            Arity::Many => arg
-                .num_args(0..)
-                .required(argument.required)
-                .allow_hyphen_values(spec.hidden || argument.name == "filter"),
+            Arity::Many => arg.num_args(0..).required(argument.required).allow_hyphen_values(spec.hidden),
             Arity::Text => arg.num_args(0..).required(argument.required).trailing_var_arg(true),
         };
         command = command.arg(arg);
@@ -151,7 +148,10 @@ pub fn read(words: impl Iterator<Item = OsString>) -> Result<Words, Stop> {
         failure.hint = hint;
         Stop::Usage { json, command: command.clone(), failure: Box::new(failure) }
     };
-    let matches = match build().try_get_matches_from(&words) {
+    let takes_filter = orchflow_core::catalogue::find(&command)
+        .is_some_and(|spec| spec.arguments.iter().any(|argument| argument.name == "filter"));
+    let shielded = words.iter().map(|word| if takes_filter { shield(word) } else { word.clone() });
+    let matches = match build().try_get_matches_from(shielded) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
             let _ = error.print();
@@ -186,6 +186,22 @@ pub fn read(words: impl Iterator<Item = OsString>) -> Result<Words, Stop> {
     let values = values(spec, inner)
         .map_err(|message| usage(message, Some(format!("usage: orchflow {}", spec.usage()))))?;
     Ok(Words { command: spec, folder, values })
+}
+
+/// Stands before a word such as `-agent:claude`, so that it is not read as a flag.
+const EXCLUDES: char = '\u{1}';
+
+/// Marks a word of a filter that leaves something out.
+fn shield(word: &OsString) -> OsString {
+    let excludes = word.to_str().and_then(|text| text.strip_prefix('-')?.split_once(':'));
+    match excludes {
+        Some((name, _)) if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            let mut marked = OsString::from(EXCLUDES.to_string());
+            marked.push(word);
+            marked
+        }
+        _ => word.clone(),
+    }
 }
 
 fn values(spec: &CommandSpec, matches: &ArgMatches) -> Result<Map<String, Value>, String> {
@@ -232,14 +248,10 @@ fn values(spec: &CommandSpec, matches: &ArgMatches) -> Result<Map<String, Value>
     for argument in spec.arguments {
         let given: Vec<String> = matches
             .get_many::<String>(argument.name)
-            .map(|words| words.cloned().collect())
+            .map(|words| words.map(|word| word.trim_start_matches(EXCLUDES).to_owned()).collect())
             .unwrap_or_default();
         if given.is_empty() {
             continue;
-        }
-        // `-agent:claude` leaves an agent out; with two dashes it is a flag nobody knows.
-        if let Some(flag) = given.iter().find(|word| argument.name == "filter" && word.starts_with("--")) {
-            return Err(format!("unexpected argument '{flag}' found"));
         }
         let value = match argument.arity {
             Arity::One | Arity::Optional | Arity::Text => Value::String(given.join(" ")),
@@ -329,9 +341,9 @@ mod tests {
 
     #[test]
     fn filters_stand_between_flags() {
-        let line = ["log", "agent:claude", "-f", "-type:status", "--json", "-agent:codex", "text"];
+        let line = ["log", "-type:status", "agent:claude", "-f", "--json", "-agent:codex", "text"];
         let Ok(words) = read_words(&line) else { panic!() };
-        assert_eq!(words.list("filter"), ["agent:claude", "-type:status", "-agent:codex", "text"]);
+        assert_eq!(words.list("filter"), ["-type:status", "agent:claude", "-agent:codex", "text"]);
         assert!(words.has("follow") && words.has("json"));
     }
 }

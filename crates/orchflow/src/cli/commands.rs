@@ -35,6 +35,8 @@ pub fn run(words: &Words) -> Report {
         "stop" => stop(words),
         "clean" => clean(words),
         "pause" | "resume" => pause(words),
+        "focus" => focus(words),
+        "show" => show_views(words),
         "why" => why(words),
         "event" => event(words),
         "agents" => simple(words, "agents", show::agents),
@@ -360,6 +362,34 @@ fn pause(words: &Words) -> Outcome {
         Failure::new("refused", NEGATIVE, message)
     });
     Ok(Report { failure, warnings, ..Report::of(rows(&result, "agents"), text) })
+}
+
+fn focus(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("focus", words.params(&["json"]))?;
+    let part = |name: &str| result.get(name).and_then(Value::as_str).map(str::to_owned);
+    let failure = part("note").map(|note| Failure::new("not_shown", NEGATIVE, note));
+    let text = part("focused").map_or(String::new(), |view| format!("{view} is in front\n"));
+    Ok(Report { failure, warnings, ..Report::of(json!([result]), text) })
+}
+
+fn show_views(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let mut params = words.params(&["json"]);
+    params.insert("front".to_owned(), front());
+    let result = link.ask_within("show", params, None)?;
+    let part = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut text = String::new();
+    for row in list(&result, "agents") {
+        text.push_str(&match row.get("pane").and_then(Value::as_str) {
+            Some(pane) => format!("{} is shown in {pane}\n", part(row, "agent")),
+            None => format!("{} is shown nowhere: {}\n", part(row, "agent"), part(row, "note")),
+        });
+    }
+    if text.is_empty() {
+        text.push_str("none of them runs\n");
+    }
+    Ok(Report { warnings, ..Report::of(rows(&result, "agents"), text) })
 }
 
 fn why(words: &Words) -> Outcome {

@@ -11,7 +11,7 @@ use crate::{WRITER, sandbox};
 /// Counts on in the program and in a child with a session of its own, whose number it writes down.
 const COUNTER: &str = "setsid sh -c 'echo $$ > \"$HOME/child\"; while :; do echo x >> \"$HOME/ticks-child\"; sleep 0.02; done' \
                        </dev/null >/dev/null 2>&1 &\n\
-                       echo ready\nwhile :; do echo x >> \"$HOME/ticks-program\"; echo x; sleep 0.02; done";
+                       echo ready\nread line\nwhile :; do echo x >> \"$HOME/ticks-program\"; echo x; sleep 0.02; done";
 
 fn ticks(sandbox: &Sandbox) -> [u64; 2] {
     ["program", "child"]
@@ -40,8 +40,8 @@ fn counting() -> Sandbox {
     let sandbox = sandbox();
     sandbox.add_program("counter", "output", COUNTER);
     sandbox.orchflow(["swarm", "--json", "--agents", "counter", "count"]).expect(0);
-    wait_for_life(&sandbox);
     sandbox.until("counter", "is in its turn", |row| row["turn"] == 1 && row["status"] == "working");
+    wait_for_life(&sandbox);
     sandbox
 }
 

@@ -14,10 +14,7 @@ fn a_log_is_filtered_by_the_words_of_the_grammar() {
     sandbox.add_rehearsal("writer", WRITER);
     sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer,writer", "first"]).expect(0);
     sandbox.orchflow(["send", "writer", "second"]).expect(0);
-    sandbox.until("writer", "took both", |row| row["turn"] == 2 && row["status"] == "done");
-    sandbox.until_event("ai_generated_code", "of both turns is told", |event| {
-        event["summary"].as_str().is_some()
-    });
+    sandbox.until_event("checkpoint_taken", "its second turn is kept", |event| event["data"]["turn"] == 2);
     let log = |words: &[&str]| {
         let mut line = vec!["log", "--json"];
         line.extend(words);
@@ -56,7 +53,7 @@ fn an_event_is_shown_whole() {
     sandbox.add_rehearsal("writer", WRITER);
     sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer", "first"]).expect(0);
     sandbox.orchflow(["send", "writer", "second"]).expect(0);
-    sandbox.until("writer", "took both", |row| row["turn"] == 2 && row["status"] == "done");
+    sandbox.until_event("checkpoint_taken", "its second turn is kept", |event| event["data"]["turn"] == 2);
     let event = |seq: u64| sandbox.data_of(["event", "--json", &seq.to_string()])[0].clone();
     let code = sandbox.events(&["ai_generated_code"]);
     let seq = code.last().unwrap()["seq"].as_u64().unwrap();
