@@ -317,6 +317,10 @@ async fn gone(world: &Arc<World>, id: &str, wanted: &str) -> Refusal {
         .await
         .flatten();
     match decided {
+        Some((known, DecisionState::Partly)) => {
+            let message = format!("{known} is another hunk since some of its lines were decided on");
+            Refusal::new(Code::UnknownHunk, message).hint("orchflow review lists what there is now")
+        }
         Some((known, state)) => Refusal::new(Code::Conflict, format!("{known} is {} already", state.word()))
             .hint("orchflow undo takes the last decision back"),
         None => Refusal::new(Code::UnknownHunk, format!("there is no hunk {id}"))

@@ -222,7 +222,7 @@ fn lines_of_a_hunk_are_turned_down_and_the_taken_ones_stay() {
     let (sandbox, worktree) = written();
     let hunk = find(&sandbox, "lines.txt", "two");
     sandbox.orchflow(["accept", id(&hunk), "--lines", "+1"]).expect(0);
-    sandbox.orchflow(["reject", id(&hunk), "--lines", "+3", "--reason", "not needed"]).expect(0);
+    sandbox.orchflow(["reject", id(&hunk), "--lines", "+3"]).expect(0);
     let theirs = std::fs::read_to_string(worktree.join("lines.txt")).unwrap();
     assert!(theirs.contains("line 3\none\ntwo\nline 4\n"), "{theirs}");
     let again = sandbox.orchflow(["reject", "--json", id(&hunk), "--lines", "+3"]).expect(0).json();
