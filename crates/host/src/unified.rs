@@ -102,7 +102,8 @@ mod tests {
         let (old, new) = (old.map(file), new.map(file));
         let hunks = file_hunks("1/a", path.as_bytes(), old.as_ref(), new.as_ref());
         let entry = |file: Option<&File>| {
-            file.map(|file| orchflow_git::diff::Entry { mode: file.mode, id: orchflow_git::ObjectId::null() })
+            let id = orchflow_git::ObjectId::from_bytes(&[b'0'; 40]).unwrap();
+            file.map(|file| orchflow_git::diff::Entry { mode: file.mode, id: id.clone() })
         };
         FileChange { path: path.into(), old: entry(old.as_ref()), new: entry(new.as_ref()), hunks }
     }

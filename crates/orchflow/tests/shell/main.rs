@@ -12,6 +12,7 @@
 mod contract;
 mod crash;
 mod crash_fronts;
+mod focusing;
 mod hooks;
 mod identity;
 mod life;

@@ -453,3 +453,28 @@ fn what_led_to_an_event_and_what_it_led_to_are_found() {
         assert_eq!(seqs(reader.effects(seq, 1).unwrap()), expected);
     }
 }
+
+#[test]
+fn many_files_of_one_pattern_are_found_as_well() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let mut events: Vec<Event> = (1..=EVENTS).map(|seq| event(seq, "line")).collect();
+    for event in &mut events {
+        let seq = event.seq.0;
+        event.paths = vec![format!("src/part{}/file{}.rs", seq % 7, seq % 293).into_bytes()];
+        if seq % 5 == 0 {
+            event.paths = vec![b"README.md".to_vec()];
+        }
+    }
+    writer.commit(&batch(events.clone())).unwrap();
+    let reader = place.reader();
+    for words in
+        ["file:src/**", "file:src/**/*1.rs", "file:src/part3", "-file:src/part3/*2.rs", "file:src/** line"]
+    {
+        let filter =
+            EventFilter { more: Filter::parse(Scope::Events, words).unwrap(), ..EventFilter::default() };
+        for page in [Page::Before(None), Page::Before(Some(300)), Page::After(0), Page::After(450)] {
+            assert!(!check(&reader, &events, &filter, page, 40).is_empty(), "{words}");
+        }
+    }
+}
