@@ -87,7 +87,6 @@ fn samples() -> Vec<EventBody> {
             confidence: Confidence::Stated,
         }
         .into(),
-        ViewRequested { backend: "tmux".into() }.into(),
         StopRequested {}.into(),
         PauseRequested {}.into(),
         ResumeRequested {}.into(),
@@ -98,6 +97,7 @@ fn samples() -> Vec<EventBody> {
         AgentSessionStarted { session: "10846561".into(), source: "startup".into() }.into(),
         AgentSessionEnded { reason: "prompt_input_exit".into() }.into(),
         InputModeChanged { bracketed_paste: true }.into(),
+        ViewRequested { backend: "tmux".into() }.into(),
         ViewOpened { backend: "tmux".into(), view: "%5".into() }.into(),
         ViewClosed { view: "%5".into() }.into(),
         ViewNotOpened { reason: "the window is zoomed".into() }.into(),
