@@ -92,7 +92,9 @@ return function(it, tests)
       tests.contains(result.stderr, "rehearsal")
       local envelope
       for _, line in ipairs(lines) do
-        envelope = vim.startswith(line, "{") and vim.json.decode(line) or envelope
+        envelope = vim.startswith(line, "{")
+            and vim.json.decode(line, { luanil = { object = true } })
+          or envelope
       end
       tests.equal({ envelope.schema, envelope.ok, envelope.code }, { "orchflow.review/1", true, 0 })
       assert(#envelope.data >= 2, "too few hunks")
