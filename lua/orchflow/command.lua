@@ -125,7 +125,11 @@ end
 ---@param range? { first: integer, last: integer }
 local function dispatch(line, bang, range)
   local name, rest = line:match("^%s*(%S+)%s?(.*)$")
-  name = name or "status"
+  if not name then
+    -- A script has no screen for the dashboard, and is told the same in lines.
+    name = not mode.is_script() and require("orchflow.command.verbs").dashboard and "dashboard"
+      or "status"
+  end
   if name:sub(-1) == "!" then
     name, bang = name:sub(1, -2), true
   end

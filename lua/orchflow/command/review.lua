@@ -2,6 +2,7 @@
 
 local client = require("orchflow.client")
 local decide = require("orchflow.review.decide")
+local filters = require("orchflow.filter")
 local list = require("orchflow.review.list")
 local message = require("orchflow.ui.message")
 local output = require("orchflow.command.output")
@@ -13,20 +14,35 @@ local view = require("orchflow.view.hunk")
 local M = {}
 
 ---@param invocation orchflow.Invocation
----@return table query parameters of the host's `review`
+---@return table? query parameters of the host's `review`
+---@return orchflow.Failure? failure
 local function query_of(invocation)
   local flags = invocation.flags
-  return {
+  local filter, problem = filters.parse(invocation.arguments.filter or {})
+  if not filter then
+    return nil,
+      {
+        code = "usage",
+        message = problem --[[@as string]],
+        hint = ":Orchflow review agent:claude file:src/** is:unseen",
+      }
+  end
+  return vim.tbl_extend("force", filters.params(filter), {
     run = flags.run,
     agent = flags.agent,
     path = flags.file,
     state = flags.all and "all" or nil,
-  }
+  }),
+    nil
 end
 
 M.review = {
   request = function(invocation, respond)
-    local query = query_of(invocation)
+    local query, problem = query_of(invocation)
+    if not query then
+      respond(problem)
+      return
+    end
     local params = vim.tbl_extend(
       "force",
       query,
@@ -52,7 +68,12 @@ M.review = {
     return vim.tbl_map(view.plain, outcome.result.hunks or {})
   end,
   open = function(invocation)
-    require("orchflow.review").open(query_of(invocation))
+    local query, problem = query_of(invocation)
+    if query then
+      require("orchflow.review").open(query)
+    else
+      message.failure(problem --[[@as orchflow.Failure]], "orchflow: review")
+    end
   end,
 }
 
