@@ -178,7 +178,7 @@ end
 function M.run(options)
   require("orchflow.ui.highlight").setup()
   local range = options.range > 0 and { first = options.line1, last = options.line2 } or nil
-  dispatch(options.args, options.bang, range)
+  require("orchflow.ui.steady").by_hand(dispatch, options.args, options.bang, range)
 end
 
 --- Runs a line as `:Orchflow` would.
@@ -186,7 +186,7 @@ end
 ---@param bang? boolean
 function M.execute(line, bang)
   require("orchflow.ui.highlight").setup()
-  dispatch(line, bang == true, nil)
+  require("orchflow.ui.steady").by_hand(dispatch, line, bang == true, nil)
 end
 
 --- Completes `:Orchflow`; nothing is asked of the host for it.

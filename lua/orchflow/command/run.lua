@@ -205,7 +205,9 @@ M.clean = {
     if #page.lines == 1 then
       message.info("orchflow: " .. page.lines[1])
     else
-      require("orchflow.ui.float").open({ name = "clean", title = "Cleaned" }):show(page)
+      require("orchflow.ui.steady").when_safe("clean", function()
+        require("orchflow.ui.float").open({ name = "clean", title = "Cleaned" }):show(page)
+      end)
     end
   end,
 }

@@ -240,9 +240,11 @@ M.log = {
       return
     end
     local page = require("orchflow.view.timeline").page(in_order(outcome.result.events))
-    local buffer = require("orchflow.ui.scratch").open("log", page)
-    local window = vim.fn.win_findbuf(buffer)[1]
-    vim.api.nvim_win_set_cursor(window, { #page.lines, 0 })
+    require("orchflow.ui.steady").when_safe("log", function()
+      local buffer = require("orchflow.ui.scratch").open("log", page)
+      local window = vim.fn.win_findbuf(buffer)[1]
+      vim.api.nvim_win_set_cursor(window, { math.max(1, #page.lines), 0 })
+    end)
   end,
 }
 
@@ -264,7 +266,9 @@ M.agents = {
   end,
   show = function(outcome)
     local page = require("orchflow.view.list").agents(outcome.result.agents or {})
-    require("orchflow.ui.float").open({ name = "agents", title = "Agents" }):show(page)
+    require("orchflow.ui.steady").when_safe("agents", function()
+      require("orchflow.ui.float").open({ name = "agents", title = "Agents" }):show(page)
+    end)
     for _, warning in ipairs(outcome.warnings or {}) do
       message.warn("orchflow: " .. text.clean(warning))
     end

@@ -22,8 +22,8 @@ local M = {}
 ---@field turns? table<string, integer> newest turn by `RUN/NAME`
 ---@field now? integer microseconds since 1970
 
-local ALIASES = { ai = "agent", path = "file" }
-local NAMES = { "agent", "file", "type", "is", "turn", "run", "since", "until" }
+M.aliases = { ai = "agent", path = "file" }
+M.names = { "agent", "file", "type", "is", "turn", "run", "since", "until" }
 local EXAMPLES = {
   agent = "agent:claude",
   file = "file:src/**",
@@ -52,35 +52,8 @@ M.states = {
   agents = { "working", "waiting", "idle", "done", "failed", "unknown", "living", "paused" },
 }
 
---- Groups of event types: the beginnings of the types in it.
-M.groups = {
-  tool = { "tool_" },
-  prompt = { "prompt_" },
-  turn = { "turn_" },
-  approval = { "approval_" },
-  decision = {
-    "hunk_accepted",
-    "hunk_rejected",
-    "hunk_commented",
-    "accept_",
-    "reject_",
-    "human_reverted_change",
-    "decision_refused",
-    "undo_",
-  },
-  checkpoint = { "checkpoint_" },
-  status = { "agent_status_" },
-  agent = { "agent_", "worktree_" },
-  run = { "run_" },
-  usage = { "usage_" },
-  constraint = { "human_set_constraint", "constraint_" },
-  guidance = { "human_provided_guidance" },
-  edit = { "ai_generated_code" },
-}
-
 --- Kinds of hunks, which `type:` may name as well.
 local HUNK_TYPES = { "add", "delete", "change", "binary" }
-local EDITING_TOOLS = { Edit = true, Write = true, MultiEdit = true, NotebookEdit = true }
 
 local SECONDS = { s = 1, m = 60, h = 3600, d = 86400 }
 
@@ -214,8 +187,9 @@ local function unknown_word(name, value, known)
     or ("no %s:%s; there are %s"):format(name, value, table.concat(known, " "))
 end
 
+--- Gives every word `is:` takes.
 ---@return string[]
-local function all_states()
+function M.all_states()
   local all, seen = {}, {}
   for _, kind in ipairs({ "hunks", "events", "agents" }) do
     for _, state in ipairs(M.states[kind]) do
@@ -228,9 +202,10 @@ local function all_states()
   return all
 end
 
+--- Gives the words `type:` takes besides the types themselves: groups of event types, and kinds of hunks.
 ---@return string[]
-local function type_groups()
-  local groups = vim.tbl_keys(M.groups)
+function M.type_groups()
+  local groups = vim.tbl_keys(require("orchflow.filter.match").groups)
   table.sort(groups)
   return vim.list_extend(groups, HUNK_TYPES)
 end
@@ -243,9 +218,9 @@ local function problem_of(name, value)
     local wanted = CHECKS[name](value)
     return wanted and ("%s: wants %s, got %s"):format(name, wanted, value) or nil
   elseif name == "is" then
-    return unknown_word("is", value, all_states())
+    return unknown_word("is", value, M.all_states())
   elseif name == "type" and not value:find("_", 1, true) then
-    return unknown_word("type", value, type_groups())
+    return unknown_word("type", value, M.type_groups())
   end
   return nil
 end
@@ -260,13 +235,13 @@ function M.parse(typed)
   for _, word in ipairs(M.split(line or "")) do
     local minus, name, value = word:match("^(%-?)(%a+):(.*)$")
     -- `std::env` and `https://…` are what people look for, not filters.
-    name = name and ALIASES[name] or name
+    name = name and M.aliases[name] or name
     local is_text = not name or value:find("^:") or value:find("^//")
     -- `error: no such file` is text too, unless what stands before the colon is a name of ours.
-    is_text = is_text or value == "" and not vim.list_contains(NAMES, name)
+    is_text = is_text or value == "" and not vim.list_contains(M.names, name)
     if not is_text then
-      if not vim.list_contains(NAMES, name) then
-        local known = vim.list_extend(vim.tbl_keys(ALIASES), NAMES)
+      if not vim.list_contains(M.names, name) then
+        local known = vim.list_extend(vim.tbl_keys(M.aliases), M.names)
         table.sort(known)
         local near = nearest(name, known)
         return nil,
@@ -338,8 +313,9 @@ function M.is_empty(filter)
   return #(filter.terms or {}) == 0 and #(filter.words or {}) == 0
 end
 
+--- Gives the time as the host counts it.
 ---@return integer microseconds since 1970
-local function clock()
+function M.clock()
   local seconds, microseconds = vim.uv.gettimeofday()
   return seconds * 1000000 + microseconds
 end
@@ -349,7 +325,7 @@ end
 ---@param now? integer microseconds since 1970
 ---@return { filter?: string, since_at?: integer, until_at?: integer }
 function M.params(filter, now)
-  now = now or clock()
+  now = now or M.clock()
   local said = write(filter, { since = true, ["until"] = true })
   local params = { filter = said ~= "" and said or nil }
   for _, term in ipairs(filter.terms or {}) do
@@ -390,181 +366,19 @@ function M.values(filter, name)
   return nil
 end
 
---- Turns a glob into a Lua pattern: `*` within a folder, `**` across folders, `?` one character.
----@param glob string
----@return string
-function M.glob(glob)
-  local pattern, index = { "^" }, 1
-  while index <= #glob do
-    local char = glob:sub(index, index)
-    if glob:sub(index, index + 2) == "**/" then
-      -- A folder of any depth, or none: frontier keeps `a/**/b` from matching `ab`.
-      pattern[#pattern + 1] = "%f[^/%z].-"
-      index = index + 3
-      if glob:sub(index, index) == "" then
-        break
-      end
-      pattern[#pattern + 1] = "%f[^/%z]"
-    elseif glob:sub(index, index + 1) == "**" then
-      pattern[#pattern + 1] = ".*"
-      index = index + 2
-    else
-      pattern[#pattern + 1] = char == "*" and "[^/]*" or char == "?" and "[^/]" or vim.pesc(char)
-      index = index + 1
-    end
-  end
-  pattern[#pattern + 1] = "$"
-  return table.concat(pattern)
-end
-
---- Says whether a path is meant by a filter's value: a glob, a file, or a folder and all below it.
----@param value string
----@param path string relative to the repository's root
----@return boolean
-function M.path_fits(value, path)
-  if value:find("[*?]") then
-    return path:find(M.glob(value)) ~= nil
-  end
-  local folder = value:gsub("/+$", "")
-  return path == folder or vim.startswith(path, folder .. "/")
-end
-
---- Says whether an agent is meant by a filter's value: `claude`, `7/claude`, `claude*`.
----@param value string
----@param run? integer
----@param name string
----@return boolean
-function M.agent_fits(value, run, name)
-  local key = ("%s/%s"):format(run or "", name)
-  if value:find("[*?]") then
-    local pattern = M.glob(value)
-    return name:find(pattern) ~= nil or key:find(pattern) ~= nil
-  end
-  return value == name or value == key
-end
-
---- Says whether an event is of a type or a group of types.
----@param value string
----@param event orchflow.Event
----@return boolean
-function M.type_fits(value, event)
-  for _, beginning in ipairs(M.groups[value] or {}) do
-    if vim.startswith(event.type, beginning) then
-      return true
-    end
-  end
-  if value == "edit" and vim.startswith(event.type, "tool_") then
-    return EDITING_TOOLS[(event.data or {}).tool or ""] == true
-  end
-  return event.type == value
-end
-
----@param value string
----@param event orchflow.Event
----@return boolean
-local function state_fits(value, event)
-  if value == "human" then
-    return event.actor == "human" or event.actor == "script"
-  elseif value == "failed" then
-    return event.type:find("fail") ~= nil
-      or event.type:find("refused") ~= nil
-      or event.type:find("undelivered") ~= nil
-      or event.type:find("denied") ~= nil
-      or event.type == "effect_lost"
-  end
-  return event.actor == value
-end
-
----@param number string
----@param newest? integer
----@return integer? number counted from the newest where it is negative
-local function counted(number, newest)
-  local value = tonumber(number) --[[@as integer]]
-  if value >= 0 then
-    return value
-  end
-  return newest and newest + 1 + value
-end
-
----@type table<string, fun(value: string, event: orchflow.Event, context: orchflow.FilterContext): boolean>
-local FITS = {
-  agent = function(value, event)
-    local name = tostring(event.agent or ""):gsub("^%d+/", "")
-    return M.agent_fits(value, event.run, name)
-  end,
-  file = function(value, event)
-    for _, path in ipairs(event.paths or {}) do
-      if type(path) == "string" and M.path_fits(value, path) then
-        return true
-      end
-    end
-    local place = require("orchflow.event").place(event)
-    return place ~= nil and M.path_fits(value, place)
-  end,
-  type = M.type_fits,
-  is = state_fits,
-  run = function(value, event, context)
-    return event.run ~= nil and event.run == counted(value, context.newest_run)
-  end,
-  turn = function(value, event, context)
-    local turn = event.turn or (event.data or {}).turn
-    local name = tostring(event.agent or ""):gsub("^%d+/", "")
-    local newest = (context.turns or {})[("%s/%s"):format(event.run or "", name)]
-    return turn ~= nil and turn == counted(value, newest)
-  end,
-  since = function(value, event, context)
-    return event.timestamp >= (M.time(value, context.now or clock()) or 0)
-  end,
-  ["until"] = function(value, event, context)
-    return event.timestamp <= (M.time(value, context.now or clock()) or math.huge)
-  end,
-}
-
----@param words string[]
----@param event orchflow.Event
----@return boolean
-local function words_fit(words, event)
-  if #words == 0 then
-    return true
-  end
-  local parts = { event.summary or "", event.type, event.agent or "" }
-  for _, path in ipairs(event.paths or {}) do
-    parts[#parts + 1] = tostring(path)
-  end
-  local ok, data = pcall(vim.json.encode, event.data or {})
-  parts[#parts + 1] = ok and data or ""
-  local said = table.concat(parts, "\n"):lower()
-  for _, word in ipairs(words) do
-    if not said:find(word:lower(), 1, true) then
-      return false
-    end
-  end
-  return true
-end
-
 --- Says whether an event that was pushed passes a filter.
 ---@param filter orchflow.Filter
 ---@param event orchflow.Event
 ---@param context? orchflow.FilterContext
 ---@return boolean
 function M.passes(filter, event, context)
-  context = context or M.context()
-  for _, term in ipairs(filter.terms or {}) do
-    local fits = false
-    for _, value in ipairs(term.values) do
-      fits = fits or FITS[term.name](value, event, context)
-    end
-    if fits == (term.excluded == true) then
-      return false
-    end
-  end
-  return words_fit(filter.words or {}, event)
+  return require("orchflow.filter.match").passes(filter, event, context or M.context())
 end
 
 --- Gives what relative values count from, as far as the editor knows.
 ---@return orchflow.FilterContext
 function M.context()
-  local context = { turns = {}, newest_run = nil, now = clock() }
+  local context = { turns = {}, newest_run = nil, now = M.clock() }
   for _, agent in ipairs(require("orchflow.state").agents(require("orchflow.client").store())) do
     context.turns[agent.key] = agent.turn
     context.newest_run = math.max(context.newest_run or 0, agent.run or 0)
@@ -572,92 +386,12 @@ function M.context()
   return context
 end
 
----@param lead string
----@return string[]
-local function files(lead)
-  local found = {}
-  for _, path in ipairs(vim.fn.getcompletion(lead, "file")) do
-    found[#found + 1] = path
-    if path:sub(-1) == "/" then
-      found[#found + 1] = path .. "**"
-    end
-  end
-  return found
-end
-
----@return string[]
-local function agents()
-  return vim.tbl_map(function(agent)
-    return agent.agent
-  end, require("orchflow.state").agents(require("orchflow.client").store()))
-end
-
----@return string[]
-local function types()
-  local all, seen = type_groups(), {}
-  for _, event in ipairs(require("orchflow.client").store().events) do
-    if not seen[event.type] then
-      seen[event.type] = true
-      all[#all + 1] = event.type
-    end
-  end
-  return all
-end
-
----@return string[]
-local function runs()
-  local numbers = { "-1" }
-  for _, run in ipairs((require("orchflow.client").store().status or {}).runs or {}) do
-    numbers[#numbers + 1] = tostring(run.run)
-  end
-  return numbers
-end
-
 --- Gives the candidates for the word of a filter at the cursor; nothing is asked of the host.
 ---@param lead string
 ---@param kind? "events"|"hunks"|"agents" what is filtered
 ---@return string[]
 function M.complete(lead, kind)
-  local minus, name, value = lead:match("^(%-?)(%a+):(.*)$")
-  if not name then
-    minus = lead:match("^%-?")
-    local candidates = vim.tbl_map(function(each)
-      return minus .. each .. ":"
-    end, NAMES)
-    return vim.tbl_filter(function(each)
-      return vim.startswith(each, lead)
-    end, candidates)
-  end
-  name = ALIASES[name] or name
-  local before, last = value:match("^(.*,)([^,]*)$")
-  before, last = before or "", last or value
-  local candidates = ({
-    agent = agents,
-    file = function()
-      return files(last)
-    end,
-    type = types,
-    is = function()
-      return kind and M.states[kind] or all_states()
-    end,
-    turn = function()
-      return { "-1" }
-    end,
-    run = runs,
-    since = function()
-      return { "10m", "1h", "1d" }
-    end,
-    ["until"] = function()
-      return { "10m", "1h", "1d" }
-    end,
-  })[name]
-  local found = {}
-  for _, each in ipairs(candidates and candidates() or {}) do
-    if vim.startswith(each, last) then
-      found[#found + 1] = ("%s%s:%s%s"):format(minus, name, before, each)
-    end
-  end
-  return found
+  return require("orchflow.filter.complete").complete(lead, kind)
 end
 
 return M
