@@ -29,7 +29,11 @@ vim.api.nvim_create_autocmd("BufReadCmd", {
   pattern = "orchflow://*",
   desc = "Show what an agent changed in a file",
   callback = function(event)
-    require("orchflow.review.buffer").read(event.buf)
+    if event.match:find("^orchflow://prompt/") then
+      require("orchflow.prompt").read(event.buf)
+    else
+      require("orchflow.review.buffer").read(event.buf)
+    end
   end,
 })
 

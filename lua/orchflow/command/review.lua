@@ -122,6 +122,29 @@ local function hunks_from(lines)
   return hunks
 end
 
+--- Names what a text about hunks is about.
+---@param hunks orchflow.Hunk[]
+---@return string
+local function whose(hunks)
+  local first = hunks[1]
+  if #hunks > 1 then
+    return text.count(#hunks, "hunk")
+  elseif not first.path then
+    return text.clean(first.id)
+  end
+  return ("%s %s:%d"):format(text.clean(first.agent), text.clean(first.path), first.line or 1)
+end
+
+---@param verb string
+---@param hunks orchflow.Hunk[]
+---@return string
+local function prompt_key(verb, hunks)
+  local ids = vim.tbl_map(function(hunk)
+    return hunk.id
+  end, hunks)
+  return verb .. " " .. table.concat(ids, ",")
+end
+
 ---@param method "accept"|"reject"
 ---@return orchflow.Verb
 local function decision(method)
@@ -223,16 +246,19 @@ local function decision(method)
         go(reason)
         return
       end
-      local what = #hunks == 1 and text.clean(hunks[1].agent or hunks[1].id)
-        or text.count(#hunks, "hunk")
-      vim.ui.input(
-        { prompt = ("Reject %s because (empty: no reason): "):format(what) },
-        function(typed)
-          if typed then
-            go(vim.trim(typed) ~= "" and typed or nil)
-          end
-        end
-      )
+      require("orchflow.prompt").open({
+        key = prompt_key("reject", hunks --[[@as orchflow.Hunk[] ]]),
+        title = "reject: why, for " .. whose(hunks --[[@as orchflow.Hunk[] ]]),
+        empty = ":Orchflow! reject gives no reason",
+        send = function(typed, done)
+          ask(invocation, hunks --[[@as orchflow.Hunk[] ]], typed, function(trouble, outcome)
+            if outcome then
+              show(outcome, invocation)
+            end
+            done(not outcome and trouble or nil)
+          end)
+        end,
+      })
     end,
   }
 end
@@ -283,28 +309,27 @@ M.comment = {
       message.failure(failure, "orchflow: comment")
       return
     end
-    local function go(comment)
+    local function go(comment, done)
       send_comment(hunks --[[@as orchflow.Hunk[] ]], comment, function(trouble, outcome)
-        if trouble then
-          message.failure(trouble, "orchflow: comment")
-          return
+        if outcome then
+          message.info(table.concat(M.comment.lines(outcome, invocation), ", "))
         end
-        message.info(
-          table.concat(M.comment.lines(outcome --[[@as orchflow.Outcome]], invocation), ", ")
-        )
+        done(trouble)
       end)
     end
     if invocation.arguments.text then
-      go(invocation.arguments.text)
+      go(invocation.arguments.text, function(trouble)
+        if trouble then
+          message.failure(trouble, "orchflow: comment")
+        end
+      end)
       return
     end
-    local what = #hunks == 1 and text.clean(hunks[1].agent or hunks[1].id)
-      or text.count(#hunks, "hunk")
-    vim.ui.input({ prompt = ("Comment for %s: "):format(what) }, function(typed)
-      if typed and vim.trim(typed) ~= "" then
-        go(typed)
-      end
-    end)
+    require("orchflow.prompt").open({
+      key = prompt_key("comment", hunks --[[@as orchflow.Hunk[] ]]),
+      title = "comment: for " .. whose(hunks --[[@as orchflow.Hunk[] ]]),
+      send = go,
+    })
   end,
 }
 

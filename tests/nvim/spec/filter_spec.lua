@@ -14,7 +14,7 @@ return function(it, tests)
   it("reads and shows filters", function(child)
     for typed, expected in pairs({
       [""] = "",
-      ["agent:claude type:tool_failed file:src/a.rs run:7 two  words"] = "agent:claude type:tool_failed file:src/a.rs run:7 two words",
+      ["agent:claude type:tool_failed file:a.rs two  words"] = "agent:claude type:tool_failed file:a.rs two words",
       ["ai:claude path:src"] = "agent:claude file:src",
       ["agent:claude,codex -is:unsen"] = "no is:unsen; did you mean is:unseen?",
       ["agent:claude,codex -is:unseen turn:-1"] = "agent:claude,codex -is:unseen turn:-1",
