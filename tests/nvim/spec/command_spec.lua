@@ -44,7 +44,10 @@ return function(it, tests)
   local WRONG = {
     { "swam", "orchflow: there is no command swam (did you mean :Orchflow swarm?)" },
     { "xyzzyxyzzy", "orchflow: there is no command xyzzyxyzzy (see :help orchflow-commands)" },
-    { "swarm", "orchflow: swarm: OBJECTIVE is missing" },
+    {
+      "swarm --view tmx do it",
+      "orchflow: swarm: --view wants one of auto, tmux, nvim, none, got tmx",
+    },
     { "swarm --agent x y", "orchflow: swarm: unknown flag --agent; did you mean --agents?" },
     { "spawn", "orchflow: spawn: AGENT is missing" },
     { "send --to claude hello", "orchflow: send: unknown flag --to" },
@@ -75,6 +78,10 @@ return function(it, tests)
     { "approvals all", "orchflow: approvals: all is one word too many" },
     { "approve", "orchflow: approve: ID is missing" },
     { "deny", "orchflow: deny: ID is missing" },
+    { "pick", "orchflow: pick: WHAT is missing" },
+    { "pick agnts", "orchflow: pick: there is no picker for agnts; did you mean agents?" },
+    { "pick agents fil:x", "orchflow: pick: no filter fil:; did you mean file:?" },
+    { "build it", "orchflow: build: it is one word too many" },
   }
 
   it("answers wrong input of every command with a message", function(child)
@@ -101,14 +108,15 @@ return function(it, tests)
     ]])
     local lines = {
       swarm = "swarm do it",
-      spawn = "spawn claude",
+      spawn = "spawn claude hello",
+      pick = "pick hunks",
       send = "send claude hello",
       attach = "attach claude",
       status = "status",
       timeline = "timeline",
       review = "review",
       accept = "accept h_01",
-      reject = "reject h_01",
+      reject = "reject h_01 because",
       comment = "comment h_01 why",
       undo = "undo",
       stop = "stop all",
