@@ -248,6 +248,7 @@ local function decision(method)
       end
       require("orchflow.prompt").open({
         key = prompt_key("reject", hunks --[[@as orchflow.Hunk[] ]]),
+        height = 4,
         title = "reject: why, for " .. whose(hunks --[[@as orchflow.Hunk[] ]]),
         empty = ":Orchflow! reject gives no reason",
         send = function(typed, done)
@@ -327,6 +328,7 @@ M.comment = {
     end
     require("orchflow.prompt").open({
       key = prompt_key("comment", hunks --[[@as orchflow.Hunk[] ]]),
+      height = 4,
       title = "comment: for " .. whose(hunks --[[@as orchflow.Hunk[] ]]),
       send = go,
     })

@@ -27,6 +27,7 @@ local THROWS_AWAY = { quit = true, close = true, bdelete = true, bwipeout = true
 ---@field title string what it is and to whom
 ---@field lines? string[] what it begins with
 ---@field empty? string what to do instead, said where nothing was written
+---@field height? integer lines of its window, where it begins with no more (8)
 ---@field send fun(text: string, done: fun(failure?: orchflow.Failure))
 
 ---@class orchflow.Prompt
@@ -96,12 +97,12 @@ end
 local function show_title(prompt)
   local keys = require("orchflow.config").get().keys
   local title = prompt.spec.title:gsub("%%", "%%%%")
-  local how = prompt.sending and "sending…" or ":w sends  :q! throws away"
+  local how = prompt.sending and "sending…" or ":w sends  :q! drops it"
   if not prompt.sending and keys.send then
-    how = keys.send:gsub("%%", "%%%%") .. " or " .. how
+    how = keys.send:gsub("%%", "%%%%") .. ", " .. how
   end
   for _, window in ipairs(vim.fn.win_findbuf(prompt.buffer)) do
-    local bar = ("%%#OrchflowTitle# %s %%*%%=%%#OrchflowMuted#%s %%*"):format(title, how)
+    local bar = ("%%#OrchflowTitle# %s %%*%%=%%#OrchflowMuted#%%<%s %%*"):format(title, how)
     vim.api.nvim_set_option_value("winbar", bar, { win = window, scope = "local" })
   end
 end
@@ -431,7 +432,8 @@ function M.open(spec)
     pcall(vim.api.nvim_buf_set_name, buffer, ("orchflow://prompt/%s-%d"):format(name, buffer))
   end
   local lines, kept = beginning(key, spec.lines or {})
-  local height = math.min(math.max(#lines + 2, 8), math.max(4, math.floor(vim.o.lines / 3)))
+  local wanted = math.max(#lines + 2, spec.height or 8)
+  local height = math.min(wanted, math.max(4, math.floor(vim.o.lines / 3)))
   local window = vim.api.nvim_open_win(buffer, true, { split = "below", win = -1, height = height })
   fill(prompt, lines)
   hook(prompt)
