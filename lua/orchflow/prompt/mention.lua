@@ -34,18 +34,23 @@ local function files(lead)
   if not listed or listed.root ~= root then
     return vim.fn.getcompletion(lead, "file")
   end
-  local first, others = {}, {}
+  -- The beginning of the path, then that of the file's name, then what stands anywhere in it.
+  local first, named, others = {}, {}, {}
+  local wanted = lead:lower()
   for _, path in ipairs(listed.paths) do
-    if vim.startswith(path, lead) then
+    local whole = path:lower()
+    if vim.startswith(whole, wanted) then
       first[#first + 1] = path
-    elseif path:lower():find(lead:lower(), 1, true) then
+    elseif whole:find("/" .. wanted, 1, true) then
+      named[#named + 1] = path
+    elseif whole:find(wanted, 1, true) then
       others[#others + 1] = path
     end
     if #first >= MOST then
       break
     end
   end
-  return vim.list_extend(first, others)
+  return vim.list_extend(vim.list_extend(first, named), others)
 end
 
 --- Gives ranges of a file's lines that may be meant: those selected last, those of its undecided hunks, the cursor's.
