@@ -359,7 +359,18 @@ return function(it, tests)
     child:cmd("wincmd p")
     child:cmd("Orchflow log")
     child:wait("the log is open", [[return vim.fn.bufname() == "orchflow://log"]])
-    tests.equal(child:lua("return #vim.api.nvim_list_wins()"), 4)
+    -- A view of an agent: in a session its name is that of the program alone, which shows nothing.
+    local program = vim.fn.tempname() .. "/orchflow"
+    vim.fn.mkdir(vim.fs.dirname(program), "p")
+    vim.fn.writefile({ "#!/bin/sh", "exec sleep 60" }, program)
+    vim.uv.fs_chmod(program, 448)
+    child:lua(
+      [[
+      require("orchflow.ui.terminal").open({ argv = { ..., "attach", "claude" }, name = "7/claude", focus = false })
+    ]],
+      program
+    )
+    tests.equal(child:lua("return #vim.api.nvim_list_wins()"), 5)
     child:cmd("mksession! " .. session)
     local Child = require("child")
     local second = Child.new(tests.nvim, tests.root, {})
