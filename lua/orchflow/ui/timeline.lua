@@ -168,7 +168,7 @@ local function keys(timeline)
           if not typed then
             return
           end
-          local filter, problem = filters.parse(typed)
+          local filter, problem = filters.parse(typed, "events")
           if filter then
             refilter(timeline, filter)
           else
@@ -181,7 +181,7 @@ local function keys(timeline)
       key = "F",
       description = "clear",
       action = function()
-        refilter(timeline, { terms = {}, words = {} })
+        refilter(timeline, { terms = {}, words = {}, absent = {} })
       end,
     },
     {
