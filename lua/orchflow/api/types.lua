@@ -58,11 +58,13 @@
 ---@class orchflow.api.Accept
 ---@field hunks? string|string[] hunk ids or their beginnings; - reads them from standard input
 ---@field hash? string refuse unless the one hunk has this content hash
+---@field lines? string only these added (+) and removed (-) lines of the one hunk
 ---@field dry_run? boolean say what would happen and change nothing
 
 ---@class orchflow.api.Reject
 ---@field hunks? string|string[] hunk ids or their beginnings; - reads them from standard input
 ---@field hash? string refuse unless the one hunk has this content hash
+---@field lines? string only these added (+) and removed (-) lines of the one hunk
 ---@field reason? string why; the agent is told
 ---@field dry_run? boolean say what would happen and change nothing
 
