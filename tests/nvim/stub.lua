@@ -67,6 +67,89 @@ function M.hunks()
   }
 end
 
+local function agent(fields)
+  return vim.tbl_extend("force", {
+    run = 7,
+    key = "7/" .. fields.agent,
+    kind = fields.agent,
+    rehearsal = false,
+    source = "hook",
+    confidence = "reported",
+    since = 0,
+    turn = 1,
+    undecided = 0,
+    unseen = 0,
+    insertions = 0,
+    deletions = 0,
+    queued = 0,
+    undelivered = 0,
+    approvals = 0,
+    living = true,
+    paused = false,
+    prompts = {},
+  }, fields)
+end
+
+M.agent = agent
+
+--- A status with an agent in each state.
+function M.status()
+  return {
+    agents = {
+      agent({
+        agent = "claude",
+        status = "working",
+        source = "osc7501",
+        confidence = "stated",
+        undecided = 5,
+        unseen = 2,
+        insertions = 64,
+        deletions = 9,
+        turn = 2,
+        since = 1000000,
+        cost = 0.31,
+        pane = "%3",
+        last_text = "I will read it first",
+      }),
+      agent({
+        agent = "codex",
+        status = "waiting",
+        waiting_for = "approval",
+        approvals = 2,
+        queued = 1,
+        prompts = { { id = 3, state = "queued", text = "and the\ndocs", at = 60000000 } },
+      }),
+      agent({ agent = "aider", status = "unknown", source = "screen", confidence = "guess" }),
+      agent({
+        agent = "gemini",
+        status = "waiting",
+        waiting_for = "trust",
+        view_note = "no room beside the editor",
+      }),
+      agent({ agent = "actor", kind = "script", rehearsal = true, status = "done" }),
+      agent({ agent = "slow", status = "working", paused = true }),
+      agent({
+        agent = "broken",
+        status = "failed",
+        detail = "API error: overloaded",
+        undelivered = 1,
+        prompts = { { id = 9, state = "undelivered", text = "again", at = 70000000 } },
+      }),
+    },
+    runs = {
+      {
+        run = 7,
+        objective = "Make it\nwork",
+        base = "main@a1b2c3",
+        state = "running",
+        agents = {},
+      },
+    },
+    host = { memory_bytes = 14000000 },
+    seq = 1,
+  }
+end
+
 --- Makes all hunks answers to `review`, and decisions on them answers to `accept`, `reject`, `undo`.
 function M.serve(hunks)
   M.all = hunks

@@ -18,6 +18,13 @@ local function key(default, description)
   return { kind = "key", default = default, description = description }
 end
 
+--- Makes an option that turns one kind of notification on or off.
+---@param description string
+---@return orchflow.Option
+local function told(description)
+  return { kind = "boolean", default = true, description = description }
+end
+
 ---@param description string
 ---@param order string[]
 ---@param fields table<string, orchflow.Option>
@@ -36,6 +43,7 @@ return group("", {
   "timeline",
   "float",
   "attach",
+  "notify",
   "icons",
   "keys",
 }, {
@@ -100,7 +108,7 @@ return group("", {
       least = 0.2,
       most = 1,
       default = 0.9,
-      description = "Most width of a float, as a share of the editor's.",
+      description = "Most width of a float, as a share of the editor's; 80 columns are never too many.",
     },
     height = {
       kind = "number",
@@ -116,7 +124,13 @@ return group("", {
       description = "Border of a float, as |nvim_open_win()| names it.",
     },
   }),
-  attach = group("Windows that show an agent.", { "split", "size" }, {
+  attach = group("Windows that show an agent.", { "where", "split", "size", "winbar" }, {
+    where = {
+      kind = "choice",
+      values = { "split", "tab", "float", "pane" },
+      default = "split",
+      description = "Where `:Orchflow attach` shows an agent: a split, a tab page, a float, or its tmux pane.",
+    },
     split = {
       kind = "choice",
       values = { "right", "left", "below", "above" },
@@ -128,24 +142,49 @@ return group("", {
       least = 0.1,
       most = 0.9,
       default = 0.45,
-      description = "Size of the window, as a share of the editor's width or height.",
+      description = "Size of the window, as a share of the editor's width or height. At a side it never leaves "
+        .. "the editor less than 100 columns; where that cannot be, a window asked for opens below.",
+    },
+    winbar = {
+      kind = "boolean",
+      default = true,
+      description = "Whether such a window has a winbar with the agent's state.",
     },
   }),
-  icons = group(
-    "What marks an agent's state; any short text.",
-    { "waiting", "unknown", "working", "starting", "idle", "done", "failed", "stopped", "exited" },
+  notify = group(
+    "What you are told of, wherever you are in the editor; once for each change.",
+    { "approval", "question", "failed", "undelivered", "finished" },
     {
-      waiting = { kind = "string", default = "!", description = "It waits for the human." },
-      unknown = { kind = "string", default = "?", description = "Nobody can say." },
-      working = { kind = "string", default = ">", description = "It works." },
-      starting = { kind = "string", default = ".", description = "It starts." },
-      idle = { kind = "string", default = "-", description = "It has nothing to do." },
-      done = { kind = "string", default = "+", description = "Its turn is done." },
-      failed = { kind = "string", default = "x", description = "Its turn failed." },
-      stopped = { kind = "string", default = "#", description = "It was stopped." },
-      exited = { kind = "string", default = "#", description = "Its program ended." },
+      approval = told("An agent asks for a permission."),
+      question = told("An agent waits for you in its terminal."),
+      failed = told("An agent failed."),
+      undelivered = told("A prompt did not arrive."),
+      finished = told("An agent is done, and has hunks you have not seen."),
     }
   ),
+  icons = group("What marks an agent's state; any short text.", {
+    "waiting",
+    "unknown",
+    "working",
+    "starting",
+    "paused",
+    "idle",
+    "done",
+    "failed",
+    "stopped",
+    "exited",
+  }, {
+    waiting = { kind = "string", default = "!", description = "It waits for the human." },
+    unknown = { kind = "string", default = "?", description = "Nobody can say." },
+    working = { kind = "string", default = ">", description = "It works." },
+    starting = { kind = "string", default = ".", description = "It starts." },
+    paused = { kind = "string", default = "=", description = "You paused it." },
+    idle = { kind = "string", default = "-", description = "It has nothing to do." },
+    done = { kind = "string", default = "+", description = "Its turn is done." },
+    failed = { kind = "string", default = "x", description = "Its turn failed." },
+    stopped = { kind = "string", default = "#", description = "It was stopped." },
+    exited = { kind = "string", default = "#", description = "Its program ended." },
+  }),
   keys = group("Buffer-local keys; `false` leaves a key alone. There are no global ones.", {
     "accept",
     "reject",

@@ -199,8 +199,9 @@ local current ---@type orchflow.Timeline?
 
 --- Opens the timeline, or gives the open one another filter.
 ---@param filter orchflow.Filter
-function M.open(filter)
-  if current and current.float:is_open() then
+---@param window? integer a window to fill in place of a float
+function M.open(filter, window)
+  if current and current.float:is_open() and not window then
     vim.api.nvim_set_current_win(current.float.window)
     refilter(current, filter)
     return
@@ -212,6 +213,7 @@ function M.open(filter)
     name = "timeline",
     title = "Timeline",
     full = true,
+    window = window,
     keys = keys(timeline),
     closed = function()
       if stop then

@@ -27,92 +27,6 @@ return function(it, tests)
     child:lua(STATUS, tests.root)
   end
 
-  it("opens the dashboard as an ordinary buffer that q closes", function(child)
-    prepare(child)
-    local before = child:api("nvim_get_current_win")
-    child:cmd("Orchflow")
-    child:wait("it is drawn", [[return vim.fn.search("claude", "n") > 0]])
-    tests.equal(
-      child:lua("return { vim.bo.buftype, vim.bo.filetype, vim.bo.modifiable }"),
-      { "nofile", "orchflow", false }
-    )
-    tests.equal(
-      child:lua([[return vim.api.nvim_win_get_config(0).title[1][1] ]]),
-      " orchflow  not connected "
-    )
-    local copy = vim.fn.tempname()
-    child:cmd("write " .. copy)
-    tests.contains(table.concat(vim.fn.readfile(copy), "\n"), "claude")
-    child:keys("/codex<CR>")
-    child:wait("the search found it", [[return vim.fn.getline("."):find("codex") ~= nil]])
-    child:keys("q")
-    child:wait("it is closed", "return vim.api.nvim_get_current_win() == ...", before)
-  end)
-
-  it("follows what the host pushes, and keeps the cursor on its agent", function(child)
-    prepare(child)
-    child:cmd("Orchflow status")
-    child:wait("it is drawn", [[return vim.fn.search("codex", "w") > 0]])
-    child:lua([[
-      status.agents[2].status, status.agents[2].waiting_for, status.host = "waiting", "approval", nil
-      client.receive({ { kind = "status", status = status } })
-    ]])
-    child:wait("codex stands first", [[return vim.fn.getline(3):find("! codex", 1, true)]])
-    tests.contains(child:lua("return vim.fn.getline('.')"), "codex")
-    tests.equal(child:lua("return client.store().status.host.memory_bytes"), 14000000)
-  end)
-
-  it("opens once, and fits the screen again when that changes", { tui = true }, function(child)
-    prepare(child)
-    child:cmd("Orchflow status")
-    child:wait("it is drawn", [[return vim.fn.search("claude", "n") > 0]])
-    child:cmd("wincmd p")
-    child:cmd("Orchflow status")
-    tests.equal(child:lua("return #vim.api.nvim_list_wins()"), 2)
-    child:cmd("set columns=50 lines=12")
-    child:wait("it fits", "return vim.api.nvim_win_get_width(0) <= 50")
-    tests.equal(child:api("nvim_get_mode").blocking, false)
-  end)
-
-  it("leaves nothing behind when it closes", function(child)
-    prepare(child)
-    child:cmd("Orchflow status")
-    child:wait("it is drawn", [[return vim.fn.search("claude", "n") > 0]])
-    child:cmd("close")
-    child:lua([[client.receive({ { kind = "status", status = status } })]])
-    child:lua([[vim.wait(50, function() return false end)]])
-    tests.equal(child:messages(), "")
-    tests.equal(
-      child:lua([[
-      return #vim.tbl_filter(function(buffer)
-        return vim.api.nvim_buf_get_name(buffer):find("orchflow://", 1, true) ~= nil
-      end, vim.api.nvim_list_bufs())
-    ]]),
-      0
-    )
-  end)
-
-  it("goes from an agent's line to what belongs to it", function(child)
-    prepare(child)
-    child:lua([[
-      executed = {}
-      require("orchflow.command").execute = function(line) executed[#executed + 1] = line end
-    ]])
-    for _, key in ipairs({ "<CR>", "p", "v", "t", "S" }) do
-      child:cmd("Orchflow status")
-      child:wait("it is drawn", [[return vim.fn.search("> claude", "w") > 0]])
-      child:keys(key)
-    end
-    child:wait("all was done", "return #executed == 5")
-    tests.equal(child:lua("return executed"), {
-      "attach 7/claude",
-      "send 7/claude",
-      "review --agent 7/claude",
-      "timeline agent:7/claude",
-      "stop 7/claude",
-    })
-  end)
-
   it("opens the timeline at its end and follows it there", function(child)
     prepare(child)
     child:lua([[
@@ -217,26 +131,6 @@ return function(it, tests)
     child:wait("it is filled", [[return vim.fn.line("$") == 3 and vim.bo.filetype == "orchflow"]])
     child:keys("<CR>")
     child:wait("the file is open", [[return vim.fn.expand("%:t") == "one.txt"]])
-  end)
-
-  it("answers approvals", function(child)
-    prepare(child)
-    child:lua([[
-      approvals = { { id = "a_4", agent = "codex", run = 7, tool = "Bash", summary = "Bash: npm i", input = {},
-        requested_at = 0, state = "pending" } }
-      stub.answers.approvals = function() return { approvals = vim.deepcopy(approvals) } end
-      stub.answers.approve = function(params) approvals = {}; return { id = params.id, state = "allowed" } end
-      stub.answers.deny = function(params) denied = params; return { id = params.id, state = "denied" } end
-      vim.ui.input = function(_, done) done("no") end
-    ]])
-    child:cmd("Orchflow approvals")
-    child:wait("it is drawn", [[return vim.fn.getline(1):find("a_4") ~= nil]])
-    child:keys("n")
-    child:wait_message("orchflow: a_4 denied")
-    tests.equal(child:lua("return denied"), { id = "a_4", reason = "no" })
-    child:keys("y")
-    child:wait_message("orchflow: a_4 allowed")
-    child:wait("it is gone", [[return vim.fn.getline(1):find("nobody asks") ~= nil]])
   end)
 
   it("lists kinds of agents, the log, and what was cleaned", function(child)
