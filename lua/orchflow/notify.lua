@@ -67,8 +67,12 @@ end
 --- Says whether `vim.notify` is Neovim's own, which may ask for Enter.
 ---@return boolean
 local function is_plain()
-  local source = debug.getinfo(vim.notify, "S").source
-  return source:find("vim/_", 1, true) ~= nil or source:find("_core/", 1, true) ~= nil
+  -- What is built into the program says its module (0.10), or nothing at all.
+  local source = debug.getinfo(vim.notify, "S").source:gsub("^[@=]", "")
+  local runtime = vim.env.VIMRUNTIME or ""
+  return source == "?"
+    or source:find("^vim/_") ~= nil
+    or (runtime ~= "" and vim.startswith(source, runtime))
 end
 
 ---@param told { kind: string, line: string }[]

@@ -307,6 +307,7 @@ function M.open(wanted, agent_key)
     name = "approvals",
     title = "Approvals",
     keys = keys(state),
+    width = 78,
     wrap = true,
     closed = function()
       for _, stop in ipairs(stops) do

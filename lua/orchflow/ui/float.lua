@@ -22,6 +22,7 @@ local namespace = vim.api.nvim_create_namespace("orchflow_float")
 ---@field full? boolean whether it takes all the room a float may have
 ---@field place? "float"|"split"|"tab" where it opens; a float where nothing is said
 ---@field window? integer a window to fill in place of any of them
+---@field width? integer cells it takes at least, where the editor has them
 ---@field wrap? boolean whether long lines are wrapped, so that nothing of them is hidden
 
 ---@class orchflow.Float
@@ -352,8 +353,11 @@ function Float:fit()
     return
   end
   -- A frame keeps its width while it is open, so that a clock that ticks does not move it.
-  self.width =
-    math.max(self.width or 0, widest(self.page), text.width(footer(self.options.keys or {})))
+  self.width = math.max(
+    self.width or self.options.width or 0,
+    widest(self.page),
+    text.width(footer(self.options.keys or {}))
+  )
   local height = #self.page.lines
   if self.options.wrap then
     height = 0

@@ -48,30 +48,49 @@ local function add(page, name, value, group)
   end
 end
 
---- Finds lines within lines.
----@param haystack string[]
----@param needle string[]
----@return integer? first 1-based
-local function find_lines(haystack, needle)
-  for first = 1, #haystack - #needle + 1 do
-    local same = true
-    for offset = 1, #needle do
-      -- A change may begin and end within a line.
-      local line, part = haystack[first + offset - 1], needle[offset]
-      local fits = line == part
-        or offset == 1 and vim.endswith(line, part)
-        or offset == #needle and vim.startswith(line, part)
-        or #needle == 1 and line:find(part, 1, true) ~= nil
-      same = same and fits
-      if not same then
-        break
-      end
-    end
-    if same then
-      return first
-    end
+---@param lines string
+---@return string[]
+local function split(lines)
+  return lines ~= "" and vim.split(lines, "\n", { plain = true }) or {}
+end
+
+---@class orchflow.PlacedEdit
+---@field removed string[]
+---@field added string[]
+---@field first? integer the line at which it begins, 1-based; nil where the file is not known
+---@field before string[] the lines above it
+---@field after string[] the lines below it
+
+--- Places a replacement in a file: as whole lines, with some lines around them.
+---@param file? string[]
+---@param old string
+---@param new string
+---@return orchflow.PlacedEdit
+local function placed(file, old, new)
+  local whole = file and table.concat(file, "\n") or ""
+  local from, to = nil, nil
+  if old ~= "" then
+    from, to = whole:find(old, 1, true)
   end
-  return nil
+  if not from then
+    return { removed = split(old), added = split(new), before = {}, after = {} }
+  end
+  -- What is replaced may begin and end within a line.
+  local head = whole:sub(1, from - 1):match("[^\n]*$")
+  local tail = whole:sub(to + 1):match("^[^\n]*")
+  local _, above = whole:sub(1, from - #head - 1):gsub("\n", "")
+  local removed = split(head .. old .. tail)
+  return {
+    removed = removed,
+    added = split(head .. new .. tail),
+    first = above + 1,
+    before = vim.list_slice(file --[[@as string[] ]], math.max(1, above + 1 - CONTEXT), above),
+    after = vim.list_slice(
+      file --[[@as string[] ]],
+      above + #removed + 1,
+      above + #removed + CONTEXT
+    ),
+  }
 end
 
 ---@param page orchflow.Page
@@ -90,23 +109,18 @@ end
 ---@param old any
 ---@param new any
 local function add_edit(page, file, old, new)
-  local removed = tostring(old or "") ~= "" and vim.split(tostring(old), "\n", { plain = true })
-    or {}
-  local added = tostring(new or "") ~= "" and vim.split(tostring(new), "\n", { plain = true }) or {}
-  local first = file and #removed > 0 and find_lines(file, removed) or nil
-  for line = first and math.max(1, first - CONTEXT) or 1, first and first - 1 or 0 do
-    add_code(page, line, " ", file[line])
+  local edit = placed(file, tostring(old or ""), tostring(new or ""))
+  local number = edit.first and edit.first - #edit.before
+  local function add_all(lines, sign, group, counts)
+    for _, line in ipairs(lines) do
+      add_code(page, counts and number or nil, sign, line, group)
+      number = counts and number and number + 1 or number
+    end
   end
-  for index, line in ipairs(removed) do
-    add_code(page, first and first + index - 1, "-", line, "OrchflowRemoved")
-  end
-  for _, line in ipairs(added) do
-    add_code(page, nil, "+", line, "OrchflowAdded")
-  end
-  local last = first and first + #removed - 1
-  for line = last and last + 1 or 1, last and math.min(#file, last + CONTEXT) or 0 do
-    add_code(page, line, " ", file[line])
-  end
+  add_all(edit.before, " ", nil, true)
+  add_all(edit.removed, "-", "OrchflowRemoved", true)
+  add_all(edit.added, "+", "OrchflowAdded", false)
+  add_all(edit.after, " ", nil, true)
 end
 
 --- Gives the path an approval is about.
