@@ -101,18 +101,19 @@ local function clean_up(place)
 end
 
 local function on_closed()
-  for tab, place in pairs(entered) do
-    if not vim.api.nvim_tabpage_is_valid(tab) then
-      entered[tab] = nil
-      if leaving == tab and vim.api.nvim_tabpage_is_valid(place.origin) then
-        vim.api.nvim_set_current_tabpage(place.origin)
-      end
-      -- Its windows are gone, but the command that closed them has not ended yet.
-      vim.schedule(function()
+  local left = leaving
+  -- The command that closes a tab page has not ended yet, and on 0.10 its handle still counts.
+  vim.schedule(function()
+    for tab, place in pairs(entered) do
+      if not vim.api.nvim_tabpage_is_valid(tab) then
+        entered[tab] = nil
+        if left == tab and vim.api.nvim_tabpage_is_valid(place.origin) then
+          vim.api.nvim_set_current_tabpage(place.origin)
+        end
         clean_up(place)
-      end)
+      end
     end
-  end
+  end)
 end
 
 --- Labels the windows of an entered tab page, so that nobody takes the agent's files for their own.

@@ -65,7 +65,11 @@ local function with_sizes_kept(action)
   local before = vim.o.equalalways
   vim.o.equalalways = false
   local ok, problem = pcall(action)
+  -- To set it makes all windows equal at once.
+  local sizes = vim.fn.winrestcmd()
   vim.o.equalalways = before
+  vim.cmd(sizes)
+  vim.cmd(sizes)
   if not ok then
     error(problem, 0)
   end
@@ -223,6 +227,7 @@ local function open_split(layout, agents)
           layout.windows[#layout.windows + 1] = window
         elseif window then
           vim.api.nvim_win_close(window, true)
+          restore(layout.saved)
           return
         else
           left[#left + 1] = agent.key
