@@ -80,6 +80,12 @@ function M.phase()
   return link.phase, link.host_pid
 end
 
+--- Says whether the host has left a request without an answer for so long that what is known may be old.
+---@return boolean
+function M.is_silent()
+  return link.told_silent
+end
+
 --- Calls a function at each push of a kind: `status`, `events`, or `link` when the connection changes.
 ---@param kind "status"|"events"|"link"
 ---@param listener fun(payload: any)

@@ -37,6 +37,15 @@ local function read_lines(path)
   return ok and lines or nil
 end
 
+--- Gives a path as the agent means it: what is relative stands in its worktree, not in the human's tree.
+---@param path string
+---@param agent? orchflow.Agent
+---@return string
+local function as_the_agent_has_it(path, agent)
+  local is_relative = path:sub(1, 1) ~= "/"
+  return is_relative and agent and agent.worktree and vim.fs.joinpath(agent.worktree, path) or path
+end
+
 ---@param approval orchflow.Approval
 ---@return orchflow.Agent?
 local function agent_of(approval)
@@ -72,7 +81,9 @@ local function draw(state)
   local page = view.page(approval, {
     agent = agent,
     answered = not index and (state.answered[approval.id] or "answered elsewhere") or nil,
-    read = read_lines,
+    read = function(path)
+      return read_lines(as_the_agent_has_it(path, agent))
+    end,
   })
   for line = 1, #page.lines do
     page.rows[line] = approval
@@ -236,9 +247,7 @@ local function open_file(state)
     return
   end
   local agent = agent_of(approval)
-  if path:sub(1, 1) ~= "/" and agent and agent.worktree then
-    path = vim.fs.joinpath(agent.worktree, path)
-  end
+  path = as_the_agent_has_it(path, agent)
   if not vim.uv.fs_stat(path) then
     message.info(("orchflow: %s is not there yet"):format(text.clean(path)))
     return

@@ -198,7 +198,10 @@ function M.open(query, window)
         room = room,
         runs_above = true,
       })
-      opened:show(page, float.title(view.title(status, client.phase(), room)))
+      opened:show(
+        page,
+        float.title(view.title(status, client.is_silent() and "silent" or client.phase(), room))
+      )
     end
   end
   local function ask()

@@ -75,14 +75,15 @@ end
 ---@param width? integer
 ---@return string
 local function footer(keys, width)
-  local line, last = " ", "q close"
-  for _, key in ipairs(keys) do
-    local word = ("%s %s  "):format(key.key, key.description)
-    if not key.hidden and text.width(line .. word .. last) <= (width or math.huge) then
+  local line = ""
+  local all = vim.list_extend(vim.list_slice(keys, 1), { { key = "q", description = "close" } })
+  for _, key in ipairs(all) do
+    local word = (line == "" and " %s %s" or "  %s %s"):format(key.key, key.description)
+    if not key.hidden and text.width(line .. word) < (width or math.huge) then
       line = line .. word
     end
   end
-  return line .. last
+  return line .. " "
 end
 
 ---@param title string|fun(width: integer): string[][]

@@ -408,6 +408,7 @@ end
 local PHASES = {
   connecting = "connecting",
   retrying = "host lost, connecting again",
+  silent = "host does not answer, this may be old",
 }
 
 --- Gives the dashboard's title: what all of it is about at the left, the host and its memory at the right.

@@ -251,6 +251,20 @@ return function(it, tests)
     child:wait("the pane is in front", [[return focused == "7/codex"]])
   end)
 
+  it("reads a relative path in the agent's worktree, not in the human's tree", function(child)
+    child:lua(PREPARE, tests.root)
+    local folder = vim.fn.tempname()
+    vim.fn.mkdir(folder, "p")
+    vim.fn.writefile({ "before", "x a y" }, folder .. "/one.txt")
+    child:lua(
+      [[client.store().status.agents[1].worktree = ...; table.remove(approvals, 1)]],
+      folder
+    )
+    child:cmd("Orchflow approvals")
+    child:wait("it is drawn", [[return vim.fn.search("2 - x a y", "nw") > 0]])
+    tests.contains(table.concat(child:lines(), "\n"), "+ x b y")
+  end)
+
   it("says when an answer is refused, and stays", function(child)
     open(child)
     child:lua([[

@@ -110,6 +110,7 @@ return function(it, tests)
       return page(child, "return { view.title(" .. code .. ", options.room) }", room)
     end
     tests.equal(title("nil, 'retrying'"), { "orchflow", "host lost, connecting again  g?" })
+    tests.equal(title("nil, 'silent'")[2], "host does not answer, this may be old  g?")
     tests.equal(
       title("status, 'connected'"),
       { 'orchflow  run 7 "Make it work"  base main@a1b2c3', "host ok 14 MB  g?" }
