@@ -90,7 +90,9 @@ function M.go(skip)
     end
     shown = standing
     message.info(("%s (%d of %d)"):format(M.words(list[index]), index, #list))
-    open(list[index])
+    require("orchflow.ui.steady").when_safe("next", function()
+      open(list[index])
+    end)
   end)
 end
 

@@ -104,7 +104,7 @@ local function show(state, approval)
   if is_other and state.float:is_open() then
     vim.api.nvim_win_set_cursor(state.float.window, { 1, 0 })
     if was_shown then
-      state.float:unsettle()
+      state.float.guard:moved()
     end
   end
 end

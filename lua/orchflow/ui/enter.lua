@@ -250,7 +250,9 @@ function M.open(name)
         hint = "it is made when the agent starts, and removed by :Orchflow clean",
       }, "orchflow: enter")
     else
-      enter(agent)
+      require("orchflow.ui.steady").when_safe("enter", function()
+        enter(agent)
+      end)
     end
   end)
 end

@@ -1,5 +1,6 @@
 --- A float that is an ordinary scratch buffer: `/`, `y` and `:w file` work in it, `q` closes it.
 
+local steady = require("orchflow.ui.steady")
 local text = require("orchflow.view.text")
 
 local M = {}
@@ -12,7 +13,7 @@ local namespace = vim.api.nvim_create_namespace("orchflow_float")
 ---@field action fun(row: any, float: orchflow.Float)
 ---@field long? string said where there is more room than in the footer
 ---@field hidden? boolean left out of the footer
----@field decides? boolean whether it decides or ends something, and waits until the line under the cursor stands still
+---@field decides? boolean ignored for a moment after its row has moved, see `ui/steady.lua`
 
 ---@class orchflow.FloatOptions
 ---@field name string names the buffer and keeps the float single
@@ -31,13 +32,11 @@ local namespace = vim.api.nvim_create_namespace("orchflow_float")
 ---@field options orchflow.FloatOptions
 ---@field title string|fun(width: integer): string[][]
 ---@field page? orchflow.Page
----@field moved_at? number milliseconds; when what stands under the cursor became something else by itself
 ---@field searched? boolean whether the human searched in it, so that `n` goes on with that
+---@field guard orchflow.Guard of what stands on the cursor's line
 local Float = {}
 Float.__index = Float
 
---- Milliseconds for which keys that decide are ignored after the line under the cursor changed by itself.
-M.steady_ms = 300
 --- Cells that a float may always take, where the editor has them.
 local LEAST_ROOM = 78
 
@@ -141,17 +140,6 @@ end
 function Float:row()
   local line = vim.api.nvim_win_get_cursor(self.window)[1]
   return self.page and self.page.rows[line]
-end
-
---- Says whether what stands under the cursor has stood there long enough to be meant.
----@return boolean
-function Float:is_steady()
-  return not self.moved_at or vim.uv.hrtime() / 1e6 - self.moved_at >= M.steady_ms
-end
-
---- Notes that what is under the cursor has become something else without the human's doing.
-function Float:unsettle()
-  self.moved_at = vim.uv.hrtime() / 1e6
 end
 
 --- Gives how many cells its lines may have.
@@ -298,6 +286,17 @@ function Float:show(page, title)
   if not self:is_open() then
     return
   end
+  -- A line typed in the float, or text selected in it, is not to be disturbed by a clock that ticks.
+  local busy = vim.api.nvim_get_current_win() == self.window
+    and self.page ~= nil
+    and not steady.is_by_hand()
+    and not steady.is_safe()
+  if busy then
+    steady.when_safe("float " .. self.options.name, function()
+      self:show(page, title)
+    end)
+    return
+  end
   self.title = title or self.title
   local cursor = vim.api.nvim_win_get_cursor(self.window)
   local line, is_same = follow(self.page, page, cursor[1])
@@ -305,7 +304,7 @@ function Float:show(page, title)
   vim.api.nvim_buf_clear_namespace(self.buffer, namespace, 0, -1)
   place_highlights(self.buffer, page, 0)
   if self.page and not (is_same and line == cursor[1]) then
-    self:unsettle()
+    self.guard:moved()
   end
   self.page = page
   if line ~= cursor[1] then
@@ -452,11 +451,10 @@ local function map_keys(float)
     float:help()
   end)
   for _, key in ipairs(float.options.keys or {}) do
-    map(key.key, key.description, function()
-      if not key.decides or float:is_steady() then
-        key.action(float:row(), float)
-      end
-    end)
+    local function act()
+      steady.by_hand(key.action, float:row(), float)
+    end
+    map(key.key, key.description, key.decides and float.guard:wrap(act) or act)
   end
 end
 
@@ -491,10 +489,13 @@ function M.open(options)
   for name, value in pairs({ wrap = options.wrap == true, linebreak = false, cursorline = true }) do
     vim.api.nvim_set_option_value(name, value, { win = window, scope = "local" })
   end
-  local float = setmetatable(
-    { buffer = buffer, window = window, options = options, title = options.title },
-    Float
-  )
+  local float = setmetatable({
+    buffer = buffer,
+    window = window,
+    options = options,
+    title = options.title,
+    guard = steady.guard(),
+  }, Float)
   open_floats[options.name] = float
   if window == options.window or options.place == "split" or options.place == "tab" then
     float:say_title()

@@ -244,7 +244,7 @@ local function open_activity()
   require("orchflow.ui.dashboard").open({}, window)
   local below = vim.api.nvim_open_win(0, false, { split = "below", win = window })
   vim.api.nvim_win_set_height(window, math.max(6, math.floor(vim.o.lines * 0.4)))
-  require("orchflow.ui.timeline").open({}, below)
+  require("orchflow.ui.timeline").open(assert(require("orchflow.filter").parse({})), below)
   if vim.api.nvim_win_is_valid(window) then
     vim.api.nvim_set_current_win(window)
   end
@@ -272,14 +272,16 @@ local function open(name)
       message.info("orchflow: no agent lives; :Orchflow swarm starts some")
       return
     end
-    current = layout
-    layout.origin = vim.api.nvim_get_current_tabpage()
-    if name == "terminal" then
-      open_terminals(living)
-      layout.tab = vim.api.nvim_get_current_tabpage()
-    else
-      open_split(layout, living)
-    end
+    require("orchflow.ui.steady").when_safe("layout", function()
+      current = layout
+      layout.origin = vim.api.nvim_get_current_tabpage()
+      if name == "terminal" then
+        open_terminals(living)
+        layout.tab = vim.api.nvim_get_current_tabpage()
+      else
+        open_split(layout, living)
+      end
+    end)
   end)
 end
 

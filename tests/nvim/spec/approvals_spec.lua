@@ -28,12 +28,12 @@ return function(it, tests)
     function title()
       return table.concat(vim.tbl_map(function(chunk) return chunk[1] end, vim.api.nvim_win_get_config(0).title))
     end
-    float = require("orchflow.ui.float")
+    steady = require("orchflow.ui.steady")
   ]]
 
   local function open(child, steady_ms)
     child:lua(PREPARE, tests.root)
-    child:lua("float.steady_ms = ...", steady_ms or 0)
+    child:lua("steady.still_ms = ...", steady_ms or 0)
     child:cmd("Orchflow approvals")
     child:wait("it is drawn", [[return vim.fn.search("npm i", "nw") > 0]])
   end
@@ -185,7 +185,7 @@ return function(it, tests)
   it("allows nothing of which the end was not on the screen", { tui = true }, function(child)
     child:lua(PREPARE, tests.root)
     child:lua([[
-      float.steady_ms = 0
+      steady.still_ms = 0
       local lines = {}
       for number = 1, 200 do lines[number] = "echo " .. number end
       approvals[1].input.command = table.concat(lines, "\n")

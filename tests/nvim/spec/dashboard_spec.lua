@@ -293,7 +293,7 @@ return function(it, tests)
       end
       vim.ui.select = function(choices, options, done) done(choices[choice], choice) end
       choice = 1
-      require("orchflow.ui.float").steady_ms = 0
+      require("orchflow.ui.steady").still_ms = 0
     ]])
     child:keys("P")
     child:wait_message("claude: paused; its prompts wait")
