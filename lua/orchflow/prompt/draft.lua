@@ -75,4 +75,39 @@ function M.remove(key)
   vim.uv.fs_unlink(M.path(key))
 end
 
+--- Gives what a prompt begins with: its draft, then what it was opened with, where that is not in it yet.
+---@param key string
+---@param lines string[]
+---@return string[] lines
+---@return orchflow.Draft? restored
+function M.beginning(key, lines)
+  local kept = M.load(key)
+  if not kept then
+    return lines, nil
+  end
+  local whole, part = table.concat(kept.lines, "\n"), vim.trim(table.concat(lines, "\n"))
+  if part == "" or whole:find(part, 1, true) then
+    return kept.lines, kept
+  end
+  local both = vim.list_extend({}, kept.lines)
+  return vim.list_extend(both, vim.list_extend({ "" }, lines)), kept
+end
+
+--- Tells the human that a draft is back, and what is doubtful about it.
+---@param kept orchflow.Draft
+function M.tell(kept)
+  local when = os.date("%H:%M", kept.at)
+  if kept.sending then
+    require("orchflow.ui.message").warn(
+      ("orchflow: Neovim ended at %s while this was being sent; see :Orchflow timeline type:prompt"):format(
+        when
+      )
+    )
+  else
+    require("orchflow.ui.message").info(
+      ("orchflow: your draft of %s is back; :q! throws it away"):format(when)
+    )
+  end
+end
+
 return M

@@ -4,6 +4,7 @@
 --- The text is kept as a draft on disk while it is written. Neovim never counts the buffer as modified, so `:wa`,
 --- `:wqa`, `:qa`, `:bufdo` and plugins that save by themselves pass it by: only a write that was asked for in it sends.
 
+local asked = require("orchflow.prompt.asked")
 local draft = require("orchflow.prompt.draft")
 local message = require("orchflow.ui.message")
 local steady = require("orchflow.ui.steady")
@@ -12,11 +13,6 @@ local M = {}
 
 local SAVE_AFTER_MS = 200
 
---- Commands that write or leave many buffers: a write that happens under one was not asked for in the prompt.
-local MANY = {}
-for name in ("wall wqall xall quitall bufdo windo tabdo argdo cdo cfdo ldo lfdo"):gmatch("%a+") do
-  MANY[name] = true
-end
 --- Commands that need the buffer to count as modified, to do what they are meant to.
 local NEEDS_MODIFIED = { xit = true, exit = true, update = true, quit = true }
 --- Commands that throw the text away where they have a `!`.
@@ -48,11 +44,6 @@ local THROWS_AWAY = { quit = true, close = true, bdelete = true, bwipeout = true
 local prompts = {}
 --- Prompts on their way, by key; their windows may be closed already.
 local flying = {} ---@type table<string, boolean>
---- The prompt the human has been in since the editor last waited for a key; a walk through windows and buffers, as
---- `:windo` makes it, leaves it.
-local settled ---@type integer?
-local many = false
-
 ---@param prompt orchflow.Prompt
 ---@return string[]
 local function lines_of(prompt)
@@ -187,66 +178,36 @@ local function write_to(prompt, path)
   end
 end
 
----@return orchflow.Prompt? prompt the human is in
-local function current()
-  return prompts[vim.api.nvim_get_current_buf()]
-end
-
---- Looks at a command line that is about to run in a prompt.
-local function look_at_command()
-  local prompt = current()
-  if vim.v.event.abort or vim.fn.getcmdtype() ~= ":" then
-    return
-  end
-  local ok, parsed = pcall(vim.api.nvim_parse_cmd, vim.fn.getcmdline(), {})
-  local name = ok and parsed.cmd or ""
-  many = MANY[name] == true
-  settled = not many and vim.api.nvim_get_current_buf() or settled
+--- Prepares a prompt for a command line that is about to run in it.
+---@param name string
+---@param bang boolean
+local function before_command(name, bang)
+  local prompt = prompts[vim.api.nvim_get_current_buf()]
   if not prompt or prompt.sending then
     return
-  elseif parsed.bang and THROWS_AWAY[name] then
+  elseif bang and THROWS_AWAY[name] then
     prompt.thrown_away = true
   elseif NEEDS_MODIFIED[name] and not is_empty(lines_of(prompt)) then
     vim.bo[prompt.buffer].modified = true
   end
 end
 
-local group ---@type integer?
-
---- Watches the editor while there is a prompt.
-local function watch()
-  if group then
-    return
+--- Takes back what a command line that has run was prepared for.
+---@param buffer integer
+local function after_command(buffer)
+  local prompt = prompts[buffer]
+  if prompt then
+    prompt.thrown_away = false
+    if vim.bo[buffer].modified then
+      vim.bo[buffer].modified = false
+    end
   end
-  group = vim.api.nvim_create_augroup("orchflow_prompt", { clear = true })
-  vim.api.nvim_create_autocmd("CmdlineLeave", {
-    group = group,
-    desc = "See what is asked for in a prompt",
-    callback = look_at_command,
-  })
-  vim.api.nvim_create_autocmd("SafeState", {
-    group = group,
-    desc = "See where the human is",
-    callback = function()
-      settled, many = vim.api.nvim_get_current_buf(), false
-      local prompt = prompts[settled]
-      if prompt then
-        prompt.thrown_away = false
-        if vim.bo[settled].modified then
-          vim.bo[settled].modified = false
-        end
-      end
-    end,
-  })
-  vim.api.nvim_create_autocmd("VimLeavePre", {
-    group = group,
-    desc = "Keep what is being written",
-    callback = function()
-      for _, prompt in pairs(prompts) do
-        save(prompt)
-      end
-    end,
-  })
+end
+
+local function save_all()
+  for _, prompt in pairs(prompts) do
+    save(prompt)
+  end
 end
 
 ---@param prompt orchflow.Prompt
@@ -276,9 +237,8 @@ local function gone(prompt)
       end
     end
   end)
-  if next(prompts) == nil and group then
-    vim.api.nvim_del_augroup_by_id(group)
-    group, settled, many = nil, nil, false
+  if next(prompts) == nil then
+    asked.forget()
   end
 end
 
@@ -295,7 +255,7 @@ local function hook(prompt)
       return
     end
     vim.bo[buffer].modified = false
-    if settled ~= buffer or many then
+    if not asked.is_asked(buffer) then
       save(prompt)
       return
     end
@@ -309,7 +269,7 @@ local function hook(prompt)
   end)
   on({ "InsertLeave", "BufLeave", "WinLeave" }, function(event)
     if event.event ~= "InsertLeave" then
-      settled = nil
+      asked.leave()
     end
     save(prompt)
   end)
@@ -346,38 +306,6 @@ end
 local function fill(prompt, lines)
   vim.api.nvim_buf_set_lines(prompt.buffer, 0, -1, false, lines)
   vim.bo[prompt.buffer].modified = false
-end
-
---- Gives what a prompt begins with: its draft, then what it was opened with, where that is not in it yet.
----@param key string
----@param lines string[]
----@return string[] lines
----@return orchflow.Draft? restored
-local function beginning(key, lines)
-  local kept = draft.load(key)
-  if not kept or flying[key] then
-    return lines, nil
-  end
-  local whole, part = table.concat(kept.lines, "\n"), vim.trim(table.concat(lines, "\n"))
-  if part == "" or whole:find(part, 1, true) then
-    return kept.lines, kept
-  end
-  local both = vim.list_extend({}, kept.lines)
-  return vim.list_extend(both, vim.list_extend({ "" }, lines)), kept
-end
-
----@param kept orchflow.Draft
-local function tell_of(kept)
-  local when = os.date("%H:%M", kept.at)
-  if kept.sending then
-    message.warn(
-      ("orchflow: Neovim ended at %s while this was being sent; see :Orchflow timeline type:prompt"):format(
-        when
-      )
-    )
-  else
-    message.info(("orchflow: your draft of %s is back; :q! throws it away"):format(when))
-  end
 end
 
 ---@param prompt orchflow.Prompt
@@ -431,7 +359,10 @@ function M.open(spec)
   if not pcall(vim.api.nvim_buf_set_name, buffer, "orchflow://prompt/" .. name) then
     pcall(vim.api.nvim_buf_set_name, buffer, ("orchflow://prompt/%s-%d"):format(name, buffer))
   end
-  local lines, kept = beginning(key, spec.lines or {})
+  local lines, kept = spec.lines or {}, nil
+  if not flying[key] then
+    lines, kept = draft.beginning(key, lines)
+  end
   local wanted = math.max(#lines + 2, spec.height or 8)
   local height = math.min(wanted, math.max(4, math.floor(vim.o.lines / 3)))
   local window = vim.api.nvim_open_win(buffer, true, { split = "below", win = -1, height = height })
@@ -447,12 +378,12 @@ function M.open(spec)
   end
   map_keys(prompt)
   show_title(prompt)
-  watch()
-  settled = buffer
+  asked.watch({ command = before_command, settled = after_command, leaving = save_all })
+  asked.enter(buffer)
   require("orchflow.prompt.mention").prepare()
   vim.api.nvim_win_set_cursor(window, { vim.api.nvim_buf_line_count(buffer), 0 })
   if kept then
-    tell_of(kept)
+    draft.tell(kept)
   end
   if is_empty({ lines[#lines] or "" }) then
     vim.cmd.startinsert()
