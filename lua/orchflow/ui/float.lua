@@ -92,7 +92,7 @@ local function title_chunks(title, width)
   if type(title) == "function" then
     return title(width)
   end
-  return { { " " .. text.cut(text.clean(title), width - 2) .. " ", "OrchflowTitle" } }
+  return { { " " .. text.cut(text.clean(title), width - 2) .. " ", "OrchflowFloatTitle" } }
 end
 
 --- Gives what fills a frame's upper border between two parts of a title.
@@ -114,9 +114,9 @@ function M.title(left, right)
     )
     local gap = math.max(0, width - text.width(head) - text.width(tail))
     return {
-      { head, "OrchflowTitle" },
+      { head, "OrchflowFloatTitle" },
       { M.rule():rep(gap), "FloatBorder" },
-      { tail, "OrchflowMuted" },
+      { tail, "OrchflowFloatFooter" },
     }
   end
 end
@@ -130,7 +130,8 @@ local function with_frame(config, title, keys)
   -- A title or a footer needs a border to stand in.
   if config.border ~= "none" and config.border ~= "shadow" then
     config.title = title_chunks(title, config.width)
-    config.footer = { { text.cut(footer(keys, config.width), config.width), "OrchflowMuted" } }
+    config.footer =
+      { { text.cut(footer(keys, config.width), config.width), "OrchflowFloatFooter" } }
   end
   return config
 end
@@ -163,6 +164,18 @@ function Float:close()
   -- The last window of all cannot be closed; what it shows is left instead.
   if not pcall(vim.api.nvim_win_close, self.window, true) then
     pcall(vim.api.nvim_buf_delete, self.buffer, { force = true })
+  end
+end
+
+--- Makes room for what is opened from here: a float closes, a split or a tab page is left for the window before it.
+function Float:leave()
+  if not self:is_open() or vim.api.nvim_win_get_config(self.window).relative ~= "" then
+    self:close()
+    return
+  end
+  vim.cmd.wincmd("p")
+  if vim.api.nvim_get_current_win() == self.window then
+    vim.cmd("aboveleft split")
   end
 end
 
