@@ -7,7 +7,7 @@ local M = {}
 
 ---@return integer microseconds since 1970
 local function now()
-  return require("orchflow.ui.status").now()
+  return require("orchflow.clock").now()
 end
 
 M.why = {

@@ -50,7 +50,7 @@ local function title(timeline, width)
     total = timeline.total,
     live = timeline.live,
     place = row and row.event,
-    today = os.date("%Y-%m-%d", (require("orchflow.ui.status").now() / 1e6)) --[[@as string]],
+    today = os.date("%Y-%m-%d", (require("orchflow.clock").now() / 1e6)) --[[@as string]],
   })
   local rule = float.rule()
   local right = timeline.live and 6 or 0

@@ -63,7 +63,7 @@ end
 --- Shows an answer of the host's `why`.
 ---@param answer orchflow.WhyAnswer
 function M.show(answer)
-  show("why", view.title(answer), view.page(answer, require("orchflow.ui.status").now()))
+  show("why", view.title(answer), view.page(answer, require("orchflow.clock").now()))
 end
 
 --- Shows an answer of the host's `event`.

@@ -8,7 +8,7 @@ return function(it, tests)
       stub = require("stub")
       client = require("orchflow.client")
       require("orchflow").setup({ timeline = options })
-      require("orchflow.ui.status").now = function() return 50e6 end
+      require("orchflow.clock").now = function() return 50e6 end
       function event(seq, fields)
         return vim.tbl_extend("force", { seq = seq, timestamp = seq * 1000000, type = "turn_started",
           agent = seq % 2 == 0 and "claude" or "codex", run = 7, summary = "turn " .. seq, data = {}, paths = {} }, fields or {})
