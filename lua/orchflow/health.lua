@@ -173,7 +173,9 @@ function M.judge(dependency, argv, result)
     )
     return { level = level, line = old, advice = dependency.how }
   end
-  return { level = "ok", line = ("%s %s %s: %s"):format(dependency.name, number, purpose, argv[1]) }
+  -- As the program writes it: a letter may follow the number.
+  local words = vim.trim(result.stdout or ""):match("%d[%w%.%-]*")
+  return { level = "ok", line = ("%s %s %s: %s"):format(dependency.name, words, purpose, argv[1]) }
 end
 
 ---@param finding orchflow.Finding
@@ -189,7 +191,7 @@ local function check_host(path)
   if not result or result.signal == 15 or result.code == 124 then
     health.error(
       "the host does not answer within 5 s",
-      "look at its log: ~/.local/share/orchflow/repos/*/host.log"
+      "look at its log: $XDG_DATA_HOME/orchflow/repos/*/host.log (~/.local/share where that is not set)"
     )
     return false
   end
