@@ -60,7 +60,8 @@ rm -rf -- "$plugin"
 install -d -- "$plugin"
 cp -R -- plugin lua doc "$plugin/"
 rm -f -- "$plugin/doc/tags"
-: >"$plugin/.orchflow-installed"
+# By this the plugin finds its programs where PATH does not lead to them.
+printf '%s\n' "$prefix/bin/orchflow" >"$plugin/.orchflow-installed"
 if nvim=$(command -v nvim); then
   DOC=$plugin/doc "$nvim" --clean --headless -c 'execute "helptags" fnameescape($DOC)' -c qa 2>/dev/null || true
 fi
@@ -74,7 +75,11 @@ say "installed: $bin/orchflow, $bin/orchflow-hook, $plugin"
 [[ -n $stage ]] && exit 0
 case :$PATH: in
   *:"$prefix/bin":*) ;;
-  *) say "note: $prefix/bin is not on your PATH; add it, or tell the plugin: require('orchflow').setup({ binary = '$prefix/bin/orchflow' })" ;;
+  *) say "note: $prefix/bin is not on your PATH: the plugin finds it all the same, your shell does not" ;;
+esac
+case :${XDG_DATA_HOME:-$HOME/.local/share}:${XDG_DATA_DIRS:-/usr/local/share:/usr/share}: in
+  *:"$share":* | *:"$share/":*) ;;
+  *) say "note: Neovim does not look below $share; put this into your init.lua:  vim.opt.packpath:prepend([[$share/nvim/site]])" ;;
 esac
 have nvim && at_least "$(nvim_version nvim)" 0.10 || say "note: Neovim 0.10 or newer is needed for the plugin"
 say "try it: cd into a git repository, nvim, :checkhealth orchflow"

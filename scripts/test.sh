@@ -188,7 +188,11 @@ family_e2e() {
         ((passed += 1))
         count_skips "$log"
         ;;
-      77) skip "$name" "$(tail -n 1 "$log")" ;;
+      77)
+        local why
+        why=$(tail -n 1 "$log")
+        skip "$name" "${why#"skipped: $name: "}"
+        ;;
       *)
         ((failed += 1))
         say "FAILED: $script ($log)"
@@ -204,7 +208,7 @@ family_demo() {
 }
 
 need_git_and_cargo
-apt_install tmux tmux || say "no tmux here and not installed: what needs it is skipped aloud"
+apt_install tmux tmux || say "no tmux here, and it may not be installed: one is fetched instead"
 
 # Fetching waits for the network and building for the processor: side by side.
 {
@@ -237,6 +241,13 @@ cat "$logs/fetch.log" >&2
 [[ -x $deps/nvim-0.12/bin/nvim ]] && export ORCHFLOW_NVIM_012=$deps/nvim-0.12/bin/nvim
 [[ -x $deps/tmux-new/bin/tmux ]] && export ORCHFLOW_TMUX_NEW=$deps/tmux-new/bin/tmux
 [[ -x $deps/claude/node_modules/.bin/claude ]] && export ORCHFLOW_CLAUDE=$deps/claude/node_modules/.bin/claude
+if ! have tmux; then
+  if [[ -x $deps/tmux-new/bin/tmux ]]; then
+    export PATH=$PATH:$deps/tmux-new/bin
+  else
+    say "no tmux here: what needs it is skipped aloud"
+  fi
+fi
 export ORCHFLOW_MOCK_MODEL=$root/tests/support/mock-model/mock_llm.mjs
 
 run_family rust family_rust

@@ -99,7 +99,7 @@ function M.dependencies()
       find = on_path("wezterm", "--version"),
       range = ">=20220000.0.0",
       need = "unused",
-      purpose = "nothing yet: in its panes agents are shown in windows of Neovim, as in any terminal",
+      purpose = "its panes are not used yet; inside it agents are shown in windows of Neovim",
       how = "nothing to do",
     },
     {
@@ -107,7 +107,7 @@ function M.dependencies()
       find = on_path("cargo", "--version"),
       range = ">=1.75.0",
       need = "unused",
-      purpose = "building the binaries from source",
+      purpose = "only to build the binaries from source",
       how = "see https://rustup.rs; not needed where the binaries are installed",
     },
   }
@@ -144,10 +144,13 @@ local LEVELS = { needed = "error", useful = "warn", unused = "info" }
 ---@param result? { code: integer, stdout?: string, stderr?: string }
 ---@return orchflow.Finding
 function M.judge(dependency, argv, result)
-  local level, purpose = LEVELS[dependency.need], ("(for %s)"):format(dependency.purpose)
+  local level = LEVELS[dependency.need]
+  local purpose = ("(%s%s)"):format(level == "info" and "" or "for ", dependency.purpose)
   local wanted = dependency.range:gsub("^>=", ""):gsub("^(%d%d%d%d%d%d%d%d).*", "%1")
   if not argv then
-    local missing = ("%s %s or newer is not found %s"):format(dependency.name, wanted, purpose)
+    local missing = level == "info"
+        and ("%s is not found, and not needed %s"):format(dependency.name, purpose)
+      or ("%s %s or newer is not found %s"):format(dependency.name, wanted, purpose)
     return { level = level, line = missing, advice = level ~= "info" and dependency.how or nil }
   elseif not result or result.code ~= 0 then
     local said = result and vim.trim(result.stderr or ""):match("[^\n]+") or "no answer within 5 s"
@@ -170,7 +173,9 @@ function M.judge(dependency, argv, result)
     )
     return { level = level, line = old, advice = dependency.how }
   end
-  return { level = "ok", line = ("%s %s %s: %s"):format(dependency.name, number, purpose, argv[1]) }
+  -- As the program writes it: a letter may follow the number.
+  local words = vim.trim(result.stdout or ""):match("%d[%w%.%-]*")
+  return { level = "ok", line = ("%s %s %s: %s"):format(dependency.name, words, purpose, argv[1]) }
 end
 
 ---@param finding orchflow.Finding
@@ -186,7 +191,7 @@ local function check_host(path)
   if not result or result.signal == 15 or result.code == 124 then
     health.error(
       "the host does not answer within 5 s",
-      "look at its log: ~/.local/share/orchflow/repos/*/host.log"
+      "look at its log: $XDG_DATA_HOME/orchflow/repos/*/host.log (~/.local/share where that is not set)"
     )
     return false
   end

@@ -25,6 +25,7 @@ local KEPT_EVENTS = 2000
 ---@field living boolean
 ---@field worktree? string
 ---@field approvals? integer
+---@field view_note? string why a view that was wanted is not there
 
 ---@class orchflow.Run
 ---@field run integer
@@ -38,7 +39,8 @@ local KEPT_EVENTS = 2000
 ---@field runs orchflow.Run[]
 ---@field host table
 ---@field seq integer
----@field read_only? string
+---@field read_only? string why the store takes no writes
+---@field warnings? string[] what else the human should know of the store
 
 ---@class orchflow.Event
 ---@field seq integer

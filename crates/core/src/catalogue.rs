@@ -151,8 +151,12 @@ const VIEW: Flag = flag("view", FlagKind::Text, "auto|tmux|nvim|none", "where th
 const INCLUDE_CHANGES: Flag =
     flag("include-changes", FlagKind::OnOff, "", "let uncommitted work go along, as a snapshot, or leave it");
 const AGENT_NAMES: Argument = arg("agents", Arity::Many, true, "agents by name, or all");
-const FILTER: Argument =
-    arg("filter", Arity::Many, false, "agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words");
+const FILTER: Argument = arg(
+    "filter",
+    Arity::Many,
+    false,
+    "agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words",
+);
 const HUNKS: Argument =
     arg("hunks", Arity::Many, false, "hunk ids or their beginnings; - reads them from standard input");
 const HASH: Flag = flag("hash", FlagKind::Text, "HEX", "refuse unless the one hunk has this content hash");
@@ -407,7 +411,12 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "why",
         summary: "say why something is as it is: an agent's status, an event, a hunk, an approval",
-        arguments: &[arg("about", Arity::Optional, false, "an agent, an event's number, a hunk or an approval")],
+        arguments: &[arg(
+            "about",
+            Arity::Optional,
+            false,
+            "an agent, an event's number, a hunk or an approval",
+        )],
         flags: &[JSON],
         example: "why claude",
         callers: Callers::Everyone,
@@ -514,10 +523,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "pick",
         summary: "pick an agent, an event or a hunk with vim.ui.select",
-        arguments: &[
-            arg("what", Arity::One, true, "agents, events or hunks"),
-            FILTER,
-        ],
+        arguments: &[arg("what", Arity::One, true, "agents, events or hunks"), FILTER],
         flags: &[],
         example: "pick hunks agent:claude",
         callers: Callers::Human,

@@ -86,6 +86,20 @@ pub enum Command {
         /// The agents.
         agents: Vec<AgentKey>,
     },
+    /// Opens views of agents that have none there.
+    ShowAgents {
+        /// The agents.
+        agents: Vec<AgentKey>,
+        /// Where.
+        place: ViewPlace,
+    },
+    /// Halts agents, or lets halted ones go on.
+    PauseAgents {
+        /// The agents.
+        agents: Vec<AgentKey>,
+        /// Whether to halt them.
+        pause: bool,
+    },
     /// Takes a hunk into the human's tree.
     AcceptHunk {
         /// The hunk, resolved.

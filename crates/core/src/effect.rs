@@ -134,6 +134,13 @@ pub enum EffectBody {
         /// The agent.
         agent: AgentKey,
     },
+    /// Halts everything an agent started, or lets it go on.
+    PauseAgent {
+        /// The agent.
+        agent: AgentKey,
+        /// Whether to halt it.
+        pause: bool,
+    },
     /// Removes an agent's worktree.
     CleanWorktree {
         /// The agent.
@@ -166,6 +173,11 @@ pub enum Timer {
         agent: AgentKey,
         /// How often it was looked at.
         attempt: u32,
+    },
+    /// An agent that should be ready by now: if it is not, that is shown.
+    ReadyBy {
+        /// The agent.
+        agent: AgentKey,
     },
     /// An agent that is not ready and began to read keys: look at its screen soon, a few times.
     Glance {
@@ -219,6 +231,7 @@ impl EffectBody {
             EffectBody::LaunchAgent { agent, .. }
             | EffectBody::PastePrompt { agent, .. }
             | EffectBody::ReadScreen { agent, .. }
+            | EffectBody::PauseAgent { agent, .. }
             | EffectBody::StopAgent { agent } => EffectKey::Agent(agent.clone()),
             EffectBody::TakeCheckpoint { agent, .. } | EffectBody::CleanWorktree { agent, .. } => {
                 EffectKey::Worktree(agent.clone())
@@ -256,6 +269,8 @@ impl EffectBody {
             EffectBody::RevertHunk { .. } => "revert hunk",
             EffectBody::UndoDecision { .. } => "undo decision",
             EffectBody::StopAgent { .. } => "stop agent",
+            EffectBody::PauseAgent { pause: true, .. } => "pause agent",
+            EffectBody::PauseAgent { pause: false, .. } => "resume agent",
             EffectBody::CleanWorktree { .. } => "clean worktree",
             EffectBody::AnswerHook { .. } => "answer hook",
         }
@@ -354,6 +369,11 @@ pub enum Outcome {
     Undone,
     /// A stop was carried out, or the process was gone already and nothing is known of its end.
     Stopped(Ended),
+    /// An agent is halted, or goes on.
+    Paused {
+        /// How many processes it was done to.
+        processes: u32,
+    },
     /// A worktree is gone.
     Cleaned {
         /// The ref that keeps its last state.

@@ -161,6 +161,16 @@ event_types! {
     AgentStatusChanged = "agent_status_changed",
     /// The human wants an agent ended.
     StopRequested = "stop_requested",
+    /// The human wants an agent halted.
+    PauseRequested = "pause_requested",
+    /// The human wants a halted agent to go on.
+    ResumeRequested = "resume_requested",
+    /// An agent is halted, with everything it started.
+    AgentPaused = "agent_paused",
+    /// An agent goes on.
+    AgentResumed = "agent_resumed",
+    /// An agent could not be halted, or not let go on.
+    PauseFailed = "pause_failed",
     /// An agent's process ended.
     AgentExited = "agent_exited",
     /// An agent's program opened a session.
@@ -169,10 +179,14 @@ event_types! {
     AgentSessionEnded = "agent_session_ended",
     /// An agent's input line turned bracketed paste on or off.
     InputModeChanged = "input_mode_changed",
+    /// The human wants a view of an agent that has none.
+    ViewRequested = "view_requested",
     /// A view of an agent was opened.
     ViewOpened = "view_opened",
     /// A view of an agent is gone.
     ViewClosed = "view_closed",
+    /// A view of an agent was wanted and could not be opened.
+    ViewNotOpened = "view_not_opened",
     /// A prompt waits for its agent.
     PromptQueued = "prompt_queued",
     /// More text joined a prompt that still waits.

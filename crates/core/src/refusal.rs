@@ -46,6 +46,8 @@ pub enum Code {
     Protocol,
     /// A configuration file is wrong.
     Config,
+    /// The host is leaving; another may be started at once.
+    Stopping,
     /// Something failed inside; the message says what.
     Internal,
     /// An effect's outcome could not be learnt.

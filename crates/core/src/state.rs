@@ -2,6 +2,7 @@
 
 pub mod agent;
 mod evolve;
+mod needs;
 pub mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use agent::{
-    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptOrigin, PromptState, ReadySignal, Signals,
-    Status, StatusSource, StatusState, TurnOutcome,
+    Agent, Checkpoint, Confidence, Exit, LostPrompt, Phase, Prompt, PromptOrigin, PromptState, ReadySignal,
+    Signals, Status, StatusSource, StatusState, TurnOutcome,
 };
-pub use review::{Approval, Decision, DecisionState, Operation};
+pub use needs::{Need, NeedKind};
+pub use review::{Approval, Decision, DecisionState, KEPT_OPERATIONS, Operation};
 
 use crate::{AgentKey, EventSeq, RunId, Timestamp};
 
@@ -222,6 +224,17 @@ impl State {
             .values()
             .filter(|decision| decision.hunk.agent == agent.key && decision.state == DecisionState::Accepted);
         checkpoint.hunks.saturating_sub(accepted.count() as u64)
+    }
+
+    /// Tells whether what was kept before a decision is needed still: it can be undone, or is being carried out and will
+    /// be. `seq` is the event that asked for it, `kept_ref` the ref that keeps it.
+    pub fn needs_kept(&self, seq: EventSeq, kept_ref: &str) -> bool {
+        let is_open = |decision: &Decision| {
+            decision.seq == seq
+                && matches!(decision.state, DecisionState::Accepting | DecisionState::Rejecting)
+        };
+        self.operations.values().any(|operation| operation.kept_ref.as_deref() == Some(kept_ref))
+            || self.decisions.values().any(is_open)
     }
 
     /// Tells whether an agent waits for the human.

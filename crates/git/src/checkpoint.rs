@@ -56,11 +56,29 @@ pub fn take(
     // The agent's index is the better start once it has changed: it knows what was added by force, though ignored.
     // Else our own is, since it already knows the files of the last checkpoint.
     let state = state_of(&theirs);
-    let ours_is_newer = own.exists() && fs::read_to_string(&note).is_ok_and(|noted| noted == state);
+    // A crash may have come between an index and its note.
+    let noted = Note::read(&note).filter(|noted| noted.source == state && noted.own == state_of(&own));
+    let ours_is_newer = noted.is_some();
     let sources = if ours_is_newer { [own.clone(), theirs] } else { [theirs, own.clone()] };
-    let snapshot = index::snapshot(place, &sources, Some(&own))?;
-    fs::write(&note, &state).map_err(|source| GitError::io("write", &note, source))?;
+    let known = noted.as_ref().and_then(|noted| noted.tree.clone());
+    let snapshot = index::snapshot(place, &sources, Some(&own), known.as_ref())?;
 
+    let last = noted.filter(|noted| noted.tree.as_ref() == Some(&snapshot.tree));
+    if let (Some(parent), Some(last)) = (parent, &last)
+        && last.commit.as_ref() == Some(parent)
+        && points_at(repository, ref_name, parent)
+        && let Some(head) = detached_head(worktree)
+    {
+        // Nothing changed since the last checkpoint, which stands as it was taken.
+        return Ok(Checkpoint {
+            commit: parent.clone(),
+            tree: snapshot.tree,
+            unchanged: true,
+            head: Some(head),
+            nested_repositories: snapshot.nested,
+            warnings: snapshot.warnings,
+        });
+    }
     let (head, before) = heads(place, parent)?;
     let (commit, unchanged) = match parent {
         Some(parent) if before.as_ref() == Some(&snapshot.tree) => (parent.clone(), true),
@@ -70,6 +88,10 @@ pub fn take(
         }
     };
     repository.update_ref(ref_name, &commit)?;
+    // Other repositories and what could not be read are looked for each time.
+    let is_plain = snapshot.nested.is_empty() && snapshot.warnings.is_empty();
+    let known = is_plain.then(|| (snapshot.tree.clone(), commit.clone()));
+    Note::write(&note, &state, &state_of(&own), known.as_ref())?;
     Ok(Checkpoint {
         commit,
         tree: snapshot.tree,
@@ -78,6 +100,52 @@ pub fn take(
         nested_repositories: snapshot.nested,
         warnings: snapshot.warnings,
     })
+}
+
+/// What is noted beside our own index of a worktree.
+struct Note {
+    /// The state of the agent's index when ours was made.
+    source: String,
+    /// The state of ours.
+    own: String,
+    /// The tree of our index, where it holds all there is to know.
+    tree: Option<ObjectId>,
+    /// The checkpoint made of it.
+    commit: Option<ObjectId>,
+}
+
+impl Note {
+    fn read(path: &Path) -> Option<Note> {
+        let text = fs::read_to_string(path).ok()?;
+        let mut lines = text.lines();
+        let (source, own) = (lines.next()?.to_owned(), lines.next()?.to_owned());
+        let mut id = || lines.next().and_then(|line| line.parse().ok());
+        let (tree, commit) = (id(), id());
+        Some(Note { source, own, tree, commit })
+    }
+
+    fn write(
+        path: &Path,
+        source: &str,
+        own: &str,
+        known: Option<&(ObjectId, ObjectId)>,
+    ) -> Result<(), GitError> {
+        let known = known.map_or(String::new(), |(tree, commit)| format!("{tree}\n{commit}\n"));
+        fs::write(path, format!("{source}\n{own}\n{known}"))
+            .map_err(|source| GitError::io("write", path, source))
+    }
+}
+
+/// Says, without asking git, whether a ref certainly stands at a commit. One that is packed, or kept in another
+/// form than files, counts as not certain.
+fn points_at(repository: &Repository, ref_name: &str, commit: &ObjectId) -> bool {
+    let text = fs::read_to_string(repository.common_directory().join(ref_name)).unwrap_or_default();
+    text.trim_end() == commit.as_str()
+}
+
+/// Reads a worktree's HEAD where it is a bare commit, as it is unless the agent went to a branch.
+fn detached_head(worktree: &Worktree) -> Option<ObjectId> {
+    fs::read_to_string(worktree.git_directory().join("HEAD")).ok()?.parse().ok()
 }
 
 /// Gives the worktree's HEAD and the parent's tree, asking once.

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,25 +43,40 @@ pub(crate) struct Snapshot {
 
 /// Makes a tree of everything in a worktree that is tracked, or untracked and not ignored.
 ///
-/// The index starts as a copy of the first usable of `sources` and is left, if wanted, as `keep`.
+/// The index starts as a copy of the first usable of `sources` and is left, if wanted, as `keep`. `known` is the tree of
+/// the first source, if the caller knows it: where git finds nothing to change in that index, it is the answer.
 ///
 /// # Errors
 /// What git gives when it cannot read the worktree or write objects.
-pub(crate) fn snapshot(place: Place, sources: &[PathBuf], keep: Option<&Path>) -> Result<Snapshot, GitError> {
+pub(crate) fn snapshot(
+    place: Place,
+    sources: &[PathBuf],
+    keep: Option<&Path>,
+    known: Option<&ObjectId>,
+) -> Result<Snapshot, GitError> {
     let scratch = tempfile::Builder::new()
         .prefix("orchflow-index-")
         .tempdir_in(place.git_directory)
         .map_err(|source| GitError::io("make a file in", place.git_directory, source))?;
     let index = scratch.path().join("index");
     let mut last = None;
-    for source in sources.iter().map(Some).chain([None]) {
+    for (number, source) in sources.iter().map(Some).chain([None]).enumerate() {
         match source {
             Some(source) if !copy(source, &index)? => continue,
             Some(_) => {}
             None => remove_if_there(&index)?,
         }
+        let before = identity(&index);
         match add_all(place, &index) {
             Ok(warnings) => {
+                // Git writes a new file where anything changed, and leaves the old one where nothing did.
+                if let Some(tree) = known.filter(|_| number == 0)
+                    && warnings.is_empty()
+                    && before.is_some()
+                    && before == identity(&index)
+                {
+                    return Ok(Snapshot { tree: tree.clone(), nested: Vec::new(), warnings });
+                }
                 let tree = ObjectId::from_bytes(&place.git().index(&index).arg("write-tree").run()?)?;
                 let (nested, lost) = nested_repositories(place, &index, &warnings)?;
                 if let Some(keep) = keep {
@@ -78,6 +94,12 @@ pub(crate) fn snapshot(place: Place, sources: &[PathBuf], keep: Option<&Path>) -
         }
     }
     Err(last.unwrap_or(GitError::Unreadable { command: "add", detail: "expected an index" }))
+}
+
+/// Tells a file from one that was put in its place.
+fn identity(path: &Path) -> Option<(u64, u64, i64, i64)> {
+    let data = fs::metadata(path).ok()?;
+    Some((data.ino(), data.size(), data.mtime(), data.mtime_nsec()))
 }
 
 /// Copies an index with its time. Git compares files' times with the index's own to find those that changed in

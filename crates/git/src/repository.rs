@@ -1,7 +1,9 @@
 //! A repository as one of its worktrees sees it: found, judged, and asked for heads, refs and files.
 
+use std::collections::HashMap;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::blob::BlobReader;
 use crate::command::{Git, Output, failure, printed_path};
@@ -11,6 +13,8 @@ use crate::{FileMode, GitError, ObjectId, Program};
 
 /// All refs that this crate writes stand below this.
 const REFS: &str = "refs/orchflow/";
+/// Commits whose trees are remembered.
+const TREES: usize = 256;
 
 /// Stands for a repository, seen from the worktree a person works in.
 #[derive(Debug, Clone)]
@@ -20,6 +24,8 @@ pub struct Repository {
     worktree: PathBuf,
     git_directory: PathBuf,
     common_directory: PathBuf,
+    /// The trees of commits, which never change; each costs a git process to ask for.
+    trees: Arc<Mutex<HashMap<ObjectId, ObjectId>>>,
 }
 
 /// Tells where the worktree's HEAD stands.
@@ -87,6 +93,7 @@ impl Repository {
             common_directory: real(common_directory)?,
             program,
             version,
+            trees: Arc::default(),
         })
     }
 
@@ -154,9 +161,11 @@ impl Repository {
         let mut lines = output.stdout.split(|byte| *byte == b'\n');
         let mut next = || lines.next().unwrap_or_default();
         let (commit, tree, name) = (next(), next(), next());
+        let (commit, tree) = (ObjectId::from_bytes(commit)?, ObjectId::from_bytes(tree)?);
+        self.remember_tree(&commit, &tree);
         Ok(Head {
-            commit: ObjectId::from_bytes(commit)?,
-            tree: ObjectId::from_bytes(tree)?,
+            commit,
+            tree,
             branch: name
                 .strip_prefix(b"refs/heads/")
                 .map(|branch| String::from_utf8_lossy(branch).into_owned()),
@@ -168,7 +177,21 @@ impl Repository {
     /// # Errors
     /// [`GitError::NoObject`] when there is no such commit.
     pub fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, GitError> {
-        self.resolve(&format!("{commit}^{{tree}}"))
+        let known = self.trees.lock().unwrap_or_else(PoisonError::into_inner).get(commit).cloned();
+        if let Some(tree) = known {
+            return Ok(tree);
+        }
+        let tree = self.resolve(&format!("{commit}^{{tree}}"))?;
+        self.remember_tree(commit, &tree);
+        Ok(tree)
+    }
+
+    fn remember_tree(&self, commit: &ObjectId, tree: &ObjectId) {
+        let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        if trees.len() >= TREES {
+            trees.clear();
+        }
+        trees.insert(commit.clone(), tree.clone());
     }
 
     /// Finds the commit a revision of the user's names (`main`, `HEAD~2`, an id).
@@ -272,15 +295,25 @@ impl Repository {
     /// [`GitError::RefRefused`] for any other prefix; what git gives.
     pub fn delete_refs(&self, prefix: &str) -> Result<usize, GitError> {
         let refs = self.refs(prefix)?;
+        self.delete_these_refs(&refs)?;
+        Ok(refs.len())
+    }
+
+    /// Deletes some of orchflow's refs, all of them or none: each only if it still points where it did.
+    ///
+    /// # Errors
+    /// [`GitError::RefRefused`] for any other ref; what git gives.
+    pub fn delete_these_refs(&self, refs: &[(String, ObjectId)]) -> Result<(), GitError> {
         if refs.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let mut script = Vec::new();
-        for (name, id) in &refs {
+        for (name, id) in refs {
+            own_ref(name)?;
             script.extend_from_slice(format!("delete {name}\0{id}\0").as_bytes());
         }
         self.git().args(["update-ref", "--no-deref", "--stdin", "-z"]).input(&script).run()?;
-        Ok(refs.len())
+        Ok(())
     }
 }
 

@@ -47,7 +47,7 @@ impl Repository {
     pub fn snapshot_uncommitted(&self, ref_name: &str, message: &str) -> Result<ObjectId, GitError> {
         own_ref(ref_name)?;
         let head = self.head()?;
-        let snapshot = index::snapshot(self.place(), &[self.git_directory().join("index")], None)?;
+        let snapshot = index::snapshot(self.place(), &[self.git_directory().join("index")], None, None)?;
         for warning in &snapshot.warnings {
             tracing::warn!(warning, "not in the snapshot");
         }

@@ -5,6 +5,7 @@ mod approvals;
 mod attach;
 mod base;
 mod clean;
+mod event;
 mod kinds;
 mod log;
 mod params;
@@ -13,7 +14,9 @@ mod review;
 mod status;
 mod steer;
 mod swarm;
+mod views;
 mod wait;
+mod why;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +29,7 @@ use orchflow_core::{Code, Refusal, RunId};
 use serde_json::{Value, json};
 
 pub use log::event_json;
-pub use status::status_json;
+pub use status::{add_store, status_json};
 
 use crate::paths::{quick_common_dir, quick_worktree};
 use crate::world::{Environment, World};
@@ -74,6 +77,8 @@ pub async fn call(
         "spawn" => swarm::spawn(world, session, params).await,
         "send" => steer::send(world, session, params).await,
         "stop" => steer::stop(world, session, params).await,
+        "pause" => steer::pause(world, session, params, true).await,
+        "resume" => steer::pause(world, session, params, false).await,
         "clean" => clean::clean(world, session, params).await,
         "attach" => attach::attach(world, params).await,
         "log" => log::call(world, params).await,
@@ -87,9 +92,26 @@ pub async fn call(
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,
         "agents" => agents::list(world, session).await,
+        "focus" => views::focus(world, params).await,
+        "show" => views::show(world, session, params).await,
+        "event" => event::call(world, params).await,
+        "why" => why::call(world, params).await,
         "wait" => wait::call(world, session, params).await,
         _ => Err(Refusal::new(Code::Usage, format!("there is no method {method}"))
             .hint("orchflow help lists what there is")),
+    }
+}
+
+/// Carries out a method whose answer is written straight as msgpack; `None` where it has to be [`call`].
+pub async fn call_packed(
+    world: &Arc<World>,
+    method: &str,
+    params: &Value,
+) -> Option<Result<Vec<u8>, Refusal>> {
+    match method {
+        // It only reads, so agents may call it as well.
+        "log" => log::packed(world, params).await,
+        _ => None,
     }
 }
 
@@ -147,7 +169,7 @@ pub fn refusal_json(refusal: &Refusal) -> Value {
 /// Says why the loop gave no answer: the host leaves, or the commit the answer had to wait for failed.
 fn no_answer(world: &World) -> Refusal {
     if !world.engine().is_open() {
-        return Refusal::new(Code::Internal, "the host is stopping")
+        return Refusal::new(Code::Stopping, "the host is stopping")
             .hint("run the command again; it starts a new host");
     }
     let why = world.engine().pulse().borrow().read_only.clone();

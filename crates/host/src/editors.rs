@@ -50,6 +50,11 @@ impl Editors {
         self.lock().remove(&number);
     }
 
+    /// Tells whether an editor is connected.
+    pub fn is_connected(&self, number: u64) -> bool {
+        self.lock().contains_key(&number)
+    }
+
     /// Tells how many are connected.
     pub fn count(&self) -> usize {
         self.lock().len()

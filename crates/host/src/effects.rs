@@ -5,12 +5,15 @@
 mod checkpoints;
 mod decisions;
 mod launch;
+mod operations;
+mod pause;
 mod prompts;
 pub mod views;
 mod worktrees;
 
 pub use decisions::preview;
 pub use launch::{RunnerLaunch, RunnerReady};
+pub(crate) use operations::forget_later;
 pub use worktrees::empty_trash;
 
 use std::collections::{HashMap, VecDeque};
@@ -87,7 +90,14 @@ async fn finish(world: &Arc<World>, effect: Effect) {
     if let Outcome::Failed(refusal) = &outcome {
         tracing::info!(effect = effect.body.name(), %refusal, "an effect failed");
     }
+    let opened = match &effect.body {
+        EffectBody::OpenViews { agents, .. } => Some(agents.clone()),
+        _ => None,
+    };
     world.engine().tell(Input::EffectDone { effect, outcome });
+    if let Some(agents) = opened {
+        views::tell_gone(world, Some(&agents)).await;
+    }
 }
 
 async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
@@ -118,6 +128,7 @@ async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
             decisions::undo(world, hunk, decision, kept_ref, worktree).await
         }
         EffectBody::StopAgent { agent } => launch::stop(world, agent).await,
+        EffectBody::PauseAgent { agent, pause } => pause::set(world, agent, *pause).await,
         EffectBody::CleanWorktree { agent, worktree, parent } => {
             worktrees::clean(world, agent, worktree, parent.clone()).await
         }

@@ -213,7 +213,7 @@ impl World {
     pub async fn drain_all(self: &Arc<Self>) {
         let agents = self
             .engine()
-            .ask(|state| {
+            .look(|state| {
                 let standing = state.agents.values().filter(|agent| agent.phase != Phase::Cleaned);
                 standing.map(|agent| agent.key.clone()).collect::<Vec<AgentKey>>()
             })

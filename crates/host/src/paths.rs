@@ -22,6 +22,9 @@ pub enum PathError {
         /// The variable that moves it.
         variable: &'static str,
     },
+    /// There is no room for it.
+    #[error("the disk that holds {0} is full; free some space on it, then run the command again")]
+    Full(PathBuf),
     /// It belongs to somebody else or is open to others.
     #[error("{path} is not safe: {why}; remove it or set XDG_RUNTIME_DIR")]
     Unsafe {
@@ -188,7 +191,10 @@ fn short_socket_name(text: &str) -> String {
 
 /// Makes a folder only its owner can enter, and refuses one that others prepared.
 fn private_folder(path: &Path, variable: &'static str) -> Result<(), PathError> {
-    let create = |source| PathError::Create { path: path.to_path_buf(), source, variable };
+    let create = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::StorageFull => PathError::Full(path.to_path_buf()),
+        _ => PathError::Create { path: path.to_path_buf(), source, variable },
+    };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(create)?;
     let meta = std::fs::symlink_metadata(path).map_err(create)?;
     if !meta.is_dir() {

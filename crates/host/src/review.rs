@@ -79,11 +79,8 @@ impl World {
         base_tree: &str,
         checkpoint: &str,
     ) -> Result<Arc<Vec<FileChange>>, Refusal> {
-        if let Some((base, commit, changes)) = lock(&self.review.computed).get(agent)
-            && base == base_tree
-            && commit == checkpoint
-        {
-            return Ok(Arc::clone(changes));
+        if let Some(changes) = self.known_changes(agent, base_tree, checkpoint) {
+            return Ok(changes);
         }
         let (repository, scope) = (Arc::clone(&self.repository), agent.to_string());
         let (old, new) = (base_tree.to_owned(), checkpoint.to_owned());
@@ -99,15 +96,27 @@ impl World {
         Ok(changes)
     }
 
+    /// Gives the differences of a checkpoint to its base where they are known.
+    pub fn known_changes(
+        &self,
+        agent: &AgentKey,
+        base_tree: &str,
+        checkpoint: &str,
+    ) -> Option<Arc<Vec<FileChange>>> {
+        let computed = lock(&self.review.computed);
+        let (base, commit, changes) = computed.get(agent)?;
+        (base == base_tree && commit == checkpoint).then(|| Arc::clone(changes))
+    }
+
     /// Keeps a comparison that was made for another reason.
     pub fn keep_changes(
         &self,
         agent: &AgentKey,
         base_tree: &str,
         checkpoint: &str,
-        changes: Vec<FileChange>,
+        changes: Arc<Vec<FileChange>>,
     ) {
-        let entry = (base_tree.to_owned(), checkpoint.to_owned(), Arc::new(changes));
+        let entry = (base_tree.to_owned(), checkpoint.to_owned(), changes);
         lock(&self.review.computed).insert(agent.clone(), entry);
     }
 }

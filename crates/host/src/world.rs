@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use orchflow_core::{AgentKey, RunId};
@@ -56,6 +57,8 @@ pub struct World {
     pub starting: tokio::sync::Mutex<()>,
     /// The newest checkpoint of each agent this host took: commit and tree.
     pub checkpoints: Mutex<HashMap<AgentKey, (String, String)>>,
+    /// How often the trash was to be emptied since somebody began to.
+    pub emptying: Arc<AtomicUsize>,
     engine: OnceLock<Engine>,
     environments: Mutex<HashMap<RunId, Arc<Environment>>>,
     readers: Mutex<Vec<Reader>>,
@@ -85,6 +88,7 @@ impl World {
             backends,
             starting: tokio::sync::Mutex::default(),
             checkpoints: Mutex::default(),
+            emptying: Arc::default(),
             engine: OnceLock::new(),
             environments: Mutex::default(),
             readers: Mutex::default(),

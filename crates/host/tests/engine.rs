@@ -32,7 +32,12 @@ fn start(path: &Path) -> (Engine, Receiver<Effect>, std::thread::JoinHandle<()>)
 }
 
 fn swarm() -> Input {
-    let signals = Signals { status: StatusSource::Osc7501, hooks: true, ready: ReadySignal::Status };
+    let signals = Signals {
+        status: StatusSource::Osc7501,
+        hooks: true,
+        ready: ReadySignal::Status,
+        ready_within_s: 60,
+    };
     let agent = AgentSpec {
         kind: "fake".to_owned(),
         name: None,
@@ -104,7 +109,41 @@ async fn a_report_counts_once_whichever_way_it_comes() {
     let shown =
         |rows: Vec<(u64, String)>| rows.iter().filter(|(_, kind)| kind == "notification_shown").count();
     assert_eq!(shown(rows(&path)), 2);
-    assert!(Reader::open(&path).unwrap().has_report("b").unwrap());
+    assert!(Reader::open(&path).unwrap().has_report(&AgentKey::new(RunId(1), "fake"), "b").unwrap());
+    engine.stop().await;
+    thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_spool_read_after_its_agent_was_cleaned_counts_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.db");
+    let (engine, effects, thread) = start(&path);
+    engine.submit(swarm()).await.unwrap();
+    let agent = AgentKey::new(RunId(1), "fake");
+    let said = || {
+        let report = Report::NotificationShown { message: "hello".to_owned(), category: "x".to_owned() };
+        let (id, at, channel) = ("a".to_owned(), Timestamp(5), Channel::Hook);
+        Input::Report(ReportEnvelope { id, agent: agent.clone(), at, channel, report })
+    };
+    engine.report("a".to_owned(), said()).await.unwrap();
+    let effect = effects.recv().unwrap();
+    let outcome = Outcome::WorktreesCreated(vec![(agent.clone(), Err("no room".to_owned()))]);
+    engine.submit(Input::EffectDone { effect, outcome }).await.unwrap();
+    let actor = Actor::Human { user: "me".to_owned() };
+    let command = Command::Clean { agent: agent.clone() };
+    engine.submit(Input::Command { actor, command }).await.unwrap();
+    let effect = effects.recv().unwrap();
+    let outcome = Outcome::Cleaned { kept_ref: "refs/orchflow/agents/1/fake".to_owned(), commit: None };
+    engine.submit(Input::EffectDone { effect, outcome }).await.unwrap();
+    // The ids are forgotten once the writer has time for it.
+    let reader = Reader::open(&path).unwrap();
+    while reader.has_report(&agent, "a").unwrap() {
+        tokio::task::yield_now().await;
+    }
+    engine.spool(vec![("a".to_owned(), said())]).await.unwrap();
+    let shown = rows(&path).iter().filter(|(_, kind)| kind == "notification_shown").count();
+    assert_eq!(shown, 1);
     engine.stop().await;
     thread.join().unwrap();
 }

@@ -3,9 +3,11 @@
 mod arguments;
 mod commands;
 mod envelope;
+mod follow;
 mod interrupt;
 mod link;
 mod show;
+mod waiting;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -113,8 +113,10 @@ fn batch(first: u64, count: u64, draw: &mut Draw) -> Batch {
             ("sample", format!("1/agent-{agent}"), Some(format!("{{\"turn\":{first},\"x\":\"{:900}\"}}", "")))
         })
         .collect();
-    let reports_seen =
-        (first..first + count).map(|seq| format!("{:032x}", u128::from(seq) << 64 | 7)).collect();
+    let agent = AgentKey::new(RunId(1), "agent-0");
+    let reports_seen = (first..first + count)
+        .map(|seq| (agent.clone(), format!("{:032x}", u128::from(seq) << 64 | 7)))
+        .collect();
     Batch { events, aggregates, reports_seen, ..Batch::default() }
 }
 
@@ -191,10 +193,11 @@ fn raw_commit(connection: &Connection, batch: &Batch, rows: &[RawRow]) {
         for (kind, key, text) in &batch.aggregates {
             put.execute(params![kind, key, text]).unwrap();
         }
-        let mut seen =
-            transaction.prepare_cached("INSERT OR IGNORE INTO reports_seen (id) VALUES (?1)").unwrap();
-        for id in &batch.reports_seen {
-            seen.execute([id]).unwrap();
+        let mut seen = transaction
+            .prepare_cached("INSERT OR IGNORE INTO reports_seen (agent, id) VALUES (?1, ?2)")
+            .unwrap();
+        for (agent, id) in &batch.reports_seen {
+            seen.execute([&agent.to_string(), id]).unwrap();
         }
     }
     transaction.commit().unwrap();

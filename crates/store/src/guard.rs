@@ -38,9 +38,14 @@ impl WriterGuard {
 
 /// Makes an empty file where the store will be, readable by its owner only: it holds what people and
 /// agents say to each other. A store that is there already is left as it is.
-pub(crate) fn make_private(store: &Path) {
-    // What is wrong with the place, SQLite says next.
-    let _ = private().create_new(true).open(store);
+///
+/// # Errors
+/// [`StoreError::Full`]; what else is wrong with the place, SQLite says next.
+pub(crate) fn make_private(store: &Path) -> Result<(), StoreError> {
+    match private().create_new(true).open(store) {
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(fail(store, &error)),
+        _ => Ok(()),
+    }
 }
 
 fn private() -> OpenOptions {

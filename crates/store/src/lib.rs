@@ -11,18 +11,24 @@
 pub mod chain;
 mod error;
 mod event_row;
+mod files;
 mod guard;
+mod narrow;
+mod open;
 mod query;
 mod reader;
+mod reports;
 mod schema;
 mod search;
 mod selection;
 mod text;
 pub mod verify;
+mod wal;
 mod writer;
 
 pub use error::StoreError;
 pub use query::{EventFilter, EventRow, Page};
 pub use reader::Reader;
 pub use schema::SCHEMA_VERSION;
+pub use wal::{Holder, LongWal, WAL_LIMIT};
 pub use writer::{Batch, Loaded, OutboxRow, Writer};

@@ -63,6 +63,15 @@ const MIGRATIONS: &[&str] = &[
         body, content='', columnsize=0, detail='none', tokenize=\"ascii tokenchars '_'\"
      );
      INSERT INTO meta (name, value) VALUES ('text_cursor', '0');",
+    // 3: a report is kept with its agent, so that it can be forgotten when the agent's spool is read no more.
+    "ALTER TABLE reports_seen RENAME TO reports_seen_before;
+     CREATE TABLE reports_seen (
+        agent TEXT NOT NULL,
+        id    TEXT NOT NULL,
+        PRIMARY KEY (agent, id)
+     ) STRICT, WITHOUT ROWID;
+     INSERT INTO reports_seen (agent, id) SELECT '', id FROM reports_seen_before;
+     DROP TABLE reports_seen_before;",
 ];
 
 /// Gives the schema version of a file, 0 for an empty one. Changes nothing.
@@ -130,6 +139,7 @@ mod tests {
         let connection = Connection::open(path).unwrap();
         create_version(&connection, 1);
         connection.execute("ATTACH ?1 AS newer", [newer.to_str().unwrap()]).unwrap();
+        connection.execute("INSERT INTO reports_seen (id) VALUES ('old')", []).unwrap();
         for table in ["development_events", "event_paths", "aggregates"] {
             connection.execute(&format!("INSERT INTO {table} SELECT * FROM newer.{table}"), []).unwrap();
         }
@@ -149,6 +159,8 @@ mod tests {
         let found = |reader: &Reader| reader.page(&filter, Page::Before(None), 10).unwrap().len();
         let reader = Reader::open(&path).unwrap();
         assert_eq!(found(&reader), 1, "what is not indexed is scanned");
+        let anybody = orchflow_core::AgentKey::new(orchflow_core::RunId(1), "claude");
+        assert!(reader.has_report(&anybody, "old").unwrap() && !reader.has_report(&anybody, "new").unwrap());
         while writer.index_text(7).unwrap() {}
         assert_eq!(found(&reader), 1);
         writer.commit(&Batch { events: vec![event(31)], ..Batch::default() }).unwrap();

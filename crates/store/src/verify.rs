@@ -21,13 +21,14 @@ pub struct Verdict {
 /// # Errors
 /// What SQLite says.
 pub fn verify(path: &Path) -> Result<Verdict, StoreError> {
-    let connection = Reader::open(path)?.into_connection();
-    schema::version(&connection, path)?;
-    let snapshot = connection.unchecked_transaction()?;
-    let sealed = Sealed::read(&snapshot)?;
-    let mut walk = Walk::from(0, GENESIS);
-    walk.run(&snapshot, &sealed)?;
-    Ok(walk.verdict)
+    Reader::open(path)?.look(|connection| {
+        schema::version(connection, path)?;
+        let snapshot = connection.unchecked_transaction()?;
+        let sealed = Sealed::read(&snapshot)?;
+        let mut walk = Walk::from(0, GENESIS);
+        walk.run(&snapshot, &sealed)?;
+        Ok(walk.verdict)
+    })
 }
 
 /// The place up to which the chain was found to hold, kept beside the log. It shows when the newest

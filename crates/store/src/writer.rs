@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use orchflow_core::effect::{Effect, EffectId};
-use orchflow_core::event::Event;
+use orchflow_core::event::{Event, EventBody};
 use orchflow_core::state::State;
-use orchflow_core::{EventSeq, Timestamp};
+use orchflow_core::{AgentKey, EventSeq, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::event_row::{RowMaker, RowWriter};
 use crate::guard::{WriterGuard, make_private};
+use crate::reports::{self, Forgotten};
 use crate::verify::{self, Sealed};
-use crate::{StoreError, schema};
+use crate::wal::{LongWal, WAL_LIMIT, WalWatch};
+use crate::{StoreError, open, schema};
 
 /// Seal the chain's head this often, so that a start has little to verify.
 const SEAL_EVERY: u64 = 10_000;
@@ -27,8 +29,8 @@ pub struct Batch {
     pub outbox_add: Vec<Effect>,
     /// Effects that are done.
     pub outbox_done: Vec<EffectId>,
-    /// Ids of reports that must not count twice.
-    pub reports_seen: Vec<String>,
+    /// Reports that must not count twice: the agent and the id of each.
+    pub reports_seen: Vec<(AgentKey, String)>,
 }
 
 impl Batch {
@@ -62,33 +64,58 @@ pub struct Loaded {
     pub last_at: Timestamp,
     /// Effects to be asked again.
     pub outbox: Vec<OutboxRow>,
+    /// Why the store takes no writes now: it was opened on a full disk.
+    pub read_only: Option<String>,
 }
 
 /// The one writer of a store.
 #[derive(Debug)]
 pub struct Writer {
-    connection: Connection,
+    /// None while a full disk leaves no room to write at all; opened by the next commit then.
+    connection: Option<Connection>,
     path: PathBuf,
     rows: RowMaker,
     /// The place up to which a start need not verify the chain.
     sealed: u64,
+    forgotten: Forgotten,
+    wal: WalWatch,
+    wal_limit: u64,
     _guard: WriterGuard,
 }
 
 impl Writer {
     /// Opens or creates the store, verifies the chain since its last sealed head, and loads the state.
     ///
+    /// On a full disk a store that is there is loaded all the same, and takes no writes until there is room.
+    ///
     /// # Errors
     /// [`StoreError::TooNew`], [`StoreError::Locked`], [`StoreError::Damaged`] or what SQLite says.
     pub fn open(path: &Path) -> Result<(Writer, Loaded), StoreError> {
-        let fail = |error| StoreError::of_open(path, error);
-        make_private(path);
-        let connection = Connection::open(path).map_err(fail)?;
+        Writer::open_with(path, WAL_LIMIT)
+    }
+
+    /// As [`Writer::open`]; who keeps the write-ahead log longer than `wal_limit` bytes is told.
+    ///
+    /// # Errors
+    /// As [`Writer::open`].
+    pub fn open_with(path: &Path, wal_limit: u64) -> Result<(Writer, Loaded), StoreError> {
+        make_private(path)?;
         let guard = WriterGuard::take(path)?;
-        let version = schema::version(&connection, path)?;
-        configure(&connection).map_err(fail)?;
-        schema::migrate(&connection, version).map_err(fail)?;
-        connection.set_prepared_statement_cache_capacity(32);
+        let (connection, read_only) = match open_for_writing(path, wal_limit) {
+            Ok(connection) => (connection, None),
+            Err(full @ StoreError::Full { .. }) => {
+                let alone = open::alone(path).and_then(|connection| {
+                    let version = schema::version(&connection, path)?;
+                    Ok((connection, version))
+                });
+                match alone {
+                    Ok((connection, schema::SCHEMA_VERSION)) => (connection, Some(full.to_string())),
+                    // There is nothing to look at, or it would have to be changed first.
+                    _ => return Err(full),
+                }
+            }
+            Err(error) => return Err(error),
+        };
         let sealed = Sealed::read(&connection)?;
         let (head, last_seq, last_at) = verify::head_since(&connection, &sealed)?;
         let state = load_state(&connection)?;
@@ -98,10 +125,19 @@ impl Writer {
         if filled.is_err() {
             return Err(StoreError::Damaged("the system gives no random bytes".to_owned()));
         }
-        let loaded = Loaded { state, next_seq: EventSeq(last_seq + 1), last_at: Timestamp(last_at), outbox };
-        let rows = RowMaker::new(secret, head, last_seq + 1);
-        let path = path.to_path_buf();
-        Ok((Writer { connection, path, rows, sealed: sealed.seq, _guard: guard }, loaded))
+        let forgotten = Forgotten::of(&state);
+        let writer = Writer {
+            connection: read_only.is_none().then_some(connection),
+            path: path.to_path_buf(),
+            rows: RowMaker::new(secret, head, last_seq + 1),
+            sealed: sealed.seq,
+            forgotten,
+            wal: WalWatch::new(path, wal_limit),
+            wal_limit,
+            _guard: guard,
+        };
+        let (next_seq, last_at) = (EventSeq(last_seq + 1), Timestamp(last_at));
+        Ok((writer, Loaded { state, next_seq, last_at, outbox, read_only }))
     }
 
     /// Loads what stands in the store again, after a commit that failed.
@@ -109,7 +145,19 @@ impl Writer {
     /// # Errors
     /// [`StoreError::Damaged`] or what SQLite says.
     pub fn reload_state(&self) -> Result<(State, EventSeq), StoreError> {
-        Ok((load_state(&self.connection)?, EventSeq(self.rows.next_seq)))
+        let state = match &self.connection {
+            Some(connection) => load_state(connection)?,
+            None => load_state(&open::alone(&self.path)?)?,
+        };
+        Ok((state, EventSeq(self.rows.next_seq)))
+    }
+
+    /// Gives the connection; opens it where there was no room for it before.
+    fn writable(&mut self) -> Result<&Connection, StoreError> {
+        if self.connection.is_none() {
+            self.connection = Some(open_for_writing(&self.path, self.wal_limit)?);
+        }
+        self.connection.as_ref().ok_or_else(|| StoreError::Full { path: self.path.clone() })
     }
 
     /// Commits a batch durably, whole or not at all.
@@ -126,10 +174,14 @@ impl Writer {
                 )));
             }
         }
+        self.writable()?;
         let (head, next_seq) = (self.rows.head, self.rows.next_seq);
         match self.try_commit(batch) {
             Ok(sealed) => {
                 self.sealed = sealed;
+                let cleaned = |event: &&Event| matches!(event.body, EventBody::WorktreeCleaned(_));
+                let cleaned = batch.events.iter().filter(cleaned).filter_map(|event| event.agent.as_ref());
+                cleaned.for_each(|agent| self.forgotten.add(agent));
                 Ok(())
             }
             Err(error) => {
@@ -141,7 +193,8 @@ impl Writer {
 
     /// Gives the place up to which the chain is sealed then.
     fn try_commit(&mut self, batch: &Batch) -> rusqlite::Result<u64> {
-        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let Some(connection) = &self.connection else { return Ok(self.sealed) };
+        let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         if !batch.events.is_empty() {
             let mut writer = RowWriter::new(&transaction)?;
             for event in &batch.events {
@@ -174,10 +227,8 @@ impl Writer {
             let mut done = transaction.prepare_cached("DELETE FROM outbox WHERE seq = ?1 AND part = ?2")?;
             done.execute(params![id.seq.0 as i64, id.index])?;
         }
-        for id in &batch.reports_seen {
-            transaction
-                .prepare_cached("INSERT OR IGNORE INTO reports_seen (id) VALUES (?1)")?
-                .execute([id])?;
+        for (agent, id) in &batch.reports_seen {
+            reports::note(&transaction, agent, id)?;
         }
         let mut sealed = self.sealed;
         let last = self.rows.next_seq - 1;
@@ -194,11 +245,11 @@ impl Writer {
     /// # Errors
     /// What SQLite says.
     pub fn seal(&mut self) -> Result<(), StoreError> {
+        let Some(connection) = &self.connection else { return Ok(()) };
         let sealed = Sealed { seq: self.rows.next_seq - 1, head: self.rows.head };
-        sealed.write(&self.connection).map_err(|error| StoreError::of_write(&self.path, error))?;
+        sealed.write(connection).map_err(|error| StoreError::of_write(&self.path, error))?;
         self.sealed = sealed.seq;
-        let folded = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        folded.map_err(|error| StoreError::of_write(&self.path, error))
+        fold(connection).map_err(|error| StoreError::of_write(&self.path, error))
     }
 
     /// Lets full-text search follow the log by at most `rows` events. Gives whether more wait.
@@ -206,18 +257,72 @@ impl Writer {
     /// # Errors
     /// What SQLite says; search then scans the unindexed tail.
     pub fn index_text(&mut self, rows: u64) -> Result<bool, StoreError> {
-        crate::search::follow(&self.connection, rows, self.rows.next_seq - 1)
+        let Some(connection) = &self.connection else { return Ok(false) };
+        crate::search::follow(connection, rows, self.rows.next_seq - 1)
             .map_err(|error| StoreError::of_write(&self.path, error))
+    }
+
+    /// Forgets at most `rows` ids of reports that cannot come again: those of agents whose worktree is gone. Gives
+    /// whether more wait.
+    ///
+    /// # Errors
+    /// What SQLite says; the next start tries again.
+    pub fn forget_reports(&mut self, rows: u64) -> Result<bool, StoreError> {
+        let Some(connection) = &self.connection else { return Ok(false) };
+        self.forgotten.forget(connection, rows).map_err(|error| StoreError::of_write(&self.path, error))
+    }
+
+    /// Says whose reads keep the write-ahead log longer than its limit. Costs next to nothing while it is not; to be
+    /// asked after something was committed.
+    pub fn long_wal(&mut self) -> Option<&LongWal> {
+        self.wal.look()
+    }
+
+    /// Tells whether the write-ahead log was longer than its limit when it was last looked at.
+    pub fn wal_is_long(&self) -> bool {
+        self.wal.is_long()
+    }
+
+    /// Folds a write-ahead log that is too long, if nobody reads any more.
+    pub fn shorten_wal(&mut self) {
+        if let Some(connection) = self.connection.as_ref().filter(|_| self.wal.is_long()) {
+            // Commits must not wait for it.
+            let folded = connection.busy_timeout(std::time::Duration::ZERO).and_then(|()| fold(connection));
+            let patient = connection.busy_timeout(PATIENCE);
+            if let Err(error) = folded.and(patient) {
+                tracing::debug!(%error, "the write-ahead log is folded later");
+            }
+            self.wal.look();
+        }
     }
 }
 
+/// How long a commit waits for the file's lock.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Folds the write-ahead log into the file and empties it, as far as readers let it.
+fn fold(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Opens or creates the store's file and brings it up to date.
+fn open_for_writing(path: &Path, wal_limit: u64) -> Result<Connection, StoreError> {
+    let fail = |error| StoreError::of_open(path, error);
+    let connection = Connection::open(path).map_err(fail)?;
+    let version = schema::version(&connection, path)?;
+    configure(&connection, wal_limit).map_err(fail)?;
+    schema::migrate(&connection, version).map_err(fail)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
 /// Sets what every connection of the writer needs: durable commits, no lock held for long by readers.
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_millis(500))?;
+fn configure(connection: &Connection, wal_limit: u64) -> rusqlite::Result<()> {
+    connection.busy_timeout(PATIENCE)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
-    connection.pragma_update(None, "journal_size_limit", 67_108_864)?;
+    connection.pragma_update(None, "journal_size_limit", i64::try_from(wal_limit).unwrap_or(i64::MAX))?;
     connection.pragma_update(None, "cache_size", -4096)
 }
 

@@ -1,6 +1,7 @@
 //! The program run as a script would, and what it answers.
 
 use std::io::{Read, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -125,6 +126,13 @@ impl Background {
     /// Gives its process's number.
     pub fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap_or(0)
+    }
+
+    /// Tells whether it holds a socket: it reached the host.
+    pub fn has_connected(&self) -> bool {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).into_iter().flatten().flatten();
+        let targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+        targets.into_iter().any(|target| target.as_os_str().as_bytes().starts_with(b"socket:"))
     }
 
     /// Sends it SIGINT, as Ctrl-C does.

@@ -9,12 +9,23 @@ function M.plugin_root()
   return vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(vim.fs.normalize(source)))))
 end
 
+--- Gives the binary that was installed together with this plugin, as `make install` noted it down.
+---@return string? path
+local function installed()
+  local file = io.open(M.plugin_root() .. "/.orchflow-installed")
+  local path = file and file:read("*l")
+  if file then
+    file:close()
+  end
+  return path and path ~= "" and path or nil
+end
+
 --- Lists the places looked at, best first, besides PATH.
 ---@return string[]
 function M.places()
   local root = M.plugin_root()
   return {
-    root .. "/target/release/orchflow",
+    installed() or root .. "/target/release/orchflow",
     root .. "/target/debug/orchflow",
     vim.fn.stdpath("data") .. "/orchflow/bin/orchflow",
   }
@@ -26,7 +37,8 @@ end
 ---@field hint? string what to do next
 ---@field exit? integer exit code for scripts, where the code alone does not tell
 
---- Finds the binary: the option `binary`, then PATH, then the plugin's own build, then the data directory.
+--- Finds the binary: the option `binary`, then PATH, then what was installed with the plugin or built in it,
+--- then the data directory.
 ---@return string? path
 ---@return orchflow.Failure? failure
 function M.find()
@@ -51,6 +63,15 @@ function M.find()
     if vim.fn.executable(place) == 1 then
       return place
     end
+  end
+  local path = installed()
+  if path then
+    return nil,
+      {
+        code = "no_binary",
+        message = ("%s, which was installed with the plugin, is gone"):format(path),
+        hint = "run make install again where orchflow was built",
+      }
   end
   return nil,
     {

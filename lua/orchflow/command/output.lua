@@ -14,7 +14,7 @@ for exit, codes in pairs({
   [M.codes.usage] = "usage unknown_agent unknown_kind unknown_run unknown_approval agent_missing config repository",
   [M.codes.human] = "dirty_tree needs_human",
   [M.codes.timeout] = "timed_out",
-  [M.codes.host] = "internal read_only protocol running unknown no_binary connect host_lost closed plugin",
+  [M.codes.host] = "internal stopping read_only protocol running unknown no_binary connect host_lost closed plugin",
   [M.codes.interrupted] = "interrupted",
 }) do
   for code in codes:gmatch("%S+") do

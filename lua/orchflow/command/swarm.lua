@@ -75,6 +75,9 @@ local function wait_for_run(invocation, outcome, respond)
       elseif failure and failure.code == "host_lost" then
         -- Agents outlive a host, so the wait goes on with the next one.
         wait()
+      elseif failure and failure.code == "stopping" then
+        -- It answers until it is gone.
+        vim.defer_fn(wait, 200)
       elseif failure then
         finish(failure)
       else

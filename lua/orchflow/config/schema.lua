@@ -52,8 +52,8 @@ return group("", {
   binary = {
     kind = "string",
     default = "",
-    description = "Path of the orchflow binary. Empty: looked for on PATH, in the plugin's target/release and "
-      .. "target/debug, then in stdpath('data')/orchflow/bin.",
+    description = "Path of the orchflow binary. Empty: looked for on PATH, where make install put it, in the plugin's "
+      .. "target/release and target/debug, then in stdpath('data')/orchflow/bin.",
   },
   agents = {
     kind = "strings",

@@ -279,7 +279,7 @@ local function notes_of(agent, now)
   vim.list_extend(notes, prompt_notes(agent, now))
   local no_view = text.clean(agent.view_note)
   if no_view ~= "" and agent.living then
-    notes[#notes + 1] = { "no pane: " .. no_view, "OrchflowMuted" }
+    notes[#notes + 1] = { "detached: " .. no_view, "OrchflowMuted" }
   end
   return notes
 end
@@ -350,6 +350,9 @@ function M.page(status, options)
   end
   if status.read_only and status.read_only ~= "" then
     page:add({ { "read-only: " .. text.clean(status.read_only), "OrchflowFailed" } })
+  end
+  for _, warning in ipairs(status.warnings or {}) do
+    page:add({ { "warning: " .. text.clean(warning), "OrchflowWaiting" } })
   end
   local agents = by_urgency(status)
   if #agents == 0 then

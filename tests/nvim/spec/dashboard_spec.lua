@@ -45,7 +45,7 @@ return function(it, tests)
       '    prompt queued  0:13  "and the docs"',
       "! gemini             waiting: trust  1:13  hook        1       0  +0 -0      ?",
       "    it waits for trust; <CR> shows it",
-      "    no pane: no room beside the editor",
+      "    detached: no room beside the editor",
       "? aider              unknown         1:13  screen?     1       0  +0 -0      ?",
       "x broken             failed          1:13  hook        1       0  +0 -0      ?",
       "    API error: overloaded",

@@ -52,8 +52,8 @@ esac]]
       "orchflow 0.1.0 (for host, runners of agents, command line): " .. folder .. "/orchflow",
       "orchflow-hook 0.1.0 (for what agents call",
       "git 2.43.0 (for worktrees, checkpoints, hunks): " .. folder .. "/git",
-      "tmux 3.4.0 (for panes of agents beside the editor",
-      "wezterm 20240203 (for nothing yet",
+      "tmux 3.4 (for panes of agents beside the editor",
+      "wezterm 20240203-110809-5046fc22 (its panes are not used yet",
       "every option is understood",
       "the host of /r runs, version 0.0.9 (process 7), and the plugin is 0.1.0",
       "orchflow host stop",
@@ -75,7 +75,7 @@ esac]]
     tests.contains(said, "orchflow-hook 0.1.0 or newer is not found")
     tests.contains(
       said,
-      "cargo 1.75.0 or newer is not found (for building the binaries from source)"
+      "cargo is not found, and not needed (only to build the binaries from source)"
     )
     tests.contains(said, "unknown option veiw; did you mean view?")
     tests.contains(said, "orchflow 0.1.0 or newer is not found")

@@ -397,5 +397,31 @@ return function(it, tests)
     local said = table.concat(child:lines(), "\n")
     tests.contains(said, "version 0.1.0")
     tests.contains(said, "(rehearsal)")
+    tests.contains(said, "orchflow-hook (by which")
+    tests.lacks(said, "the host is version")
   end)
+
+  with_repository(
+    "says what an installation lacks, and which versions differ",
+    function(repository, child)
+      local alone = repository.root .. "/bin alone"
+      vim.fn.mkdir(alone)
+      assert(vim.uv.fs_copyfile(repository.binary, alone .. "/orchflow"))
+      child:lua(
+        [[
+        require("orchflow").setup({ binary = ..., view = "none" })
+        require("orchflow").version = "9.9.9"
+      ]],
+        alone .. "/orchflow"
+      )
+      child:cmd("checkhealth orchflow")
+      child:wait("the report is there", [[return vim.fn.search("the host of", "nw") > 0]])
+      local said = table.concat(child:lines(), "\n")
+      tests.contains(said, "bin alone/orchflow-hook is missing")
+      tests.contains(said, "bin alone/orchflow is version 0.1.0, the plugin is 9.9.9")
+      tests.contains(said, "the host is version 0.1.0, the plugin is 9.9.9")
+      child:cmd("Orchflow status")
+      child:wait_message("the host is orchflow 0.1.0, this front 9.9.9")
+    end
+  )
 end

@@ -108,4 +108,28 @@ return function(it, tests)
     tests.contains(said, "/nowhere/orchflow is not an executable file")
     tests.lacks(said, "stack traceback")
   end)
+
+  it("finds the binary that was installed with it, or says that it is gone", function(child)
+    local root = vim.fn.tempname() .. " with space"
+    vim.fn.mkdir(root .. "/bin", "p")
+    vim.fn.mkdir(root .. "/plugin/lua", "p")
+    vim.fn.system({ "cp", "-R", tests.root .. "/lua/orchflow", root .. "/plugin/lua/orchflow" })
+    vim.fn.writefile({ root .. "/bin/orchflow" }, root .. "/plugin/.orchflow-installed")
+    vim.fn.writefile({ "#!/bin/sh" }, root .. "/bin/orchflow")
+    local function find()
+      return child:lua(
+        [[
+          vim.env.PATH = "/usr/bin:/bin"
+          local path, failure = dofile(... .. "/plugin/lua/orchflow/client/binary.lua").find()
+          return { path or failure.message, failure and failure.hint }
+        ]],
+        root
+      )
+    end
+    tests.contains(find()[1], root .. "/bin/orchflow, which was installed with the plugin, is gone")
+    tests.contains(find()[2], "make install")
+    assert(vim.uv.fs_chmod(root .. "/bin/orchflow", 493))
+    tests.equal(find()[1], root .. "/bin/orchflow")
+    vim.fn.delete(root, "rf")
+  end)
 end

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use orchflow_core::id::is_agent_name;
 use orchflow_core::state::{ReadySignal, Signals, StatusSource};
@@ -136,20 +135,13 @@ impl Give {
 pub struct Ready {
     /// What shows it.
     pub signal: ReadySignal,
-    /// After so many seconds without it the human is told.
+    /// After so many seconds without it, counted from its start, the human is told.
     pub timeout_s: u64,
 }
 
 impl Default for Ready {
     fn default() -> Self {
         Ready { signal: ReadySignal::Output, timeout_s: 60 }
-    }
-}
-
-impl Ready {
-    /// Gives the time after which the human is told that it is not ready.
-    pub fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout_s)
     }
 }
 
@@ -249,6 +241,7 @@ impl Entry {
             status: self.status.source,
             hooks: matches!(self.kind, Kind::Claude | Kind::Rehearsal),
             ready: self.ready.signal,
+            ready_within_s: u32::try_from(self.ready.timeout_s).unwrap_or(u32::MAX),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::effect::EffectBody;
 use crate::event::Actor;
 use crate::event::payload::{
     AcceptRequested, AgentRequested, ApprovalAnswered, CleanRequested, HumanProvidedGuidance, HunkCommented,
-    HunkRef, RejectRequested, RunStarted, StopRequested, UndoRequested,
+    HunkRef, RejectRequested, RunStarted, StopRequested, UndoRequested, ViewRequested,
 };
 use crate::id::{MAX_AGENT_NAME, is_agent_name};
 use crate::report::Channel;
@@ -34,6 +34,8 @@ pub(super) fn decide(step: &mut Step<'_>, command: Command) -> Result<(), Refusa
         }
         Command::SendPrompt { to, text } => send(step, &to, &text),
         Command::StopAgents { agents } => stop(step, &agents),
+        Command::ShowAgents { agents, place } => show(step, &agents, place),
+        Command::PauseAgents { agents, pause } => super::pause::ask(step, &agents, pause),
         Command::AcceptHunk { hunk, accepted_before } => accept(step, hunk, accepted_before),
         Command::RejectHunk { hunk, reason } => reject(step, hunk, reason),
         Command::CommentHunk { hunk, text } => comment(step, hunk, text),
@@ -206,6 +208,32 @@ fn send(step: &mut Step<'_>, to: &[AgentKey], text: &str) -> Result<(), Refusal>
         step.deliver(key);
     }
     step.decision.reply.agents = named;
+    Ok(())
+}
+
+fn show(step: &mut Step<'_>, agents: &[AgentKey], place: ViewPlace) -> Result<(), Refusal> {
+    require_living(step, agents)?;
+    let starting =
+        agents.iter().find(|key| step.state.agents.get(key).is_some_and(|agent| !agent.is_living()));
+    if let Some(key) = starting {
+        return Err(Refusal::new(Code::NotLiving, format!("{} is still being started", key.name))
+            .hint("try again in a moment; orchflow status says when it runs"));
+    }
+    let backend = format!("{}:", place.backend);
+    let mut wanted = Vec::new();
+    for key in agents {
+        let Some(agent) = step.state.agents.get(key) else { continue };
+        step.decision.reply.agents.push(key.clone());
+        let is_shown = agent.viewing || agent.views.iter().any(|view| view.starts_with(&backend));
+        if !is_shown && !wanted.contains(key) {
+            step.emit_for(key, ViewRequested { backend: place.backend.clone() });
+            wanted.push(key.clone());
+        }
+    }
+    step.decision.reply.already = wanted.is_empty();
+    if !wanted.is_empty() {
+        step.want(EffectBody::OpenViews { agents: wanted, place });
+    }
     Ok(())
 }
 

@@ -6,12 +6,12 @@ use crate::effect::{Effect, EffectBody, Ended, Outcome, Timer};
 use crate::event::payload::{
     self, AgentFailedToStart, AgentSpawned, AiGeneratedCode, AiRequestedReview, CheckpointFailed,
     CheckpointTaken, CleanFailed, DecisionRefused, EffectLost, HostStarted, HumanRevertedChange,
-    HunkAccepted, HunkRef, HunkRejected, PromptUndelivered, PromptWritten, UndoRefused, ViewOpened,
-    WorktreeCleaned, WorktreeCreated,
+    HunkAccepted, HunkRef, HunkRejected, PromptUndelivered, PromptWritten, UndoRefused, ViewNotOpened,
+    ViewOpened, WorktreeCleaned, WorktreeCreated,
 };
 use crate::report::Channel;
 use crate::state::agent::{HUNK_REJECTED, PROCESS_ENDED, TURN_ENDED};
-use crate::state::{Phase, PromptOrigin, ReadySignal, StatusSource, StatusState, TurnOutcome};
+use crate::state::{Agent, Phase, PromptOrigin, ReadySignal, StatusSource, StatusState, TurnOutcome};
 use crate::{AgentKey, Code, EventSeq, Refusal, Timestamp};
 
 /// What an agent waits for when neither it nor its screen says anything known.
@@ -40,6 +40,7 @@ pub(super) fn decide(step: &mut Step<'_>, effect: &Effect, outcome: Outcome) {
             undone(step, effect.id.seq, *event, hunk, decision, outcome);
         }
         EffectBody::StopAgent { agent } => stopped(step, agent, outcome),
+        EffectBody::PauseAgent { agent, pause } => super::pause::done(step, agent, *pause, outcome),
         EffectBody::CleanWorktree { agent, .. } => cleaned(step, agent, outcome),
         EffectBody::AnswerHook { agent, allow, .. } => {
             answered(step, effect.id.seq, agent, allow.is_some(), outcome);
@@ -129,7 +130,7 @@ fn fail_start(step: &mut Step<'_>, key: &AgentKey, message: &str) {
     step.settle(key.run);
 }
 
-fn explain(refusal: &Refusal) -> String {
+pub(super) fn explain(refusal: &Refusal) -> String {
     match &refusal.hint {
         Some(hint) => format!("{}; {hint}", refusal.message),
         None => refusal.message.clone(),
@@ -151,6 +152,10 @@ fn launched(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
             let timer = Timer::Readiness { agent: key.clone(), attempt: 0 };
             let at = delivery::readiness_check(step.context.now, 0);
             step.want(EffectBody::Wake { timer, at });
+            let slow = step.state.agents.get(key).filter(|agent| !agent.ready);
+            if let Some(wake) = slow.and_then(delivery::ready_by) {
+                step.want(wake);
+            }
             step.deliver(key);
         }
         Outcome::Failed(refusal) => fail_start(step, key, &explain(&refusal)),
@@ -163,24 +168,25 @@ fn launched(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
 }
 
 fn views(step: &mut Step<'_>, agents: &[AgentKey], outcome: Outcome) {
-    let results = match outcome {
-        Outcome::ViewsOpened(results) => results,
-        Outcome::Failed(refusal) => {
-            let message = explain(&refusal);
-            for key in agents {
-                lost(step, key, "open views", message.clone());
-            }
-            return;
-        }
-        _ => return,
+    let (results, otherwise) = match outcome {
+        Outcome::ViewsOpened(results) => (results, "nothing is known of its view".to_owned()),
+        Outcome::Failed(refusal) => (Vec::new(), explain(&refusal)),
+        Outcome::Unknown(why) => (Vec::new(), why),
+        _ => (Vec::new(), "what became of its view is unknown".to_owned()),
     };
-    for (key, result) in results {
-        if !agents.contains(&key) {
-            continue;
-        }
-        if let Ok((backend, view)) = result {
-            let Some(cause) = step.state.agents.get(&key).map(|agent| agent.seq) else { continue };
-            step.emit_caused(&key, cause, ViewOpened { backend, view });
+    for key in agents {
+        let told = results.iter().find(|(known, _)| known == key).map(|(_, result)| result.clone());
+        let Some(agent) = step.state.agents.get(key) else { continue };
+        let (cause, ended) = (agent.seq, agent.has_ended());
+        match told.unwrap_or_else(|| Err(otherwise.clone())) {
+            Ok((backend, view)) => {
+                step.emit_caused(key, cause, ViewOpened { backend, view });
+            }
+            // What has ended meanwhile has nothing to show.
+            Err(_) if ended => {}
+            Err(reason) => {
+                step.emit_caused(key, cause, ViewNotOpened { reason });
+            }
         }
     }
 }
@@ -222,11 +228,18 @@ fn screen_read(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
         return;
     }
     let status = &agent.status;
-    let silent_for = step.context.now.0.saturating_sub(status.since.0);
+    let begun = agent.resumed_at.map_or(status.since, |at| at.max(status.since));
+    let silent_for = step.context.now.0.saturating_sub(begun.0);
+    // That it is late says more than that nobody knows its screen.
+    let is_overdue = agent.is_overdue(step.context.now);
+    let found = found.filter(|(waiting_for, _)| !is_overdue || waiting_for != LOOK);
     match found {
         Some((waiting_for, text)) => {
             let seen = Seen::new(StatusState::Waiting, Channel::Screen).detail(Some(text));
             step.see(key, seen.waiting_for(waiting_for));
+        }
+        None if is_overdue && (status.source == Channel::Screen || silent_for >= SILENT_START) => {
+            step.show_overdue(key);
         }
         None if status.state == StatusState::Starting && silent_for >= SILENT_START => {
             let seen = Seen::new(StatusState::Waiting, Channel::Screen);
@@ -241,6 +254,15 @@ fn screen_read(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
 }
 
 fn woken(step: &mut Step<'_>, timer: &Timer) {
+    let (Timer::Readiness { agent, .. }
+    | Timer::ReadyBy { agent }
+    | Timer::Glance { agent, .. }
+    | Timer::Acceptance { agent, .. }
+    | Timer::TurnClose { agent, .. }) = timer;
+    // A halted agent can be late for nothing; its timers are armed again when it goes on.
+    if step.state.agents.get(agent).is_some_and(crate::state::Agent::is_halted) {
+        return;
+    }
     match timer {
         Timer::Readiness { agent: key, attempt } => {
             let Some(agent) = step.state.agents.get(key) else { return };
@@ -262,6 +284,18 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
             let at = delivery::readiness_check(step.context.now, attempt);
             step.want(EffectBody::Wake { timer, at });
         }
+        Timer::ReadyBy { agent: key } => {
+            let is_overdue = |agent: &&Agent| agent.is_overdue(step.context.now);
+            // A dialog that is known stays shown: it is why the program is late.
+            let names_its_dialog = |agent: &Agent| {
+                let what = agent.status.waiting_for.as_deref();
+                agent.status.state == StatusState::Waiting && what.is_some_and(|what| what != LOOK)
+            };
+            let agent = step.state.agents.get(key).filter(is_overdue);
+            if agent.is_some_and(|agent| !names_its_dialog(agent)) {
+                step.show_overdue(key);
+            }
+        }
         Timer::Glance { agent: key, attempt } => {
             if step.state.agents.get(key).is_some_and(may_show_dialog) {
                 step.want(EffectBody::ReadScreen { agent: key.clone(), attempt: 0 });
@@ -270,7 +304,13 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
         }
         Timer::Acceptance { agent: key, prompt } => {
             let Some(worked) = step.state.prompts.get(prompt).map(|prompt| prompt.worked) else { return };
-            let Some(state) = step.state.agents.get(key).map(|agent| agent.status.state) else { return };
+            let Some(agent) = step.state.agents.get(key) else { return };
+            let (state, resumed) = (agent.status.state, agent.resumed_at);
+            let is_early = resumed.is_some_and(|at| step.context.now < delivery::accepted_by(at));
+            if !worked && is_early {
+                // It was armed before the agent was halted; another was armed since.
+                return;
+            }
             if worked {
                 // Nothing is written into a working program, so it began after the prompt.
                 step.start_turn(key, "it states that it works, though its prompt hook did not come", None);

@@ -44,6 +44,7 @@ pub(super) fn decide(step: &mut Step<'_>, envelope: ReportEnvelope) {
         Report::TitleChanged { .. } | Report::BellRung => {}
         hook => hook_report(step, &key, hook, &envelope.id),
     }
+    step.ready_after_all(&key);
     step.deliver(&key);
     step.settle(key.run);
 }
@@ -220,6 +221,8 @@ fn output(step: &mut Step<'_>, key: &AgentKey, report: &Report) {
         Report::OutputActive if by_output => {
             step.see(key, Seen::new(StatusState::Working, Channel::Output));
         }
+        // A halted program prints nothing; it is looked at again when it goes on.
+        Report::OutputQuiet if agent.is_halted() => {}
         Report::OutputQuiet if by_output && !is_hidden => {
             step.see(key, Seen::new(StatusState::Idle, Channel::Output));
             if in_turn {

@@ -5,7 +5,7 @@ use crate::AgentKey;
 use crate::event::payload::AgentStatusChanged;
 use crate::report::Channel;
 use crate::state::agent::TURN_ENDED;
-use crate::state::{Agent, Confidence, Phase, StatusState, TurnOutcome};
+use crate::state::{Agent, Confidence, Phase, ReadySignal, StatusState, TurnOutcome};
 
 /// A status as one source has it.
 pub(super) struct Seen {
@@ -66,6 +66,13 @@ impl Step<'_> {
         if (agent.has_ended() && seen.source != Channel::Process) || !is_believed(agent, seen.source) {
             return;
         }
+        // What is printed by a program that is overdue does not make it ready, where something else has to.
+        let by_output =
+            agent.signals.ready == ReadySignal::Output || agent.signals.ready == ReadySignal::Start;
+        let is_shown_late = agent.is_overdue(self.context.now) && agent.status.source == Channel::Process;
+        if seen.source == Channel::Output && is_shown_late && !by_output {
+            return;
+        }
         let old = &agent.status;
         if old.state == seen.state
             && old.detail == seen.detail
@@ -83,6 +90,31 @@ impl Step<'_> {
             confidence,
         };
         self.emit_for(key, body);
+    }
+
+    /// Shows that an agent should take prompts by now and does not, unless it says itself what it does. Its prompts
+    /// stay queued, and go once it is ready after all.
+    pub(super) fn show_overdue(&mut self, key: &AgentKey) {
+        let Some(agent) = self.state.agents.get(key) else { return };
+        let says_why = agent.status.source == Channel::Osc7501
+            && matches!(agent.status.state, StatusState::Working | StatusState::Waiting);
+        if agent.in_turn || says_why {
+            return;
+        }
+        let what = format!("not ready after {} s; look at its pane", agent.signals.ready_within_s);
+        self.see(key, Seen::new(StatusState::Waiting, Channel::Process).waiting_for(what));
+    }
+
+    /// Takes back that an agent seemed to wait, once it takes prompts: its sign of readiness need not be a status.
+    pub(super) fn ready_after_all(&mut self, key: &AgentKey) {
+        let Some(agent) = self.state.agents.get(key).filter(|agent| agent.is_living() && agent.ready) else {
+            return;
+        };
+        let status = &agent.status;
+        let was_ours = matches!(status.source, Channel::Process | Channel::Screen);
+        if was_ours && status.state == StatusState::Waiting {
+            self.see(key, Seen::new(StatusState::Idle, Channel::Process));
+        }
     }
 
     /// Ends the open turn, if one is open: the worktree is kept, then the next prompt may go.

@@ -181,6 +181,29 @@ payloads! {
     }
     /// The human wants an agent ended.
     StopRequested {}
+    /// The human wants an agent halted.
+    PauseRequested {}
+    /// The human wants a halted agent to go on.
+    ResumeRequested {}
+    /// An agent is halted, with everything it started.
+    AgentPaused {
+        /// How many processes were halted.
+        #[serde(default)]
+        processes: u32,
+    }
+    /// An agent goes on.
+    AgentResumed {
+        /// How many processes go on.
+        #[serde(default)]
+        processes: u32,
+    }
+    /// An agent could not be halted, or not let go on.
+    PauseFailed {
+        /// Whether it was to be halted.
+        pause: bool,
+        /// Why, and what to do.
+        message: String,
+    }
     /// An agent's process ended.
     AgentExited {
         /// Exit code, if it exited.
@@ -211,6 +234,11 @@ payloads! {
         /// The new mode.
         bracketed_paste: bool,
     }
+    /// The human wants a view of an agent that has none.
+    ViewRequested {
+        /// `tmux` or `nvim`.
+        backend: String,
+    }
     /// A view of an agent was opened.
     ViewOpened {
         /// `tmux` or `nvim`.
@@ -222,6 +250,11 @@ payloads! {
     ViewClosed {
         /// The backend's name for it.
         view: String,
+    }
+    /// A view of an agent was wanted and could not be opened; the agent works on detached.
+    ViewNotOpened {
+        /// Why not, as a clause.
+        reason: String,
     }
     /// A prompt waits for its agent.
     PromptQueued {

@@ -122,6 +122,14 @@ pub struct Signals {
     pub hooks: bool,
     /// How it is known to be ready.
     pub ready: ReadySignal,
+    /// How many seconds that may take before it is shown as not ready.
+    #[serde(default = "ready_within_s")]
+    pub ready_within_s: u32,
+}
+
+/// How long agents of older logs may take, and those whose entry says nothing.
+fn ready_within_s() -> u32 {
+    60
 }
 
 impl Signals {
@@ -260,6 +268,9 @@ pub struct Agent {
     pub worktree: Option<Bytes>,
     /// Its process.
     pub pid: Option<u32>,
+    /// When its process was started.
+    #[serde(default)]
+    pub spawned_at: Option<Timestamp>,
     /// Its ports.
     #[serde(default)]
     pub ports: Vec<u16>,
@@ -279,9 +290,27 @@ pub struct Agent {
     /// Its views, as `backend:view`.
     #[serde(default)]
     pub views: Vec<String>,
+    /// Whether a view is being opened that was asked for.
+    #[serde(default)]
+    pub viewing: bool,
+    /// Why a view that was wanted is not there.
+    #[serde(default)]
+    pub view_note: Option<String>,
     /// Prompts known not to have arrived since its last turn began.
     #[serde(default)]
     pub undelivered: u32,
+    /// The last of these prompts, oldest first.
+    #[serde(default)]
+    pub lost_prompts: Vec<LostPrompt>,
+    /// Since when it is halted.
+    #[serde(default)]
+    pub paused: Option<Timestamp>,
+    /// Whether it is being halted, or being let go on.
+    #[serde(default)]
+    pub pausing: Option<bool>,
+    /// When it went on last.
+    #[serde(default)]
+    pub resumed_at: Option<Timestamp>,
     /// Whether its worktree is being removed.
     #[serde(default)]
     pub cleaning: bool,
@@ -299,6 +328,51 @@ impl Agent {
     /// Tells whether its process ended, or never will run.
     pub fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Exited | Phase::FailedToStart | Phase::Cleaned)
+    }
+
+    /// Gives the time by which it should take prompts, once its process was started.
+    pub fn ready_by(&self) -> Option<Timestamp> {
+        let within = i64::from(self.signals.ready_within_s) * 1_000_000;
+        self.spawned_at.map(|at| Timestamp(at.0.saturating_add(within)))
+    }
+
+    /// Tells whether it runs and should take prompts by now, and does not.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.is_living() && !self.ready && self.ready_by().is_some_and(|by| by <= now)
+    }
+
+    /// Tells whether it is halted, or about to be: what it does not do then means nothing.
+    pub fn is_halted(&self) -> bool {
+        self.paused.is_some() || self.pausing == Some(true)
+    }
+
+    /// Gives the word for how it is: that of its status, or that it is paused.
+    pub fn word(&self) -> &'static str {
+        if self.paused.is_some() { "paused" } else { self.status.state.word() }
+    }
+
+    /// Gives since when it is as [`Agent::word`] says.
+    pub fn since(&self) -> Timestamp {
+        self.paused.unwrap_or(self.status.since)
+    }
+
+    /// Tells why it can take no prompt now, if that is so.
+    pub fn holds_prompts(&self) -> Option<&'static str> {
+        let is_hidden = self.signals.ready == ReadySignal::BracketedPaste && !self.bracketed_paste;
+        Some(match self.status.state {
+            _ if self.has_ended() => "its process ended",
+            _ if !self.is_living() => "its process is being started",
+            _ if self.stop_requested => "it is being stopped",
+            _ if self.is_halted() => "it is paused",
+            StatusState::Waiting => "it waits for you",
+            _ if !self.ready => "it has not said that it is ready",
+            StatusState::Working => "it works",
+            _ if self.in_turn => "its turn is not over",
+            _ if self.checkpointing => "its work is being kept first",
+            // Without its input line it would take the prompt as input of what it runs.
+            _ if is_hidden => "its input line is not there",
+            _ => return None,
+        })
     }
 
     /// Notes that a turn or the process ended and the worktree is being kept.
@@ -354,11 +428,34 @@ pub enum PromptState {
 }
 
 impl PromptState {
+    /// Gives the word shown to people and scripts.
+    pub fn word(self) -> &'static str {
+        match self {
+            PromptState::Queued => "queued",
+            PromptState::Writing => "writing",
+            PromptState::Written => "written",
+        }
+    }
+
     /// Tells whether something is still to happen with it. Every kept prompt is open.
     pub fn is_open(self) -> bool {
         matches!(self, PromptState::Queued | PromptState::Writing | PromptState::Written)
     }
 }
+
+/// A prompt that did not arrive, or of which nobody can say that it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostPrompt {
+    /// Its number.
+    pub prompt: u64,
+    /// The beginning of its text; the log has it whole.
+    pub text: String,
+    /// When it was given up.
+    pub at: Timestamp,
+}
+
+/// So many lost prompts are kept with an agent.
+pub(super) const LOST_PROMPTS: usize = 20;
 
 /// A prompt on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! How each event changes the state. Total: it never refuses and never looks at anything else.
 
 use super::agent::{
-    Agent, Checkpoint, Confidence, Exit, Phase, Prompt, PromptState, Status, StatusState, view_name,
+    Agent, Checkpoint, Confidence, Exit, LOST_PROMPTS, LostPrompt, Phase, Prompt, PromptState, Status,
+    StatusState, view_name,
 };
 use super::review::{Approval, Decision, DecisionState, Operation};
 use super::{AggregateKey, Run, State};
@@ -33,7 +34,26 @@ impl State {
             | EventBody::UndoRequested(_)
             | EventBody::HumanRevertedChange(_)
             | EventBody::UndoRefused(_) => self.evolve_decision(event),
+            EventBody::WorktreeCleaned(_) => {
+                self.evolve_agent(event);
+                self.forget_operations();
+            }
             _ => self.evolve_agent(event),
+        }
+    }
+
+    /// Forgets decisions of agents whose worktree is gone, but for the newest.
+    fn forget_operations(&mut self) {
+        let beyond = self.operations.len().saturating_sub(super::KEPT_OPERATIONS);
+        let is_over = |operation: &&Operation| {
+            let agent = self.agents.get(&operation.hunk.agent);
+            !operation.undoing && agent.is_none_or(|agent| agent.phase == Phase::Cleaned)
+        };
+        let oldest = self.operations.values().take(beyond);
+        let over: Vec<EventSeq> = oldest.filter(is_over).map(|operation| operation.seq).collect();
+        for seq in over {
+            self.operations.remove(&seq);
+            self.touch(AggregateKey::Operation(seq));
         }
     }
 
@@ -100,9 +120,13 @@ impl State {
                 body.prompt
             }
             EventBody::PromptUndelivered(body) => {
-                self.prompts.remove(&body.prompt);
+                let prompt = self.prompts.remove(&body.prompt);
                 if let Some(agent) = event.agent.as_ref().and_then(|key| self.agents.get_mut(key)) {
                     agent.undelivered += 1;
+                    let text = prompt.map(|prompt| short(&prompt.text)).unwrap_or_default();
+                    agent.lost_prompts.push(LostPrompt { prompt: body.prompt, text, at: event.at });
+                    let too_many = agent.lost_prompts.len().saturating_sub(LOST_PROMPTS);
+                    agent.lost_prompts.drain(..too_many);
                     let key = agent.key.clone();
                     self.touch(AggregateKey::Agent(key));
                 }
@@ -313,6 +337,7 @@ impl State {
                 session: None,
                 worktree: None,
                 pid: None,
+                spawned_at: None,
                 ports: Vec::new(),
                 checkpoint: None,
                 checkpointing: false,
@@ -320,7 +345,13 @@ impl State {
                 stop_requested: false,
                 exit: None,
                 views: Vec::new(),
+                viewing: false,
+                view_note: None,
                 undelivered: 0,
+                lost_prompts: Vec::new(),
+                paused: None,
+                pausing: None,
+                resumed_at: None,
                 cleaning: false,
                 kept_ref: None,
             };
@@ -373,6 +404,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
         EventBody::AgentSpawned(body) => {
             agent.phase = Phase::Running;
             agent.pid = Some(body.pid);
+            agent.spawned_at = Some(event.at);
             agent.ports = body.ports.clone();
         }
         EventBody::AgentFailedToStart(_) => {
@@ -380,6 +412,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.ready = false;
             agent.in_turn = false;
             agent.checkpointing = false;
+            agent.view_note = None;
         }
         EventBody::AgentStatusChanged(body) => {
             agent.stated |= body.source == Channel::Osc7501;
@@ -399,13 +432,30 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             };
         }
         EventBody::StopRequested(_) => agent.stop_requested = true,
+        EventBody::PauseRequested(_) => agent.pausing = Some(true),
+        EventBody::ResumeRequested(_) => agent.pausing = Some(false),
+        EventBody::AgentPaused(_) => {
+            agent.paused = agent.paused.or(Some(event.at));
+            agent.pausing = agent.pausing.filter(|pause| !pause);
+        }
+        EventBody::AgentResumed(_) => {
+            agent.paused = None;
+            agent.resumed_at = Some(event.at);
+            agent.pausing = agent.pausing.filter(|pause| *pause);
+        }
+        EventBody::PauseFailed(body) => {
+            agent.pausing = agent.pausing.filter(|pause| *pause != body.pause);
+        }
         EventBody::AgentExited(body) => {
             agent.phase = Phase::Exited;
             agent.exit = Some(Exit { code: body.code, signal: body.signal, lost: body.lost });
             agent.ready = false;
             agent.in_turn = false;
             agent.pid = None;
+            (agent.paused, agent.pausing) = (None, None);
             agent.views.clear();
+            agent.viewing = false;
+            agent.view_note = None;
             agent.await_checkpoint();
         }
         EventBody::AgentSessionStarted(body) => agent.session = Some(body.session.clone()),
@@ -414,14 +464,22 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             if !agent.views.contains(&view) {
                 agent.views.push(view);
             }
+            agent.view_note = None;
+            agent.viewing = false;
         }
         EventBody::ViewClosed(body) => agent.views.retain(|view| view_name(view) != body.view),
+        EventBody::ViewRequested(_) => agent.viewing = true,
+        EventBody::ViewNotOpened(body) => {
+            agent.view_note = Some(body.reason.clone());
+            agent.viewing = false;
+        }
         EventBody::TurnStarted(body) => {
             agent.turn = body.turn;
             agent.in_turn = true;
             agent.turn_seq = Some(event.seq);
             agent.last_text = None;
             agent.undelivered = 0;
+            agent.lost_prompts.clear();
         }
         EventBody::TurnEnded(body) => {
             agent.in_turn = false;

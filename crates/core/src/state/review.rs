@@ -33,6 +33,10 @@ pub struct Approval {
     pub reason: Option<String>,
 }
 
+/// So many of the newest decisions can be undone whatever became of their agents; older ones as long as their agent's
+/// worktree stands.
+pub const KEPT_OPERATIONS: usize = 1000;
+
 /// How far a decision got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

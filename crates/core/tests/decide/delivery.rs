@@ -396,7 +396,8 @@ fn a_new_host_arms_the_clocks_of_the_one_before() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(timers.len(), 3, "{timers:?}");
+    assert_eq!(timers.len(), 4, "{timers:?}");
+    assert!(timers.contains(&Timer::ReadyBy { agent: silent.clone() }));
     assert!(timers.contains(&Timer::Readiness { agent: silent, attempt: 0 }));
     assert!(timers.contains(&Timer::TurnClose { agent: done, turn: 1 }));
     let prompt = scene.state.prompts.values().find(|prompt| prompt.state == PromptState::Written).unwrap().id;

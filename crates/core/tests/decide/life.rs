@@ -94,9 +94,47 @@ fn a_view_that_cannot_open_is_told() {
     let objective = OBJECTIVE.to_owned();
     scene.command(Command::StartRun { objective, base: base(), agents, place }).unwrap();
     scene.worktrees();
+    let agent = key(1, "claude");
     let views = scene.take(|body| matches!(body, EffectBody::OpenViews { .. }));
-    scene.done(views, Outcome::Failed(Refusal::new(Code::Internal, "no tmux server")));
-    assert_eq!(scene.count("effect_lost"), 1);
+    for (outcome, note) in [
+        (
+            Outcome::Failed(Refusal::new(Code::Internal, "no tmux server").hint("start one")),
+            "no tmux server; start one",
+        ),
+        (Outcome::Unknown("who knows".to_owned()), "who knows"),
+        (Outcome::ViewsOpened(Vec::new()), "nothing is known of its view"),
+        (
+            Outcome::ViewsOpened(vec![(agent.clone(), Err("the window is zoomed".into()))]),
+            "the window is zoomed",
+        ),
+    ] {
+        scene.done(views.clone(), outcome);
+        assert_eq!(scene.agent(&agent).view_note.as_deref(), Some(note));
+    }
+    assert_eq!(scene.count("view_not_opened"), 4);
+    scene.done(views.clone(), Outcome::ViewsOpened(vec![(agent.clone(), Ok(("tmux".into(), "%5".into())))]));
+    assert_eq!(scene.agent(&agent).view_note, None, "it is shown now");
+}
+
+#[test]
+fn an_agent_that_ended_has_no_view_to_tell_of() {
+    let mut scene = Scene::new();
+    let place = ViewPlace { backend: "tmux".to_owned(), ..ViewPlace::default() };
+    let agents = vec![spec("claude", CLAUDE)];
+    let objective = OBJECTIVE.to_owned();
+    scene.command(Command::StartRun { objective, base: base(), agents, place }).unwrap();
+    scene.worktrees();
+    let agent = key(1, "claude");
+    scene.launch(&agent);
+    let views = scene.take(|body| matches!(body, EffectBody::OpenViews { .. }));
+    let narrow = || Outcome::ViewsOpened(vec![(agent.clone(), Err("too narrow".into()))]);
+    scene.done(views.clone(), narrow());
+    assert!(scene.agent(&agent).view_note.is_some());
+    scene.report(&agent, exited(0));
+    assert_eq!(scene.agent(&agent).view_note, None);
+    scene.done(views, narrow());
+    assert_eq!(scene.agent(&agent).view_note, None);
+    assert_eq!(scene.count("view_not_opened"), 1);
 }
 
 #[test]

@@ -26,6 +26,8 @@ enum Step {
     Spawn(u8, bool),
     Send(Index, u8),
     Stop(Index),
+    Pause(Index, bool),
+    Show(Index),
     Accept(Index, u8, u8),
     Reject(Index, u8, u8, bool),
     Comment(Index, u8),
@@ -49,6 +51,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<u8>(), any::<bool>()).prop_map(|(kind, own)| Step::Spawn(kind, own)),
         3 => (index(), any::<u8>()).prop_map(|(to, text)| Step::Send(to, text)),
         1 => index().prop_map(Step::Stop),
+        3 => (index(), any::<bool>()).prop_map(|(agent, pause)| Step::Pause(agent, pause)),
+        1 => index().prop_map(Step::Show),
         3 => (index(), 0..3u8, 0..2u8).prop_map(|(agent, id, hash)| Step::Accept(agent, id, hash)),
         3 => (index(), 0..3u8, 0..2u8, any::<bool>())
             .prop_map(|(agent, id, hash, why)| Step::Reject(agent, id, hash, why)),
@@ -144,6 +148,15 @@ impl Kept {
             Step::Stop(agent) => {
                 let agents = vec![self.agent(&agent)];
                 self.command(Command::StopAgents { agents });
+            }
+            Step::Show(agent) => {
+                let agents = vec![self.agent(&agent)];
+                let place = ViewPlace { backend: "tmux".to_owned(), ..ViewPlace::default() };
+                self.command(Command::ShowAgents { agents, place });
+            }
+            Step::Pause(agent, pause) => {
+                let agents = vec![self.agent(&agent)];
+                self.command(Command::PauseAgents { agents, pause });
             }
             Step::Accept(agent, id, hash) => {
                 let hunk = hunk(&self.agent(&agent), &format!("h_{id}"), &format!("{hash}"));
@@ -309,9 +322,18 @@ fn outcome(effect: &Effect, how: u8) -> Outcome {
                 .collect(),
         ),
         (_, Body::LaunchAgent { .. }) => launched(),
-        (_, Body::OpenViews { agents, .. }) => Outcome::ViewsOpened(
-            agents.iter().map(|agent| (agent.clone(), Ok(("tmux".to_owned(), "%1".to_owned())))).collect(),
-        ),
+        (_, Body::OpenViews { agents, .. }) => {
+            let result = |place: usize| {
+                if how == 3 && place % 2 == 0 {
+                    Err("no room".to_owned())
+                } else {
+                    Ok(("tmux".to_owned(), "%1".to_owned()))
+                }
+            };
+            Outcome::ViewsOpened(
+                agents.iter().enumerate().map(|(place, agent)| (agent.clone(), result(place))).collect(),
+            )
+        }
         (_, Body::PastePrompt { .. }) => pasted(),
         (_, Body::ReadScreen { .. }) => {
             Outcome::ScreenRead((how % 2 == 0).then(|| ("mcp".to_owned(), "New MCP server".to_owned())))
@@ -324,6 +346,7 @@ fn outcome(effect: &Effect, how: u8) -> Outcome {
             kept_ref: (how != 5).then(|| "refs/kept".to_owned()),
         },
         (_, Body::UndoDecision { .. }) => Outcome::Undone,
+        (_, Body::PauseAgent { .. }) => Outcome::Paused { processes: u32::from(how) },
         (_, Body::StopAgent { .. }) => Outcome::Stopped(Ended::default()),
         (_, Body::CleanWorktree { .. }) => Outcome::Cleaned { kept_ref: "r".to_owned(), commit: None },
         (_, Body::AnswerHook { .. }) => Outcome::Answered { delivered: how % 2 == 0 },

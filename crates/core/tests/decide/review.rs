@@ -4,8 +4,8 @@ use orchflow_core::command::Command;
 use orchflow_core::effect::{EffectBody, Outcome};
 use orchflow_core::event::EventBody;
 use orchflow_core::event::payload::HunkRef;
-use orchflow_core::state::DecisionState;
-use orchflow_core::{AgentKey, Code, Refusal};
+use orchflow_core::state::{DecisionState, KEPT_OPERATIONS};
+use orchflow_core::{AgentKey, Code, EventSeq, Refusal};
 
 use crate::scene::{CLAUDE, Scene, exited, hunk};
 
@@ -231,4 +231,59 @@ fn a_comment_needs_a_text_and_a_listener() {
     assert!(scene.pasted().contains("why not a constant?"));
     scene.report(&agent, exited(0));
     assert_eq!(scene.command(comment("x")).unwrap_err().code, Code::NotLiving);
+}
+
+/// Accepts a hunk of its own number.
+fn accept_one(scene: &mut Scene, agent: &AgentKey, number: usize) {
+    let hunk = hunk(agent, &format!("h_{number}"), "aa");
+    scene.command(accept(&hunk)).unwrap();
+    let kept_ref = Some(format!("refs/kept/{number}"));
+    carry_out(scene, Outcome::Decided { applied_to: "file".to_owned(), already: false, kept_ref });
+}
+
+#[test]
+fn old_decisions_are_forgotten_with_their_agents_worktree_and_no_others() {
+    let (mut scene, gone) = reviewed();
+    let stays = scene.in_turn(CLAUDE);
+    scene.finish_turn(&stays);
+    accept_one(&mut scene, &stays, 0);
+    for number in 1..=KEPT_OPERATIONS {
+        accept_one(&mut scene, &gone, number);
+    }
+    let opened =
+        |scene: &Scene, number: usize| scene.state.needs_kept(EventSeq(0), &format!("refs/kept/{number}"));
+    assert_eq!(scene.state.operations.len(), KEPT_OPERATIONS + 1);
+    scene.report(&gone, exited(0));
+    scene.checkpointed();
+    assert!((0..=KEPT_OPERATIONS).all(|number| opened(&scene, number)), "its worktree stands");
+    accept_one(&mut scene, &gone, KEPT_OPERATIONS + 1);
+    scene.command(Command::Clean { agent: gone.clone() }).unwrap();
+    let clean = scene.take(|body| matches!(body, EffectBody::CleanWorktree { .. }));
+    scene.done(clean, Outcome::Cleaned { kept_ref: "refs/kept".to_owned(), commit: None });
+    // The two oldest are beyond the newest thousand, and one of these is of an agent that stands.
+    assert!(opened(&scene, 0), "its agent's worktree stands");
+    assert!(!opened(&scene, 1));
+    assert!((2..=KEPT_OPERATIONS + 1).all(|number| opened(&scene, number)), "the newest stay");
+    // Undo has what it needs to the last.
+    for number in (2..=KEPT_OPERATIONS + 1).rev().chain([0]) {
+        scene.command(Command::Undo).unwrap();
+        let undo = scene.take(is_decision);
+        let EffectBody::UndoDecision { kept_ref, .. } = &undo.body else { panic!("{undo:?}") };
+        assert_eq!(kept_ref, &format!("refs/kept/{number}"));
+        scene.done(undo, Outcome::Undone);
+        assert!(!opened(&scene, number), "what was undone is needed no more");
+    }
+    assert_eq!(scene.command(Command::Undo).unwrap_err().code, Code::NothingToUndo);
+}
+
+#[test]
+fn what_a_decision_on_its_way_keeps_is_needed() {
+    let (mut scene, agent) = reviewed();
+    let asked = scene.command(accept(&hunk(&agent, "h_1", "aa"))).unwrap().reply.seq.unwrap();
+    let effect = scene.take(is_decision);
+    assert_eq!(effect.id.seq, asked, "the ref is named by it");
+    assert!(scene.state.needs_kept(asked, "refs/kept"));
+    let refused = Refusal::new(Code::Conflict, "it does not fit");
+    scene.done(effect, Outcome::Failed(refused));
+    assert!(!scene.state.needs_kept(asked, "refs/kept"));
 }

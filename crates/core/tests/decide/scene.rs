@@ -15,18 +15,27 @@ use orchflow_core::{AgentKey, EventSeq, Refusal, RunId, Timestamp};
 
 /// Claude Code: states its status, reports by hooks.
 pub const CLAUDE: Signals =
-    Signals { status: StatusSource::Osc7501, hooks: true, ready: ReadySignal::Status };
+    Signals { status: StatusSource::Osc7501, hooks: true, ready: ReadySignal::Status, ready_within_s: 60 };
 /// A program that states its status and has no hooks.
 pub const STATING: Signals =
-    Signals { status: StatusSource::Osc7501, hooks: false, ready: ReadySignal::Status };
+    Signals { status: StatusSource::Osc7501, hooks: false, ready: ReadySignal::Status, ready_within_s: 60 };
 /// A program with hooks that states nothing.
-pub const HOOKED: Signals =
-    Signals { status: StatusSource::Output, hooks: true, ready: ReadySignal::SessionStart };
+pub const HOOKED: Signals = Signals {
+    status: StatusSource::Output,
+    hooks: true,
+    ready: ReadySignal::SessionStart,
+    ready_within_s: 60,
+};
 /// A shell: known by its output and its input line.
-pub const SHELL: Signals =
-    Signals { status: StatusSource::Output, hooks: false, ready: ReadySignal::BracketedPaste };
+pub const SHELL: Signals = Signals {
+    status: StatusSource::Output,
+    hooks: false,
+    ready: ReadySignal::BracketedPaste,
+    ready_within_s: 60,
+};
 /// A script: known by its output, ready once it runs.
-pub const SCRIPT: Signals = Signals { status: StatusSource::Output, hooks: false, ready: ReadySignal::Start };
+pub const SCRIPT: Signals =
+    Signals { status: StatusSource::Output, hooks: false, ready: ReadySignal::Start, ready_within_s: 60 };
 
 pub const OBJECTIVE: &str = "Make the greeting configurable";
 

@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::Timespec;
 
 use super::copy::{self, Manner, Outcome, for_each};
-use super::finish::finish;
+use super::finish::{finish, hook_path};
 use super::remove::{discard, forget};
 use super::strategy::{Strategy, Why};
 use super::template::{self, Found, Template};
@@ -156,21 +157,64 @@ fn create_of(
     paths: &[&Path],
     options: &Options,
 ) -> Vec<Result<Created, GitError>> {
-    let found = if options.plain {
-        Ok(Found::Unsuited(Why::Wanted))
-    } else {
-        template::find(repository, commit, &options.templates, paths.len() > 1)
-    };
-    let made: Vec<Result<(Worktree, Strategy), GitError>> = match found {
-        Ok(Found::Template(template)) => from_template(repository, commit, paths, &template, options),
-        Ok(Found::Absent) => all_plain(repository, commit, paths, Why::Single),
-        Ok(Found::Unsuited(why)) => all_plain(repository, commit, paths, why),
+    std::thread::scope(|threads| {
+        // Git says where its hooks are while the files are made.
+        let hook = options.hook.then(|| threads.spawn(|| hook_path(repository)));
+        let made = make(repository, commit, paths, options);
+        let hook = hook.map_or(Ok(None), joined);
+        finish(repository, commit, made, hook, options)
+    })
+}
+
+fn joined<T>(handle: ScopedJoinHandle<'_, T>) -> T {
+    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn make(
+    repository: &Repository,
+    commit: &ObjectId,
+    paths: &[&Path],
+    options: &Options,
+) -> Vec<Result<(Worktree, Strategy), GitError>> {
+    if options.plain {
+        return all_plain(repository, commit, paths, Why::Wanted);
+    }
+    // Where a template is to be expected, git makes its records while we look for it.
+    let (records, found) = std::thread::scope(|threads| {
+        let expected = template::is_expected(&options.templates);
+        let records = expected.then(|| threads.spawn(|| all_records(repository, commit, paths)));
+        let found = template::find(repository, commit, &options.templates, paths.len() > 1);
+        (records.map(joined), found)
+    });
+    let why = match found {
+        Ok(Found::Template(template)) => {
+            let records = records.unwrap_or_else(|| all_records(repository, commit, paths));
+            return from_template(repository, commit, paths, records, &template, options);
+        }
+        Ok(Found::Absent) => Why::Single,
+        Ok(Found::Unsuited(why)) => why,
         Err(error) => {
             tracing::warn!(%error, "no template, git makes each worktree alone");
-            all_plain(repository, commit, paths, Why::Template)
+            Why::Template
         }
     };
-    finish(repository, commit, made, options)
+    for worktree in records.into_iter().flatten().flatten() {
+        if let Err(error) = discard_half_made(repository, &worktree, options) {
+            tracing::warn!(%error, "a worktree's record that was made too early stays");
+        }
+    }
+    all_plain(repository, commit, paths, why)
+}
+
+/// Lets git make the records of worktrees, without their files.
+fn all_records(
+    repository: &Repository,
+    commit: &ObjectId,
+    paths: &[&Path],
+) -> Vec<Result<Worktree, GitError>> {
+    for_each(paths.len(), |number| {
+        add(repository, commit, paths.get(number).copied().unwrap_or(Path::new("")), false)
+    })
 }
 
 fn all_plain(
@@ -210,17 +254,15 @@ fn add(
     }
 }
 
-/// Makes worktrees from a template; those that do not come out right are made by git.
+/// Fills worktrees from a template; those that do not come out right are made by git.
 fn from_template(
     repository: &Repository,
     commit: &ObjectId,
     paths: &[&Path],
+    added: Vec<Result<Worktree, GitError>>,
     template: &Template,
     options: &Options,
 ) -> Vec<Result<(Worktree, Strategy), GitError>> {
-    let added = for_each(paths.len(), |number| {
-        add(repository, commit, paths.get(number).copied().unwrap_or(Path::new("")), false)
-    });
     let mut made: Vec<Option<Strategy>> =
         added.iter().map(|added| instantly(repository, template, added.as_ref().ok()?, options)).collect();
     let rest: Vec<(usize, &Path)> = added

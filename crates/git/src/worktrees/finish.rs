@@ -15,6 +15,7 @@ pub(super) fn finish(
     repository: &Repository,
     commit: &ObjectId,
     made: Vec<Result<(Worktree, Strategy), GitError>>,
+    hook: Result<Option<PathBuf>, GitError>,
     options: &Options,
 ) -> Vec<Result<Created, GitError>> {
     let mut created: Vec<Result<Created, GitError>> = made
@@ -24,7 +25,7 @@ pub(super) fn finish(
         })
         .collect();
     if options.hook {
-        run_hooks(repository, commit, &mut created);
+        run_hooks(repository, commit, hook, &mut created);
     }
     if options.include {
         include_files(repository, &mut created);
@@ -39,8 +40,13 @@ pub(super) fn finish(
     created
 }
 
-fn run_hooks(repository: &Repository, commit: &ObjectId, created: &mut [Result<Created, GitError>]) {
-    let hook = match hook_path(repository) {
+fn run_hooks(
+    repository: &Repository,
+    commit: &ObjectId,
+    hook: Result<Option<PathBuf>, GitError>,
+    created: &mut [Result<Created, GitError>],
+) {
+    let hook = match hook {
         Ok(Some(hook)) => hook,
         Ok(None) => return,
         Err(error) => {
@@ -65,7 +71,7 @@ fn run_hooks(repository: &Repository, commit: &ObjectId, created: &mut [Result<C
 }
 
 /// Finds the post-checkout hook, if there is one that can be run.
-fn hook_path(repository: &Repository) -> Result<Option<PathBuf>, GitError> {
+pub(super) fn hook_path(repository: &Repository) -> Result<Option<PathBuf>, GitError> {
     use std::os::unix::fs::PermissionsExt as _;
     let words = ["rev-parse", "--path-format=absolute", "--git-path", "hooks/post-checkout"];
     let hook = crate::command::printed_path(repository.git().with_hooks().args(words).run()?);

@@ -74,6 +74,12 @@ pub(super) enum Found {
     Unsuited(Why),
 }
 
+/// Says whether it is worth while to count on a template: there is one, though it may be another commit's.
+pub(super) fn is_expected(cache: &Path) -> bool {
+    let entries = fs::read_dir(cache).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path().join("index")).any(|index| index.exists())
+}
+
 /// Finds the template of a commit, or makes it if wanted.
 pub(super) fn find(
     repository: &Repository,

@@ -326,3 +326,54 @@ fn changed_ignored_files_are_told_of() {
     let found = ignored_since(&agent.repository, &agent.worktree, setup).unwrap();
     assert_eq!(found.paths, [b"build".to_vec(), b"line\nend.secret".to_vec()]);
 }
+
+#[test]
+fn where_nothing_changed_git_is_asked_once() {
+    let agent = Agent::new();
+    agent.write("new", "new\n");
+    // A file as young as the index has to be read again each time.
+    let file = fs::File::options().write(true).open(agent.worktree.path().join("new")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let first = agent.take(&agent.base);
+    let calls = agent.sandbox.folder.path().join("calls");
+    let counting = agent.sandbox.folder.path().join("counting-git");
+    fs::write(&counting, format!("#!/bin/sh\necho x >>'{}'\nexec git \"$@\"\n", calls.display())).unwrap();
+    fs::set_permissions(&counting, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = orchflow_git::Program::at(&counting)
+        .with_variable("HOME", agent.sandbox.folder.path().join("home"))
+        .with_variable("GIT_CONFIG_NOSYSTEM", "1");
+    let repository = Repository::discover_with(program, &agent.sandbox.root).unwrap();
+    let count = |parent: &ObjectId| {
+        let _ = fs::remove_file(&calls);
+        let taken = take(&repository, &agent.worktree, Some(parent), REF, "again").unwrap();
+        (taken, fs::read_to_string(&calls).unwrap().lines().count())
+    };
+    let (again, calls) = count(&first.commit);
+    assert_eq!((again.unchanged, again.commit, again.tree), (true, first.commit.clone(), first.tree.clone()));
+    assert_eq!(again.head, Some(agent.base.clone()));
+    assert_eq!(calls, 1);
+
+    // A ref that somebody took away is made again.
+    agent.sandbox.git(["update-ref", "-d", REF]);
+    assert!(count(&first.commit).0.unchanged);
+    assert_eq!(repository.read_ref(REF).unwrap(), Some(first.commit.clone()));
+
+    agent.write("new", "changed\n");
+    assert!(!count(&first.commit).0.unchanged);
+}
+
+#[test]
+fn a_note_older_than_the_index_is_not_believed() {
+    let agent = Agent::new();
+    agent.write("new", "one\n");
+    let first = agent.take(&agent.base);
+    let note = agent.worktree.git_directory().join("orchflow-index-source");
+    let old = fs::read(&note).unwrap();
+    agent.write("new", "two\n");
+    let second = agent.take(&first.commit);
+    // The host died after the index was put in place and before its note was.
+    fs::write(&note, old).unwrap();
+    let third = agent.take(&first.commit);
+    assert_eq!(third.tree, second.tree);
+    assert!(!third.unchanged);
+}

@@ -51,3 +51,23 @@ fn wrong_names_are_refused() {
     }
     assert!(read_kept(&repository, &sandbox.head()).is_err());
 }
+
+#[test]
+fn only_the_named_refs_go_and_none_that_moved() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.repository();
+    for number in 1..=3 {
+        keep(&repository, &format!("refs/orchflow/operations/{number}"), &[]).unwrap();
+    }
+    let refs = repository.refs("refs/orchflow/operations/").unwrap();
+    repository.delete_these_refs(&refs[..1]).unwrap();
+    assert_eq!(repository.refs("refs/orchflow/operations/").unwrap(), refs[1..]);
+    // One of two was written again meanwhile: then both stay.
+    let entry = [kept(b"x", FileMode::Regular, b"again")];
+    keep(&repository, &refs[2].0, &entry).unwrap();
+    assert!(repository.delete_these_refs(&refs[1..]).is_err());
+    assert_eq!(repository.refs("refs/orchflow/operations/").unwrap().len(), 2);
+    let branch = ("refs/heads/main".to_owned(), sandbox.head());
+    assert!(matches!(repository.delete_these_refs(&[branch]), Err(GitError::RefRefused { .. })));
+    repository.delete_these_refs(&[]).unwrap();
+}

@@ -25,7 +25,7 @@ struct Params {
 pub(super) async fn list(world: &Arc<World>) -> Result<Value, Refusal> {
     let approvals = world
         .engine()
-        .ask(|state| approvals_json(state, None))
+        .look(|state| approvals_json(state, None))
         .await
         .ok_or_else(|| super::no_answer(world))?;
     Ok(json!({ "approvals": approvals }))

@@ -24,7 +24,7 @@ pub(super) async fn attach(world: &Arc<World>, params: Value) -> Result<Value, R
     let names = vec![params.agent];
     let found = world
         .engine()
-        .ask(move |state| {
+        .look(move |state| {
             let keys = find_agents(state, &names, None)?;
             Ok::<_, Refusal>(
                 keys.first()

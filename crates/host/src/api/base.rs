@@ -5,6 +5,7 @@ use std::sync::Arc;
 use orchflow_core::command::Base;
 use orchflow_core::{Code, Refusal, RunId};
 use orchflow_git::GitError;
+use orchflow_git::Uncommitted;
 
 use crate::world::{World, blocking};
 
@@ -18,10 +19,14 @@ pub(super) fn base_of(
     repository: &orchflow_git::Repository,
     include_changes: Option<bool>,
 ) -> Result<Base, Refusal> {
-    // Two looks that do not need each other; the second reads every file's state.
+    // Two looks that do not need each other; the second reads every file's state, and whoever starts from the
+    // last commit anyway has no use for it.
     let (head, uncommitted) = std::thread::scope(|threads| {
         let head = threads.spawn(|| repository.head());
-        let uncommitted = repository.uncommitted();
+        let uncommitted = match include_changes {
+            Some(false) => Ok(Uncommitted::default()),
+            Some(true) | None => repository.uncommitted(),
+        };
         (head.join(), uncommitted)
     });
     let head = head.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(git_refusal)?;

@@ -39,24 +39,23 @@ pub(super) async fn clean(world: &Arc<World>, session: &Session, params: Value) 
         .await
         .ok_or_else(|| super::no_answer(world))??;
     let agents: Vec<AgentKey> = agents;
+    if params.dry_run {
+        let would: Vec<Value> =
+            agents.iter().map(|key| json!({ "agent": key.name, "run": key.run })).collect();
+        return Ok(json!({ "cleaned": would, "skipped": [], "dry_run": true }));
+    }
     let mut skipped = Vec::new();
     let mut asked = Vec::new();
-    for key in agents {
-        if params.dry_run {
-            asked.push(key);
-            continue;
-        }
-        match submit(world, session, Command::Clean { agent: key.clone() }).await {
+    // All at once, so that one commit does for many.
+    let wishes = agents.iter().map(|key| submit(world, session, Command::Clean { agent: key.clone() }));
+    let answers = futures::future::join_all(wishes).await;
+    for (key, answer) in agents.into_iter().zip(answers) {
+        match answer {
             Ok(_) => asked.push(key),
             Err(refusal) => skipped.push(json!({
                 "agent": key.name, "run": key.run, "why": refusal.message, "hint": refusal.hint,
             })),
         }
-    }
-    if params.dry_run {
-        let would: Vec<Value> =
-            asked.iter().map(|key| json!({ "agent": key.name, "run": key.run })).collect();
-        return Ok(json!({ "cleaned": would, "skipped": skipped, "dry_run": true }));
     }
     let mut cleaned = Vec::new();
     for key in asked {

@@ -38,7 +38,7 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
     let (run, name) = (params.run, params.agent.clone());
     let (subjects, decisions) = world
         .engine()
-        .ask(move |state| {
+        .look(move |state| {
             if run.is_some() {
                 find_run(state, run)?;
             }
@@ -275,7 +275,7 @@ async fn resolve(world: &Arc<World>, id: &str) -> Result<Found, Refusal> {
     }
     let (subjects, decisions) = world
         .engine()
-        .ask(|state| (subjects(state, None, None), decision_states(state)))
+        .look(|state| (subjects(state, None, None), decision_states(state)))
         .await
         .ok_or_else(|| super::no_answer(world))?;
     let mut found: Vec<Found> = Vec::new();
@@ -312,7 +312,7 @@ async fn decided_before(world: &Arc<World>, id: &str, hash: Option<&str>, accept
     let (prefix, hash) = (whole_prefix(id), hash.map(str::to_lowercase));
     world
         .engine()
-        .ask(move |state| {
+        .look(move |state| {
             let mut known = state.decisions.values().filter(|decision| {
                 decision.state == wanted
                     && decision.hunk.id.starts_with(&prefix)
@@ -344,7 +344,7 @@ async fn gone(world: &Arc<World>, id: &str, wanted: &str) -> Refusal {
     let look = wanted.to_owned();
     let decided = world
         .engine()
-        .ask(move |state| {
+        .look(move |state| {
             let known = state.decisions.values().find(|decision| decision.hunk.id.starts_with(&look));
             known.map(|decision| (decision.hunk.id.clone(), decision.state))
         })

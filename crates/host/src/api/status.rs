@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use orchflow_core::Refusal;
+use orchflow_core::describe::line_of;
 use orchflow_core::state::{Agent, Phase, PromptState, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::params::{find_run, read};
+use crate::engine::Pulse;
 use crate::world::World;
 
 #[derive(Debug, Default, Deserialize)]
@@ -22,7 +24,7 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
     let pulse = world.engine().pulse().borrow().clone();
     let mut status = world
         .engine()
-        .ask(move |state| {
+        .look(move |state| {
             if params.run.is_some() {
                 find_run(state, params.run)?;
             }
@@ -39,9 +41,17 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
     if let Some(object) = status.as_object_mut() {
         object.insert("host".to_owned(), host);
         object.insert("seq".to_owned(), json!(pulse.seq));
-        object.insert("read_only".to_owned(), json!(pulse.read_only));
     }
+    add_store(&mut status, &pulse);
     Ok(status)
+}
+
+/// Adds how the store is: why it takes no writes, and what the human should know of it.
+pub fn add_store(status: &mut Value, pulse: &Pulse) {
+    if let Some(object) = status.as_object_mut() {
+        object.insert("read_only".to_owned(), json!(pulse.read_only));
+        object.insert("warnings".to_owned(), json!(pulse.warnings()));
+    }
 }
 
 /// Writes the agents and runs. Without a run: the newest, and every agent that lives; with `all`:
@@ -71,11 +81,44 @@ pub fn status_json(state: &State, run: Option<u64>, all: bool) -> Value {
             })
         })
         .collect();
+    let needs: Vec<Value> = state
+        .needs(agents.iter().copied(), |agent| state.undecided(agent))
+        .into_iter()
+        .map(|need| {
+            json!({
+                "kind": need.kind.word(),
+                "agent": need.agent.name,
+                "key": need.agent.to_string(),
+                "run": need.agent.run,
+                "since": need.since,
+                "about": need.about.map(|about| line_of(&about, WIDTH)),
+            })
+        })
+        .collect();
     let agents: Vec<Value> = agents.into_iter().map(|agent| agent_json(state, agent)).collect();
-    json!({ "agents": agents, "runs": runs })
+    json!({ "agents": agents, "runs": runs, "needs": needs })
 }
 
-fn agent_json(state: &State, agent: &Agent) -> Value {
+/// The most characters of a prompt or of last words that are told along.
+const WIDTH: usize = 200;
+
+/// Writes an agent's prompts that were not accepted, oldest first.
+fn prompts_json(state: &State, agent: &Agent) -> Vec<Value> {
+    let lost = agent.lost_prompts.iter().map(|lost| {
+        json!({ "id": lost.prompt, "state": "undelivered", "text": line_of(&lost.text, WIDTH), "at": lost.at })
+    });
+    let open = state.prompts_of(&agent.key).map(|prompt| {
+        json!({
+            "id": prompt.id,
+            "state": prompt.state.word(),
+            "text": line_of(&prompt.text, WIDTH),
+            "at": prompt.queued_at,
+        })
+    });
+    lost.chain(open).collect()
+}
+
+pub(super) fn agent_json(state: &State, agent: &Agent) -> Value {
     let checkpoint = agent.checkpoint.as_ref();
     let prompts = state.prompts_of(&agent.key);
     let queued = prompts.filter(|prompt| prompt.state == PromptState::Queued).count();
@@ -88,12 +131,13 @@ fn agent_json(state: &State, agent: &Agent) -> Value {
         "kind": agent.kind,
         "title": agent.title,
         "rehearsal": agent.rehearsal,
-        "status": agent.status.state.word(),
+        "status": agent.word(),
+        "paused": agent.paused.is_some(),
         "detail": agent.status.detail,
         "waiting_for": agent.status.waiting_for,
         "source": agent.status.source.word(),
         "confidence": agent.status.confidence.word(),
-        "since": agent.status.since,
+        "since": agent.since(),
         "turn": agent.turn,
         "undecided": state.undecided(agent),
         "files": checkpoint.map_or(0, |checkpoint| checkpoint.files),
@@ -102,8 +146,12 @@ fn agent_json(state: &State, agent: &Agent) -> Value {
         "worktree": agent.worktree.as_ref().map(|path| path.lossy().into_owned()),
         "base": agent.base,
         "pane": view,
+        "view_note": agent.view_note,
         "queued": queued,
         "undelivered": agent.undelivered,
+        "prompts": prompts_json(state, agent),
+        "last_text": agent.last_text.as_ref().map(|text| line_of(text, WIDTH)),
+        "cost": null,
         "approvals": approvals,
         "pid": agent.pid,
         "ports": agent.ports,

@@ -54,7 +54,7 @@ pub(super) async fn call(world: &Arc<World>, session: &Session, params: Value) -
     let number = params.run;
     let run = world
         .engine()
-        .ask(move |state| find_run(state, number))
+        .look(move |state| find_run(state, number))
         .await
         .ok_or_else(|| super::no_answer(world))??;
     let mut pulse = world.engine().pulse();

@@ -72,7 +72,10 @@ fn take_now(
         tracing::warn!(%agent, warning, "a checkpoint is not whole");
     }
     let base: ObjectId = trees.base.parse()?;
-    let all = diff::changes(&world.repository, &agent.to_string(), &base, &taken.commit)?;
+    let all = match world.known_changes(agent, &trees.base, taken.commit.as_str()) {
+        Some(all) => all,
+        None => Arc::new(diff::changes(&world.repository, &agent.to_string(), &base, &taken.commit)?),
+    };
     let since = if before_tree == taken.tree.as_str() {
         Vec::new()
     } else if before_tree == trees.base {

@@ -170,7 +170,7 @@ fn finish_plan(
 
 /// Keeps a file as it is and as it will be, so that the change can be taken back later.
 async fn keep(world: &Arc<World>, id: EffectId, path: &[u8], plan: &Plan) -> Result<String, Refusal> {
-    let name = format!("refs/orchflow/operations/{}", id.seq.0);
+    let name = format!("{}{}", super::operations::OPERATIONS, id.seq.0);
     let entries = [&plan.now, &plan.then].map(|file| Kept { path: path.to_vec(), file: file.clone() });
     let (shared, kept) = (Arc::clone(world), name.clone());
     let result = blocking(move || {

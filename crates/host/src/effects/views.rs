@@ -1,5 +1,7 @@
 //! Views opened where the front is: beside it in tmux, or in a window of the editor.
 
+mod known;
+
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -13,9 +15,11 @@ use orchflow_core::effect::{Outcome, PerAgent};
 use orchflow_mux::backend::tmux::conversation::Socket;
 use orchflow_mux::backend::tmux::layout::Layout;
 use orchflow_mux::backend::tmux::{Place, TmuxOptions};
-use orchflow_mux::backend::{Opened, Tmux, ViewEvent, ViewId, ViewRequest};
+use orchflow_mux::backend::{BackendError, Opened, Tmux, ViewEvent, ViewId, ViewRequest};
 use serde_json::json;
+use tokio::sync::OnceCell;
 
+use self::known::Known;
 use crate::config::{Tmux as TmuxConfig, TmuxLayout, TmuxServer};
 use crate::world::{World, lock};
 
@@ -26,7 +30,9 @@ pub struct Backends {
     /// Connected servers, by what `TMUX` and `TMUX_PANE` said.
     servers: tokio::sync::Mutex<HashMap<String, Arc<Tmux>>>,
     /// Views that are open, to know whose it was that closed.
-    views: Mutex<HashMap<ViewId, AgentKey>>,
+    known: Mutex<Known>,
+    /// Set once what an earlier host opened is known.
+    found: OnceCell<()>,
     ports: Ports,
 }
 
@@ -60,7 +66,8 @@ impl Backends {
             config: config.clone(),
             key: key.to_owned(),
             servers: tokio::sync::Mutex::default(),
-            views: Mutex::default(),
+            known: Mutex::default(),
+            found: OnceCell::new(),
             ports: Ports::default(),
         }
     }
@@ -106,6 +113,25 @@ impl Backends {
     }
 }
 
+/// Brings an agent's pane to the front, if it has one that still stands. Gives its name, or why there is none.
+pub async fn focus(world: &Arc<World>, agent: &AgentKey) -> Result<String, String> {
+    find_again(world).await;
+    let Some(view) = lock(&world.backends.known).pane_of(agent) else {
+        return Err("it is shown in no pane".to_owned());
+    };
+    let servers: Vec<Arc<Tmux>> = world.backends.servers.lock().await.values().cloned().collect();
+    let mut why = "its pane is gone".to_owned();
+    for tmux in servers {
+        // A pane is known by its server's process and its own; another that has its number is not it.
+        match tmux.focus(&view).await {
+            Ok(()) => return Ok(format!("tmux:{}", view.pane)),
+            Err(BackendError::Stale { .. }) => {}
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
+}
+
 /// The file that keeps where views were opened, for the host that comes after this one.
 fn places_file(world: &World) -> PathBuf {
     world.folders.data().join("view-places.json")
@@ -127,32 +153,52 @@ fn read_places(world: &World) -> Vec<ViewPlace> {
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
-/// Finds the views an earlier host opened, and tells the loop of those that closed meanwhile.
+/// Finds the views an earlier host opened, and tells the loop of those that closed meanwhile. Done once;
+/// nothing is opened before, or it would be taken for what is gone.
 pub async fn find_again(world: &Arc<World>) {
-    let mut standing: HashMap<AgentKey, Vec<String>> = HashMap::new();
+    world.backends.found.get_or_init(|| find(world)).await;
+}
+
+async fn find(world: &Arc<World>) {
     for place in read_places(world) {
         let Ok(tmux) = world.backends.tmux(world, &place).await else { continue };
         for view in tmux.list().await.unwrap_or_default() {
-            let Ok(agent) = view.agent.parse::<AgentKey>() else { continue };
-            standing.entry(agent.clone()).or_default().push(view.id.pane.to_string());
-            lock(&world.backends.views).insert(view.id, agent);
+            if let Ok(agent) = view.agent.parse::<AgentKey>() {
+                lock(&world.backends.known).add_pane(view.id, &agent);
+            }
         }
     }
-    let known = world
+    tell_gone(world, None).await;
+}
+
+/// Tells the loop of views it counts as open and which are not: those that an earlier host opened, or that
+/// closed before the loop knew them.
+pub(super) async fn tell_gone(world: &Arc<World>, only: Option<&[AgentKey]>) {
+    let only = only.map(<[AgentKey]>::to_vec);
+    let counted = world
         .engine()
-        .ask(|state| {
-            let agents = state.agents.values().filter(|agent| !agent.views.is_empty());
+        .ask(move |state| {
+            let is_meant = |key: &AgentKey| only.as_ref().is_none_or(|only| only.contains(key));
+            let agents =
+                state.agents.values().filter(|agent| !agent.views.is_empty() && is_meant(&agent.key));
             agents.map(|agent| (agent.key.clone(), agent.views.clone())).collect::<Vec<_>>()
         })
         .await
         .unwrap_or_default();
-    for (agent, views) in known {
-        for view in views {
-            let Some(name) = view.strip_prefix("tmux:").map(str::to_owned) else { continue };
-            if !standing.get(&agent).is_some_and(|found| found.contains(&name)) {
-                world.engine().tell(Input::ViewClosed { agent: agent.clone(), view: name });
+    for (agent, views) in counted {
+        for (backend, name) in views.iter().filter_map(|view| view.split_once(':')) {
+            // An editor's windows were known by its connection, which ended with the host it was to.
+            if !lock(&world.backends.known).stands(&agent, backend, name) {
+                world.engine().tell(Input::ViewClosed { agent: agent.clone(), view: name.to_owned() });
             }
         }
+    }
+}
+
+/// Tells the loop that an editor is gone, and its windows with it.
+pub fn editor_left(world: &World, editor: u64) {
+    for (agent, view) in lock(&world.backends.known).editor_gone(editor) {
+        world.engine().tell(Input::ViewClosed { agent, view });
     }
 }
 
@@ -165,16 +211,13 @@ async fn watch(
     while let Some(event) = events.recv().await {
         match event {
             ViewEvent::ViewClosed(view) => {
-                let agent = lock(&world.backends.views).remove(&view);
+                let agent = lock(&world.backends.known).pane_closed(view);
                 if let Some(agent) = agent {
                     world.engine().tell(Input::ViewClosed { agent, view: view.pane.to_string() });
                 }
             }
-            ViewEvent::ServerGone { server_pid, .. } => {
-                let gone: Vec<(ViewId, AgentKey)> = {
-                    let mut views = lock(&world.backends.views);
-                    views.extract_if(|view, _| view.server_pid == server_pid).collect()
-                };
+            ViewEvent::ServerGone { server_pid, views } => {
+                let gone = lock(&world.backends.known).server_gone(server_pid, views);
                 for (view, agent) in gone {
                     world.engine().tell(Input::ViewClosed { agent, view: view.pane.to_string() });
                 }
@@ -196,6 +239,7 @@ fn request(world: &World, agent: &AgentKey) -> ViewRequest {
 }
 
 pub(super) async fn open(world: &Arc<World>, agents: &[AgentKey], place: &ViewPlace) -> Outcome {
+    find_again(world).await;
     Outcome::ViewsOpened(match place.backend.as_str() {
         "tmux" => open_in_tmux(world, agents, place).await,
         "nvim" => open_in_editor(world, agents, place).await,
@@ -212,19 +256,27 @@ async fn open_in_tmux(
         Ok(tmux) => tmux,
         Err(why) => return agents.iter().map(|agent| (agent.clone(), Err(why.clone()))).collect(),
     };
-    let requests: Vec<ViewRequest> = agents.iter().map(|agent| request(world, agent)).collect();
-    let opened = tmux.open_many(&requests).await;
-    let named = agents.iter().zip(opened).map(|(agent, opened)| {
+    let shown = |pane: ViewId| Ok(("tmux".to_owned(), pane.pane.to_string()));
+    let mut results = Vec::new();
+    let mut wanted = Vec::new();
+    for agent in agents {
+        // A host that was killed may have opened it already.
+        let standing = lock(&world.backends.known).pane_of(agent);
+        match standing {
+            Some(pane) => results.push((agent.clone(), shown(pane))),
+            None => wanted.push(agent),
+        }
+    }
+    let requests: Vec<ViewRequest> = wanted.iter().map(|agent| request(world, agent)).collect();
+    for (agent, opened) in wanted.into_iter().zip(tmux.open_many(&requests).await) {
         let result = match opened {
-            Opened::View(view) => {
-                lock(&world.backends.views).insert(view, agent.clone());
-                Ok(("tmux".to_owned(), view.pane.to_string()))
-            }
+            Opened::View(pane) if lock(&world.backends.known).add_pane(pane, agent) => shown(pane),
+            Opened::View(_) => Err("its pane was closed at once".to_owned()),
             Opened::Detached(reason) => Err(reason.to_string()),
         };
-        (agent.clone(), result)
-    });
-    named.collect()
+        results.push((agent.clone(), result));
+    }
+    results
 }
 
 async fn open_in_editor(
@@ -249,9 +301,15 @@ async fn open_in_editor(
                     // An editor without room for a window says so by giving none.
                     let window = answer.get("window").and_then(serde_json::Value::as_i64);
                     let reason = answer.get("reason").and_then(serde_json::Value::as_str);
-                    window
-                        .map(|window| ("nvim".to_owned(), window.to_string()))
-                        .ok_or_else(|| reason.unwrap_or("the editor opened no window").to_owned())
+                    let window =
+                        window.ok_or_else(|| reason.unwrap_or("the editor opened no window").to_owned())?;
+                    let name = window.to_string();
+                    lock(&world.backends.known).add_window(editor, agent, name.clone());
+                    if world.editors.is_connected(editor) {
+                        return Ok(("nvim".to_owned(), name));
+                    }
+                    editor_left(world, editor);
+                    Err("the editor is gone".to_owned())
                 })
             }
         };

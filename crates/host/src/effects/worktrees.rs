@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use orchflow_core::effect::Outcome;
@@ -82,9 +83,14 @@ pub(super) async fn clean(
     worktree: &Bytes,
     parent: Option<String>,
 ) -> Outcome {
+    // What it still had to tell is heard now: its spool is read no more then.
+    if let Err(refusal) = world.drain_spool(agent).await {
+        return Outcome::Failed(refusal);
+    }
     let (shared, key, path) = (Arc::clone(world), agent.clone(), worktree.clone());
     let cleaned = blocking(move || clean_now(&shared, &key, &path, parent)).await;
     world.backends.ports().release(agent);
+    super::forget_later(world, Some(agent));
     cleaned.unwrap_or_else(|error| Outcome::Failed(refusal(&error)))
 }
 
@@ -129,15 +135,27 @@ fn clean_now(
     Ok(Outcome::Cleaned { kept_ref: name, commit: Some(taken.commit.to_string()) })
 }
 
-/// Deletes removed worktrees on a thread of its own; also what an earlier host did not get to delete.
+/// Deletes removed worktrees on a thread of its own, behind everything else that wants the processor; also what an
+/// earlier host did not get to delete.
 pub fn empty_trash(world: &World) {
     let bin = world.folders.worktrees.join("trash");
-    if !bin.exists() {
+    if !bin.exists() || world.emptying.fetch_add(1, Ordering::AcqRel) > 0 {
         return;
     }
+    let emptying = Arc::clone(&world.emptying);
     std::thread::spawn(move || {
-        if let Err(error) = trash::empty(&bin) {
-            tracing::warn!(%error, "removed worktrees are not deleted yet; the next start goes on");
+        // On Linux a niceness is a thread's own. Where it is not to be had, deleting goes at the usual pace.
+        let _ = rustix::process::setpriority_process(None, 19);
+        let mut wanted = emptying.load(Ordering::Acquire);
+        loop {
+            if let Err(error) = trash::empty(&bin) {
+                tracing::warn!(%error, "removed worktrees are not deleted yet; the next start goes on");
+            }
+            // What was thrown away meanwhile is deleted as well.
+            match emptying.compare_exchange(wanted, 0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return,
+                Err(more) => wanted = more,
+            }
         }
     });
 }

@@ -36,7 +36,7 @@ mod tests {
         assert_eq!(opened.len(), 2);
         for one in opened {
             let Opened::Detached(reason) = one else { panic!("nothing opens") };
-            assert_eq!(reason.to_string(), "no pane: this is not inside tmux");
+            assert_eq!(reason.to_string(), "this is not inside tmux");
         }
     }
 }

@@ -144,24 +144,22 @@ impl Opened {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Reason {
     /// There is no terminal program to open one in.
-    #[error("no pane: {why}")]
+    #[error("{why}")]
     NoTerminal {
         /// A clause such as "this is not inside tmux".
         why: String,
     },
     /// The user asked for none.
-    #[error("no pane: the layout is `none`")]
+    #[error("the layout is `none`")]
     NotWanted,
     /// There are as many as may stand beside an editor.
-    #[error("no pane: {most} views stand beside the editor, and that is the most there may be")]
+    #[error("{most} views stand beside the editor, and that is the most there may be")]
     Enough {
         /// The most there may be.
         most: usize,
     },
     /// The editor would become too narrow.
-    #[error(
-        "no pane: the editor's pane is {width} columns wide; {needed} let it keep {editor} beside a view"
-    )]
+    #[error("the editor's pane is {width} columns wide; {needed} let it keep {editor} beside a view")]
     TooNarrow {
         /// The width of the editor's pane, in columns.
         width: u16,
@@ -171,7 +169,7 @@ pub enum Reason {
         editor: u16,
     },
     /// The views would become too small.
-    #[error("no pane: there is no room for one more of at least {columns}×{rows} cells")]
+    #[error("there is no room for one more of at least {columns}×{rows} cells")]
     TooSmall {
         /// The least width of a view, in columns.
         columns: u16,
@@ -179,10 +177,10 @@ pub enum Reason {
         rows: u16,
     },
     /// A pane of the window is zoomed, and a new one would end that.
-    #[error("no pane: the window is zoomed, and a new pane would end the zoom")]
+    #[error("the window is zoomed, and a new pane would end the zoom")]
     Zoomed,
     /// The terminal program could not.
-    #[error("no pane: {0}")]
+    #[error("{0}")]
     Failed(Arc<BackendError>),
 }
 

@@ -82,7 +82,7 @@ async fn a_fifth_view_is_detached_and_later_ones_share_the_room() {
         views(&opened[..2]);
         assert_eq!(
             reasons(&opened[2..]),
-            ["no pane: 4 views stand beside the editor, and that is the most there may be"]
+            ["4 views stand beside the editor, and that is the most there may be"]
         );
         // The editor had 169 columns, for the user's own pane keeps its 30.
         let widths = server.run(["list-panes", "-F", "#{pane_id} #{pane_width}x#{pane_height}"]);
@@ -100,10 +100,10 @@ async fn what_has_no_room_is_detached_with_the_reason() {
         let server = Server::start(&program, 120, 40);
         let backend = server.backend().await;
         let opened = backend.open_many(&[request("a")]).await;
-        let narrow = "no pane: the editor's pane is 120 columns wide; 141 let it keep 100 beside a view";
+        let narrow = "the editor's pane is 120 columns wide; 141 let it keep 100 beside a view";
         assert_eq!(reasons(&opened), [narrow]);
         let opened = server.backend_with(Layout::None).await.open_many(&[request("a")]).await;
-        assert_eq!(reasons(&opened), ["no pane: the layout is `none`"]);
+        assert_eq!(reasons(&opened), ["the layout is `none`"]);
         assert_eq!(server.run(["list-panes", "-a", "-F", "#{pane_id}"]), "%0");
     }
 }
@@ -116,7 +116,7 @@ async fn a_zoomed_window_stays_zoomed() {
         let first = views(&backend.open_many(&[request("a")]).await);
         server.run(["resize-pane", "-Z", "-t", &server.editor.to_string()]);
         let opened = backend.open_many(&[request("b"), request("c")]).await;
-        let zoomed = "no pane: the window is zoomed, and a new pane would end the zoom";
+        let zoomed = "the window is zoomed, and a new pane would end the zoom";
         assert_eq!(reasons(&opened), [zoomed, zoomed]);
         assert_eq!(server.ask(server.editor, "#{window_zoomed_flag} #{pane_active}"), "1 1");
 
@@ -196,7 +196,7 @@ async fn a_server_that_ends_takes_all_views_with_it() {
         assert!(!backend.alive(&opened[0]).await.unwrap());
         backend.close(&opened[0]).await.unwrap();
         let message = &reasons(&backend.open_many(&[request("c")]).await)[0];
-        assert!(message.starts_with("no pane: no tmux server answers at "), "{message}");
+        assert!(message.starts_with("no tmux server answers at "), "{message}");
     }
 }
 
@@ -333,10 +333,10 @@ async fn requests_that_cannot_be_opened_do_not_spoil_the_others() {
         let opened = backend.open_many(&requests).await;
         views(&[opened[1].clone(), opened[5].clone()]);
         let expected = [
-            "no pane: a view's program cannot be given to tmux: it is empty",
-            "no pane: an argument cannot be given to tmux: it holds a NUL byte",
-            "no pane: a view's program cannot be given to tmux: a program without arguments must not begin with `-` or hold a `=`",
-            "no pane: a command cannot be given to tmux: it is too long",
+            "a view's program cannot be given to tmux: it is empty",
+            "an argument cannot be given to tmux: it holds a NUL byte",
+            "a view's program cannot be given to tmux: a program without arguments must not begin with `-` or hold a `=`",
+            "a command cannot be given to tmux: it is too long",
         ];
         assert_eq!(reasons(&[&opened[..1], &opened[2..5]].concat()), expected);
     }

@@ -144,7 +144,10 @@ pub fn read(words: impl Iterator<Item = OsString>) -> Result<Words, Stop> {
         failure.hint = hint;
         Stop::Usage { json, command: command.clone(), failure: Box::new(failure) }
     };
-    let matches = match build().try_get_matches_from(&words) {
+    let takes_filter = orchflow_core::catalogue::find(&command)
+        .is_some_and(|spec| spec.arguments.iter().any(|argument| argument.name == "filter"));
+    let shielded = words.iter().map(|word| if takes_filter { shield(word) } else { word.clone() });
+    let matches = match build().try_get_matches_from(shielded) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
             let _ = error.print();
@@ -179,6 +182,22 @@ pub fn read(words: impl Iterator<Item = OsString>) -> Result<Words, Stop> {
     let values = values(spec, inner)
         .map_err(|message| usage(message, Some(format!("usage: orchflow {}", spec.usage()))))?;
     Ok(Words { command: spec, folder, values })
+}
+
+/// Stands before a word such as `-agent:claude`, so that it is not read as a flag.
+const EXCLUDES: char = '\u{1}';
+
+/// Marks a word of a filter that leaves something out.
+fn shield(word: &OsString) -> OsString {
+    let excludes = word.to_str().and_then(|text| text.strip_prefix('-')?.split_once(':'));
+    match excludes {
+        Some((name, _)) if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            let mut marked = OsString::from(EXCLUDES.to_string());
+            marked.push(word);
+            marked
+        }
+        _ => word.clone(),
+    }
 }
 
 fn values(spec: &CommandSpec, matches: &ArgMatches) -> Result<Map<String, Value>, String> {
@@ -225,7 +244,7 @@ fn values(spec: &CommandSpec, matches: &ArgMatches) -> Result<Map<String, Value>
     for argument in spec.arguments {
         let given: Vec<String> = matches
             .get_many::<String>(argument.name)
-            .map(|words| words.cloned().collect())
+            .map(|words| words.map(|word| word.trim_start_matches(EXCLUDES).to_owned()).collect())
             .unwrap_or_default();
         if given.is_empty() {
             continue;
@@ -300,5 +319,15 @@ mod tests {
         assert!(failure.message.contains("--limit"), "{}", failure.message);
         let Err(Stop::Usage { failure, .. }) = read_words(&["status", "--jsn"]) else { panic!() };
         assert!(failure.message.contains("--jsn"), "{}", failure.message);
+        let Err(Stop::Usage { failure, .. }) = read_words(&["log", "--jsn"]) else { panic!() };
+        assert!(failure.message.contains("--jsn"), "{}", failure.message);
+    }
+
+    #[test]
+    fn filters_stand_between_flags() {
+        let line = ["log", "-type:status", "agent:claude", "-f", "--json", "-agent:codex", "text"];
+        let Ok(words) = read_words(&line) else { panic!() };
+        assert_eq!(words.list("filter"), ["-type:status", "agent:claude", "-agent:codex", "text"]);
+        assert!(words.has("follow") && words.has("json"));
     }
 }

@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use orchflow_core::filter::{Filter, Scope};
 use orchflow_mux::attach::{AttachEnd, AttachOptions};
 use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Words};
-use super::envelope::{Failure, HOST, NEEDS_HUMAN, NEGATIVE, Report, TIMED_OUT, USAGE};
-use super::link::{Link, connect_json, has_left};
-use super::{interrupt, show};
+use super::envelope::{Failure, HOST, NEGATIVE, Report, USAGE};
+use super::link::{Link, Successor, connect_json};
+use super::{follow, interrupt, show, waiting};
 
-type Outcome = Result<Report, Failure>;
+pub(super) type Outcome = Result<Report, Failure>;
 
 /// Runs a command that ends with a report.
 pub fn run(words: &Words) -> Report {
@@ -31,8 +32,13 @@ pub fn run(words: &Words) -> Report {
         "approve" | "deny" => answer(words),
         "stop" => stop(words),
         "clean" => clean(words),
+        "pause" | "resume" => pause(words),
+        "focus" => focus(words),
+        "show" => show_views(words),
+        "why" => why(words),
+        "event" => event(words),
         "agents" => simple(words, "agents", show::agents),
-        "wait" => wait(words),
+        "wait" => waiting::wait(words),
         "host" => host_stop(words),
         "connect" => connect(words),
         other => Err(Failure::new("usage", USAGE, format!("{other} is not a command of the shell"))),
@@ -40,18 +46,18 @@ pub fn run(words: &Words) -> Report {
     result.unwrap_or_else(Report::failed)
 }
 
-fn open(words: &Words) -> Result<(Link, Vec<String>), Failure> {
+pub(super) fn open(words: &Words) -> Result<(Link, Vec<String>), Failure> {
     let starts_agents = matches!(words.command.name, "swarm" | "spawn" | "agents");
     let link = Link::open(&words.folder, starts_agents)?;
     let warnings = link.warning().into_iter().collect();
     Ok((link, warnings))
 }
 
-fn rows(result: &Value, name: &str) -> Value {
+pub(super) fn rows(result: &Value, name: &str) -> Value {
     result.get(name).cloned().unwrap_or_else(|| json!([]))
 }
 
-fn list<'a>(result: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn list<'a>(result: &'a Value, name: &str) -> &'a [Value] {
     result.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -74,13 +80,16 @@ fn front() -> Value {
 }
 
 fn swarm(words: &Words) -> Outcome {
-    check_policy(words)?;
+    waiting::check_policy(words)?;
     let awaited = words.has("wait").then(|| interrupt::heed(words.command.name, words.has("json")));
     let (mut link, mut warnings) = open(words)?;
     let mut params = words.params(&["json", "wait", "timeout", "on_approval"]);
     params.insert("front".to_owned(), front());
     let begun = Instant::now();
-    let result = link.ask("swarm", params)?;
+    let result = link.ask("swarm", params).map_err(|failure| match failure.is_host_gone() {
+        true => failure.hint("orchflow status says whether the run began; if not, run the command again"),
+        false => failure,
+    })?;
     warnings.extend(warnings_of(&result));
     let run = result.get("run").cloned().unwrap_or(Value::Null);
     let names: Vec<&str> = list(&result, "agents")
@@ -96,70 +105,9 @@ fn swarm(words: &Words) -> Outcome {
     awaited.set(&run);
     let mut err = std::io::stderr();
     let _ = err.write_all(begin.as_bytes());
-    let mut report = wait_for(&mut link, words, run, begun);
+    let mut report = waiting::wait_for(&mut link, words, run, begun);
     report.warnings.splice(0..0, warnings);
     Ok(report)
-}
-
-fn wait(words: &Words) -> Outcome {
-    check_policy(words)?;
-    let awaited = interrupt::heed(words.command.name, words.has("json"));
-    let (mut link, warnings) = open(words)?;
-    let run = words.number("run").map_or(Value::Null, Value::from);
-    awaited.set(&run);
-    let mut report = wait_for(&mut link, words, run, Instant::now());
-    report.warnings.splice(0..0, warnings);
-    Ok(report)
-}
-
-/// Checks the way of waiting before anything is started.
-fn check_policy(words: &Words) -> Result<(), Failure> {
-    match words.text("on_approval").as_deref() {
-        None | Some("stop" | "wait" | "deny") => Ok(()),
-        Some(other) => {
-            let message = format!("--on-approval {other} is none of stop, wait, deny");
-            Err(Failure::new("usage", USAGE, message)
-                .hint(format!("usage: orchflow {}", words.command.usage())))
-        }
-    }
-}
-
-fn wait_for(link: &mut Link, words: &Words, run: Value, begun: Instant) -> Report {
-    let mut params = Map::new();
-    if !run.is_null() {
-        params.insert("run".to_owned(), run.clone());
-    }
-    if let Some(policy) = words.text("on_approval") {
-        params.insert("on_approval".to_owned(), Value::from(policy));
-    }
-    let limit = words.number("timeout").map(Duration::from_secs);
-    let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1)));
-    let result = match link.ask_within("wait", params, left) {
-        Ok(result) => result,
-        Err(failure) if failure.exit == TIMED_OUT => {
-            let mut failure = Failure::new("timed_out", TIMED_OUT, "the time is over; the agents go on");
-            failure.hint = Some("orchflow wait waits on; orchflow status says how they are".to_owned());
-            return Report { run, ..Report::failed(failure) };
-        }
-        Err(failure) => return Report { run, ..Report::failed(failure) },
-    };
-    let failure = match result.get("outcome").and_then(Value::as_str) {
-        Some("done") => None,
-        Some("needs_human") => Some(
-            Failure::new("needs_human", NEEDS_HUMAN, "an agent waits for you; the agents go on")
-                .hint("orchflow approvals lists permissions; orchflow attach NAME shows an agent"),
-        ),
-        _ => {
-            Some(Failure::new("agent_failed", NEGATIVE, "an agent failed").hint("orchflow status says which"))
-        }
-    };
-    let run = result.get("run").cloned().unwrap_or(run);
-    let mut text = show::outcome(&result);
-    let approvals = rows(&result, "approvals");
-    if approvals.as_array().is_some_and(|approvals| !approvals.is_empty()) {
-        text.push_str(&show::approvals(&result));
-    }
-    Report { run, failure, ..Report::of(rows(&result, "agents"), text) }
 }
 
 fn spawn(words: &Words) -> Outcome {
@@ -199,8 +147,13 @@ fn send(words: &Words) -> Outcome {
 }
 
 fn status(words: &Words) -> Outcome {
-    let (mut link, warnings) = open(words)?;
+    let (mut link, mut warnings) = open(words)?;
     let result = link.ask("status", words.params(&["json"]))?;
+    warnings.extend(warnings_of(&result));
+    // As text it stands below the agents.
+    if let Some(why) = result.get("read_only").and_then(Value::as_str).filter(|_| words.has("json")) {
+        warnings.push(format!("the store takes no writes: {why}"));
+    }
     let run = list(&result, "runs").last().and_then(|run| run.get("run")).cloned().unwrap_or(Value::Null);
     let seq = result.get("seq").cloned().unwrap_or(Value::Null);
     Ok(Report { run, seq, warnings, ..Report::of(rows(&result, "agents"), show::status(&result)) })
@@ -210,10 +163,14 @@ fn log(words: &Words) -> Outcome {
     if words.list("filter") == ["verify"] {
         return verify(words, "verify");
     }
+    let mut params = words.params(&["json", "jsonl", "follow", "filter"]);
+    add_filter(words, &mut params)?;
     let (mut link, warnings) = open(words)?;
-    let mut params = words.params(&["json", "jsonl", "follow"]);
     let seq = |result: &Value| result.get("seq").cloned().unwrap_or(Value::Null);
-    let result = link.ask("log", params.clone())?;
+    let result = match words.has("follow") {
+        true => link.ask_through(&words.folder, "log", &params, None, Successor::Awaited)?,
+        false => link.ask("log", params.clone())?,
+    };
     let mut events = list(&result, "events").to_vec();
     if words.number("after").is_none() {
         events.reverse();
@@ -227,49 +184,21 @@ fn log(words: &Words) -> Outcome {
         let text = show::events(&events);
         return Ok(Report { seq: seq(&result), next, warnings, ..Report::of(Value::Array(events), text) });
     }
-    let jsonl = words.has("jsonl") || words.has("json");
-    let mut cursor = seq(&result).as_u64().unwrap_or(0);
-    let mut out = std::io::stdout();
-    leave_with_the_reader();
-    loop {
-        for event in &events {
-            let line = if jsonl { format!("{event}\n") } else { show::event(event) };
-            if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
-                // The reader of our pipe left; that is its way to stop us.
-                return Ok(Report::default());
-            }
-        }
-        params.insert("after".to_owned(), Value::from(cursor));
-        params.remove("before");
-        let mut wait = Map::new();
-        wait.insert("after".to_owned(), Value::from(cursor));
-        link.ask_within("await_events", wait, None)?;
-        let result = link.ask("log", params.clone())?;
-        events = list(&result, "events").to_vec();
-        let last = events.last().and_then(|event| event.get("seq")).and_then(Value::as_u64);
-        let more = result.get("next").is_some_and(|next| !next.is_null());
-        cursor = if more {
-            last.unwrap_or(cursor)
-        } else {
-            seq(&result).as_u64().unwrap_or(cursor).max(last.unwrap_or(0))
-        };
-    }
+    follow::follow(&mut link, words, params, &result, events)
 }
 
-/// Ends the process once nobody reads its standard output any more, also while nothing happens.
-fn leave_with_the_reader() {
-    use rustix::event::{PollFd, PollFlags, poll};
-    std::thread::spawn(|| {
-        let stdout = std::io::stdout();
-        loop {
-            let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
-            match poll(&mut watched, None) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => std::process::exit(0),
-                Err(_) => return,
-            }
-        }
-    });
+/// Adds the words of a filter, read here: what is wrong with them needs no host, and their times are those of
+/// this front's time zone.
+fn add_filter(words: &Words, params: &mut Map<String, Value>) -> Result<(), Failure> {
+    let text = words.list("filter").join(" ");
+    let mut filter = Filter::parse(Scope::Events, &text)?;
+    let now = orchflow_host::clock::now();
+    let (since, until) = orchflow_host::zone::take_times(&mut filter, now);
+    for (name, time) in [("since_at", since), ("until_at", until)] {
+        params.extend(time.map(|time| (name.to_owned(), Value::from(time))));
+    }
+    params.insert("filter".to_owned(), Value::from(filter.to_string()));
+    Ok(())
 }
 
 /// Checks the whole log in this process: a host does not start on a log that was changed.
@@ -382,6 +311,68 @@ fn stop(words: &Words) -> Outcome {
     Ok(Report { warnings, ..Report::of(rows(&result, "stopped"), text) })
 }
 
+fn pause(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask_within(words.command.name, words.params(&["json"]), None)?;
+    let rows_told = list(&result, "agents");
+    let part = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut text = String::new();
+    for row in rows_told {
+        let why = part(row, "message");
+        let tail = if why.is_empty() { String::new() } else { format!(": {why}") };
+        text.push_str(&format!("{} {}{tail}\n", part(row, "agent"), part(row, "state")));
+    }
+    if text.is_empty() {
+        text.push_str("none of them runs\n");
+    }
+    let refused = rows_told.iter().find(|row| row.get("message").is_some());
+    let failure = refused.map(|row| {
+        let message = format!("{}: {}", part(row, "agent"), part(row, "message"));
+        Failure::new("refused", NEGATIVE, message)
+    });
+    Ok(Report { failure, warnings, ..Report::of(rows(&result, "agents"), text) })
+}
+
+fn focus(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("focus", words.params(&["json"]))?;
+    let part = |name: &str| result.get(name).and_then(Value::as_str).map(str::to_owned);
+    let failure = part("note").map(|note| Failure::new("not_shown", NEGATIVE, note));
+    let text = part("focused").map_or(String::new(), |view| format!("{view} is in front\n"));
+    Ok(Report { failure, warnings, ..Report::of(json!([result]), text) })
+}
+
+fn show_views(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let mut params = words.params(&["json"]);
+    params.insert("front".to_owned(), front());
+    let result = link.ask_within("show", params, None)?;
+    let part = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut text = String::new();
+    for row in list(&result, "agents") {
+        text.push_str(&match row.get("pane").and_then(Value::as_str) {
+            Some(pane) => format!("{} is shown in {pane}\n", part(row, "agent")),
+            None => format!("{} is shown nowhere: {}\n", part(row, "agent"), part(row, "note")),
+        });
+    }
+    if text.is_empty() {
+        text.push_str("none of them runs\n");
+    }
+    Ok(Report { warnings, ..Report::of(rows(&result, "agents"), text) })
+}
+
+fn why(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("why", words.params(&["json"]))?;
+    Ok(Report { warnings, ..Report::of(json!([result]), show::why(&result)) })
+}
+
+fn event(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("event", words.params(&["json"]))?;
+    Ok(Report { warnings, ..Report::of(json!([result]), show::whole_event(&result)) })
+}
+
 fn clean(words: &Words) -> Outcome {
     let (mut link, warnings) = open(words)?;
     let result = link.ask_within("clean", words.params(&["json"]), None)?;
@@ -428,11 +419,11 @@ fn host_stop(words: &Words) -> Outcome {
     let Some(mut link) = Link::running(&words.folder)? else {
         return Ok(Report::of(json!([{ "stopped": false }]), "no host runs here\n".to_owned()));
     };
+    let leaving = link.host.clone();
     link.ask("host_stop", Map::new())?;
-    let socket = link.socket.clone();
     drop(link);
     let deadline = Instant::now() + Duration::from_secs(10);
-    while !has_left(&socket) {
+    while !leaving.has_left() {
         if Instant::now() > deadline {
             return Err(Failure::new("internal", HOST, "the host did not leave within 10 s"));
         }

@@ -18,6 +18,9 @@ pub const HOST: u8 = 5;
 /// Interrupted, as shells number it; agents go on.
 pub const INTERRUPTED: u8 = 130;
 
+/// The code of a failure whose cause is that the host went away.
+pub const HOST_GONE: &str = "host_gone";
+
 /// Why a command failed.
 #[derive(Debug, Clone)]
 pub struct Failure {
@@ -41,6 +44,11 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Tells whether the host went away before it answered: the next one may be asked.
+    pub fn is_host_gone(&self) -> bool {
+        matches!(self.code.as_str(), HOST_GONE | "stopping")
     }
 
     /// Reads the host's refusal.
@@ -70,7 +78,7 @@ fn exit_of(code: &str) -> u8 {
         "usage" | "unknown_agent" | "unknown_kind" | "unknown_run" | "unknown_approval" | "agent_missing"
         | "config" | "repository" => USAGE,
         "dirty_tree" => NEEDS_HUMAN,
-        "internal" | "read_only" | "protocol" | "running" | "unknown" => HOST,
+        "internal" | "stopping" | "read_only" | "protocol" | "running" | "unknown" => HOST,
         _ => NEGATIVE,
     }
 }

@@ -1,6 +1,6 @@
 //! The way to a repository's host: found, or started.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,21 +8,30 @@ use std::time::{Duration, Instant};
 
 use orchflow_host::host::locate;
 use orchflow_host::paths::{RepositoryFolders, UserFolders, quick_common_dir};
+use orchflow_mux::leftover::{self, Process};
 use orchflow_wire::blocking::{Client, RequestError};
 use orchflow_wire::json::{from_json, to_json};
 use rmpv::Value;
 use serde_json::{Map, Value as Json, json};
 
-use super::envelope::{Failure, HOST, TIMED_OUT, USAGE};
-
-/// The code of a failure whose cause is that the host went away.
-const HOST_GONE: &str = "host_gone";
+use super::envelope::{Failure, HOST, HOST_GONE, TIMED_OUT, USAGE};
+use crate::process::host::NO_ROOM;
 
 /// How long the host may take to answer an ordinary call.
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// How long a host may take to start, or the one before it to leave.
 const START: Duration = Duration::from_secs(15);
+
+/// How long a front that waits looks for the next host.
+const NEXT: Duration = Duration::from_secs(5);
+
+/// How long a front that waits leaves the start of the next host to others, after one that was told to leave.
+const OTHERS_FIRST: Duration = Duration::from_millis(500);
+
+/// How long it pauses between two tries, at first and at most.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 /// A connection to the host, greeted.
 pub struct Link {
@@ -31,6 +40,8 @@ pub struct Link {
     pub hello: Json,
     /// Where it listens.
     pub socket: PathBuf,
+    /// Its process, to see it leave.
+    pub host: HostProcess,
 }
 
 /// Finds the socket without git where possible.
@@ -54,6 +65,9 @@ pub fn store_of(folder: &Path) -> Result<PathBuf, Failure> {
 fn start_failure(error: &orchflow_host::StartError) -> Failure {
     use orchflow_host::StartError;
     let (code, exit) = match error {
+        error if error.is_about_space() => {
+            return Failure::new("read_only", HOST, error.to_string()).hint(NO_ROOM);
+        }
         StartError::Repository(_) => ("repository", USAGE),
         StartError::Config(_) => ("config", USAGE),
         _ => ("internal", HOST),
@@ -123,7 +137,87 @@ impl Link {
         let hello = client
             .request("hello", vec![Value::Map(greeting)], Some(ANSWER))
             .map_err(|error| request_failure("hello", error))?;
-        Ok(Link { client, hello: to_json(&hello), socket })
+        let hello = to_json(&hello);
+        let host = HostProcess::new(&hello, &socket);
+        Ok(Link { client, hello, socket, host })
+    }
+
+    /// Asks for a method that changes nothing and may take long, of one host after the other until one answers.
+    ///
+    /// # Errors
+    /// As [`Link::go_on`]; the host's refusal.
+    pub fn ask_through(
+        &mut self,
+        folder: &Path,
+        method: &str,
+        params: &Map<String, Json>,
+        limit: Option<Duration>,
+        next: Successor,
+    ) -> Result<Json, Failure> {
+        let begun = Instant::now();
+        loop {
+            // Without time, there is still an answer that needs none.
+            let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()).max(Duration::from_millis(1)));
+            match self.ask_within(method, params.clone(), left) {
+                Err(failure) if failure.is_host_gone() => self.go_on(folder, &failure, left, next)?,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Goes on with the next host after this one went away, and starts it if nobody else does. Says so on standard
+    /// error.
+    ///
+    /// # Errors
+    /// [`HOST_GONE`] when there is none within some seconds; a time that is over when `limit` is.
+    fn go_on(
+        &mut self,
+        folder: &Path,
+        lost: &Failure,
+        limit: Option<Duration>,
+        next: Successor,
+    ) -> Result<(), Failure> {
+        let say = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
+        say("orchflow: the host went away; agents go on; looking for the next one\n");
+        let begun = Instant::now();
+        // One that was told to leave takes its socket away; it still writes down what it knows then, and whoever told it
+        // wants to see it gone. One that died left its socket behind.
+        let was_told = lost.code != HOST_GONE || !self.socket.exists();
+        let others_first = match next {
+            _ if !was_told => Duration::ZERO,
+            Successor::Started => OTHERS_FIRST,
+            Successor::Awaited => NEXT * 2,
+        };
+        while !self.host.has_left() && begun.elapsed() < NEXT {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let left_at = Instant::now();
+        let mut pause = PAUSE;
+        loop {
+            let found = match Link::running(folder) {
+                Ok(None) if left_at.elapsed() >= others_first => Link::open(folder, false).map(Some),
+                found => found,
+            };
+            let why = match found {
+                Ok(Some(link)) => {
+                    *self = link;
+                    say("orchflow: going on with the next host\n");
+                    return Ok(());
+                }
+                Ok(None) => "it was told to leave, and nobody started another".to_owned(),
+                Err(failure) => failure.message,
+            };
+            if limit.is_some_and(|limit| begun.elapsed() >= limit) {
+                return Err(Failure::new("timed_out", TIMED_OUT, "the time is over"));
+            }
+            if begun.elapsed() >= NEXT {
+                let message = format!("the host went away, and there is no next one: {why}");
+                return Err(Failure::new(HOST_GONE, HOST, message)
+                    .hint("agents go on; run the command again once nothing is in the way"));
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Asks for a method.
@@ -173,17 +267,20 @@ fn request_failure(method: &str, error: RequestError) -> Failure {
 /// Starts the host and waits until it listens.
 fn start_host(folder: &Path, socket: &Path) -> Result<Client, Failure> {
     let (_, folders, _) = locate(folder).map_err(|error| start_failure(&error))?;
-    folders.create().map_err(|error| Failure::new("internal", HOST, error.to_string()))?;
+    folders.create().map_err(|error| start_failure(&error.into()))?;
     let fail = |why: String| Failure::new("internal", HOST, format!("the host cannot be started: {why}"));
     let log = folders.host_log();
     if std::fs::metadata(&log).is_ok_and(|meta| meta.len() > 1 << 20) {
         let _ = std::fs::rename(&log, log.with_extension("log.old"));
     }
-    let log_file = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&log)
-        .map_err(|error| fail(format!("{} cannot be written: {error}", log.display())))?;
+    let opened = match std::fs::OpenOptions::new().create(true).append(true).open(&log) {
+        // A host without a log is better than none: it says itself what to free.
+        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            std::fs::OpenOptions::new().append(true).open("/dev/null")
+        }
+        opened => opened,
+    };
+    let log_file = opened.map_err(|error| fail(format!("{} cannot be written: {error}", log.display())))?;
     let deadline = Instant::now() + START;
     loop {
         let log_file = log_file.try_clone().map_err(|error| fail(error.to_string()))?;
@@ -233,9 +330,38 @@ fn spawn_host(folder: &Path, log: std::fs::File, fail: &impl Fn(String) -> Failu
     Err(Failure::from_json(error))
 }
 
-/// Tells whether no host serves any more: one that stopped listening still has the lock until all it knew
-/// is on the disk.
-pub fn has_left(socket: &Path) -> bool {
+/// Who starts the next host after one that was told to leave. After one that died, whoever notices it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Successor {
+    /// This front: agents work on, and it waits for them.
+    Started,
+    /// Somebody else: this front only looks, and whoever told the host to leave may have meant it.
+    Awaited,
+}
+
+/// A host as it is seen from outside.
+#[derive(Debug, Clone)]
+pub struct HostProcess {
+    process: Option<Process>,
+    socket: PathBuf,
+}
+
+impl HostProcess {
+    fn new(hello: &Json, socket: &Path) -> HostProcess {
+        let pid = hello.get("host_pid").and_then(Json::as_i64).and_then(|pid| i32::try_from(pid).ok());
+        let process = pid.and_then(|pid| Some(Process { pid, started: leftover::started(pid)? }));
+        HostProcess { process, socket: socket.to_path_buf() }
+    }
+
+    /// Tells whether this host serves no more: it is gone, or it gave the lock back. One that stopped listening
+    /// still has the lock until all it knew is on the disk.
+    pub fn has_left(&self) -> bool {
+        self.process.is_none_or(|process| !leftover::lives(&process)) || is_unlocked(&self.socket)
+    }
+}
+
+/// Tells whether no host has the lock.
+fn is_unlocked(socket: &Path) -> bool {
     use rustix::fs::{FlockOperation, flock};
     let Ok(lock) = std::fs::File::open(socket.with_file_name("host.lock")) else { return true };
     flock(&lock, FlockOperation::NonBlockingLockShared).is_ok()

@@ -86,6 +86,10 @@ pub fn status(result: &Value) -> String {
         if !detail.is_empty() && matches!(text(agent, "status"), "waiting" | "failed") {
             let _ = writeln!(out, "{}: {detail}", text(agent, "agent"));
         }
+        let note = plain(text(agent, "view_note"));
+        if !note.is_empty() {
+            let _ = writeln!(out, "{}: detached: {note}", text(agent, "agent"));
+        }
     }
     if let Some(why) = result.get("read_only").and_then(Value::as_str) {
         let _ = writeln!(out, "the store takes no writes: {why}");
@@ -133,6 +137,70 @@ pub fn event(event: &Value) -> String {
         _ => who.unwrap_or("host"),
     };
     format!("{}  {:<12}  {}\n", clock(number(event, "timestamp")), actor, plain(text(event, "summary")))
+}
+
+/// Shows why something is as it is.
+pub fn why(result: &Value) -> String {
+    let mut out = String::new();
+    for line in items(result, "lines") {
+        let _ = writeln!(out, "{}", plain(line.as_str().unwrap_or_default()));
+    }
+    let evidence = items(result, "evidence");
+    if !evidence.is_empty() {
+        out.push_str("\nsignals, newest first\n");
+    }
+    for signal in evidence {
+        let guess = if text(signal, "confidence") == "guess" { "?" } else { "" };
+        let channel = format!("{}{guess}", text(signal, "channel"));
+        let _ =
+            writeln!(out, "  {}  {channel:<9}  {}", clock(number(signal, "at")), plain(text(signal, "says")));
+    }
+    out.push_str(&chain(items(result, "chain")));
+    out
+}
+
+/// Shows a chain of causes, what began it last.
+fn chain(events: &[Value]) -> String {
+    let mut out = String::new();
+    if !events.is_empty() {
+        out.push_str("\nit follows from\n");
+    }
+    for cause in events {
+        let _ = write!(out, "  {:>7}  {}", number(cause, "seq"), event(cause));
+    }
+    out
+}
+
+/// Shows one event whole.
+pub fn whole_event(result: &Value) -> String {
+    let none = Value::Null;
+    let told = result.get("event").unwrap_or(&none);
+    let mut out = format!("{}  {}\n{}", number(told, "seq"), text(told, "type"), event(told));
+    for (name, word) in [("prompt", "prompt"), ("reasoning", "said")] {
+        let words = plain(text(result, name));
+        if !words.is_empty() {
+            let _ = writeln!(out, "{word}: {words}");
+        }
+    }
+    if let Some(confidence) = result.get("confidence").and_then(Value::as_f64) {
+        let _ = writeln!(out, "confidence: {confidence}");
+    }
+    out.push_str(&chain(items(result, "chain")));
+    let effects = items(result, "effects");
+    if !effects.is_empty() {
+        out.push_str("\nit led to\n");
+    }
+    for effect in effects {
+        let _ = write!(out, "  {:>7}  {}", number(effect, "seq"), event(effect));
+    }
+    let diff = items(result, "diff");
+    if !diff.is_empty() {
+        out.push('\n');
+    }
+    for line in diff {
+        let _ = writeln!(out, "{}", safe(line.as_str().unwrap_or_default()));
+    }
+    out
 }
 
 /// Writes a time as `14:02:09` UTC.

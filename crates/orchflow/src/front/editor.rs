@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use nvim_rs::{Handler, Neovim};
 use orchflow_core::Refusal;
 use orchflow_host::World;
-use orchflow_host::api::{event_json, refusal_json, status_json};
+use orchflow_host::api::{add_store, event_json, refusal_json, status_json};
 use orchflow_host::editors::Editor;
 use orchflow_store::{EventFilter, Page};
 use orchflow_wire::FrameReader;
@@ -256,7 +256,7 @@ async fn news(world: Arc<World>, answers: Answers, id: u64, cursor: Option<u64>)
     loop {
         // A hung editor is sent nothing more; the log keeps it until it goes on.
         answers.0.emptied().await;
-        pulse.borrow_and_update();
+        let told = pulse.borrow_and_update().clone();
         let after = cursor;
         let rows = world
             .read(move |reader| reader.page(&EventFilter::default(), Page::After(after), EVENTS))
@@ -270,12 +270,13 @@ async fn news(world: Arc<World>, answers: Answers, id: u64, cursor: Option<u64>)
             answers.0.put(json!({ "kind": "events", "events": events, "cursor": cursor }));
         }
         let status = world.engine().ask(|state| status_json(state, None, false)).await;
-        let Some(status) = status else {
+        let Some(mut status) = status else {
             if !world.engine().is_open() {
                 return;
             }
             continue;
         };
+        add_store(&mut status, &told);
         if status != shown {
             answers.0.put(json!({ "kind": "status", "status": status.clone() }));
             shown = status;

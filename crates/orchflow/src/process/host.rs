@@ -18,6 +18,12 @@ use crate::front::server;
 /// Set for a host that a front started: it leaves the front's session and says when it is ready.
 pub const DETACHED: &str = "ORCHFLOW_HOST_DETACHED";
 
+/// How many turns the connections get to say that the host leaves.
+const FAREWELL: u32 = 50;
+
+/// What to do about a disk on which no host can begin.
+pub const NO_ROOM: &str = "agents that run go on; with some space the host starts again";
+
 /// Runs the host until it leaves.
 pub fn run(start: &Path) -> ExitCode {
     let detached = std::env::var_os(DETACHED).is_some();
@@ -47,6 +53,7 @@ pub fn run(start: &Path) -> ExitCode {
                 StartError::InsideAgent(_) => ("not_allowed", None),
                 StartError::Repository(_) => ("repository", None),
                 StartError::Config(_) => ("config", Some(":help orchflow-config lists the keys")),
+                error if error.is_about_space() => ("read_only", Some(NO_ROOM)),
                 _ => ("internal", None),
             };
             say_failed(code, &error.to_string(), hint)
@@ -69,7 +76,7 @@ async fn serve(start: &Path, detached: bool) -> Result<(), StartError> {
     };
     let host = Host::start(options).await?;
     let socket = host.world.folders.host_socket();
-    let lock = |source| StartError::Lock { path: socket.clone(), source };
+    let lock = |source| StartError::of_file(&socket, source);
     // The lock is ours, so whatever stands there is stale.
     match std::fs::remove_file(&socket) {
         Ok(()) => {}
@@ -90,6 +97,10 @@ async fn serve(start: &Path, detached: bool) -> Result<(), StartError> {
     tracing::info!(reason, "the host leaves");
     let _ = std::fs::remove_file(&socket);
     host.stop(&reason).await;
+    // Whoever still waits for an answer hears that the host leaves before its connection ends.
+    for _ in 0..FAREWELL {
+        tokio::task::yield_now().await;
+    }
     Ok(())
 }
 

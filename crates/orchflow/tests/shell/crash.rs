@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::sandbox;
 
 /// Several reports, an edit and a command each turn; every prompt that was taken is written down.
-const WORKER: &str = r#"
+pub(crate) const WORKER: &str = r#"
 - - say: on it
   - read: lines.txt
   - edit: {path: "work-{name}.txt", append: "one\n"}
@@ -20,10 +20,20 @@ const WORKER: &str = r#"
 "#;
 
 /// Numbers that look random and are the same in each run.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    /// Makes one from a seed; another number plays other crashes:
+    /// `ORCHFLOW_TEST_SEED=7 cargo nextest run -p orchflow crash`.
+    pub(crate) fn new(seed: u64) -> Dice {
+        let other =
+            std::env::var("ORCHFLOW_TEST_SEED").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let seed = seed ^ other.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        println!("seed {seed:#x}");
+        Dice(seed)
+    }
+
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -32,27 +42,34 @@ impl Dice {
 }
 
 /// Looks on through crash after crash, and keeps everything it was shown.
-struct Witness<'a> {
-    sandbox: &'a Sandbox,
+pub(crate) struct Witness {
     follower: Follower,
     seen: BTreeMap<u64, String>,
+    types: BTreeMap<u64, String>,
 }
 
-impl<'a> Witness<'a> {
-    fn new(sandbox: &'a Sandbox) -> Witness<'a> {
-        Witness { sandbox, follower: sandbox.follow(0), seen: BTreeMap::new() }
+impl Witness {
+    pub(crate) fn new(sandbox: &Sandbox) -> Witness {
+        Witness { follower: sandbox.follow(0), seen: BTreeMap::new(), types: BTreeMap::new() }
     }
 
-    fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         for event in self.follower.seen() {
             let (Some(seq), Some(id)) = (event["seq"].as_u64(), event["id"].as_str()) else { continue };
             let known = self.seen.insert(seq, id.to_owned());
             assert!(known.is_none_or(|known| known == id), "event {seq} is another one than before");
+            self.types.insert(seq, event["type"].as_str().unwrap_or_default().to_owned());
         }
     }
 
-    /// Waits until `count` events more were shown, or the follower ended with its host.
-    fn wait_for_events(&mut self, count: usize) {
+    /// Tells how many events of a type it was shown in all.
+    pub(crate) fn count(&mut self, event_type: &str) -> usize {
+        self.look();
+        self.types.iter().filter(|(_, known)| *known == event_type).count()
+    }
+
+    /// Waits until `count` events more were shown; a follower goes on with the next host.
+    pub(crate) fn wait_for_events(&mut self, count: usize) {
         let before = self.seen.len();
         // A host that has nothing to do brings no event; then any moment is as good.
         let enough = Instant::now() + Duration::from_millis(150);
@@ -61,22 +78,11 @@ impl<'a> Witness<'a> {
             std::thread::yield_now();
         }
     }
-
-    fn look_again(&mut self) {
-        self.look();
-        let last = self.seen.keys().next_back().copied().unwrap_or(0);
-        self.follower = self.sandbox.follow(last);
-    }
 }
 
 fn round(seed: u64, kills: usize, runners_too: bool) {
     let sandbox = sandbox();
-    // Another number plays other crashes: ORCHFLOW_TEST_SEED=7 cargo nextest run -p orchflow crash
-    let other =
-        std::env::var("ORCHFLOW_TEST_SEED").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    let seed = seed ^ other.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    println!("seed {seed:#x}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     sandbox.add_rehearsal("worker", WORKER);
     let mut witness = Witness::new(&sandbox);
     let mut prompts = BTreeSet::new();
@@ -97,7 +103,7 @@ fn round(seed: u64, kills: usize, runners_too: bool) {
             let outcome = swarm.finish();
             assert!(matches!(outcome.code, 0 | 5), "{outcome:?}");
         }
-        witness.look_again();
+        witness.look();
         let name = match dice.roll(6) {
             0 => "worker".to_owned(),
             number => format!("worker-{}", number + 1),
@@ -116,7 +122,7 @@ fn round(seed: u64, kills: usize, runners_too: bool) {
             ),
         }
     }
-    witness.look_again();
+    witness.look();
     let rows = sandbox.status();
     if rows.is_empty() {
         // The first crash came before anything was asked for.
@@ -132,9 +138,10 @@ fn round(seed: u64, kills: usize, runners_too: bool) {
     assert_eq!(sandbox.repository.git(["status", "--porcelain"]), "");
 }
 
-fn check(
+/// Holds what is stored, and what became of agents and prompts, against what fronts were told.
+pub(crate) fn check(
     sandbox: &Sandbox,
-    witness: &mut Witness<'_>,
+    witness: &mut Witness,
     prompts: &BTreeSet<(String, String)>,
     runners_too: bool,
 ) {

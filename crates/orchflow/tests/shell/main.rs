@@ -11,15 +11,23 @@
 
 mod contract;
 mod crash;
+mod crash_fronts;
+mod endless_reader;
+mod focusing;
+mod full_disk;
+mod going_on;
 mod hooks;
 mod identity;
 mod life;
 mod misuse;
 mod panes;
+mod pausing;
 mod peers;
 mod prompts;
 mod review;
 mod surroundings;
+mod telling;
+mod tmux;
 mod waiting;
 
 use orchflow_testkit::Sandbox;

@@ -1,71 +1,12 @@
 //! Three agents on a real repository's history, shown in real tmux panes, which are not their lives.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use orchflow_testkit::{Sandbox, wait_for};
 
-use crate::{ORCHFLOW, sandbox};
-
-/// The tmux programs to try: the system's, and a newer one where the tests were told of one.
-fn programs() -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut found: Vec<PathBuf> = std::env::split_paths(&path)
-        .map(|folder| folder.join("tmux"))
-        .filter(|tmux| tmux.exists())
-        .take(1)
-        .collect();
-    if found.is_empty() {
-        println!("skipped: panes: there is no tmux in PATH");
-    }
-    match std::env::var_os("ORCHFLOW_TMUX_NEW").map(PathBuf::from).filter(|tmux| tmux.exists()) {
-        Some(newer) => found.push(newer),
-        None => println!("skipped: panes in a newer tmux: ORCHFLOW_TMUX_NEW names none"),
-    }
-    found
-}
-
-/// A private tmux server in a sandbox, ended with it.
-struct Server<'a> {
-    sandbox: &'a Sandbox,
-    program: PathBuf,
-    socket: PathBuf,
-}
-
-impl Server<'_> {
-    fn start<'a>(sandbox: &'a Sandbox, program: &Path) -> Server<'a> {
-        let server =
-            Server { sandbox, program: program.to_path_buf(), socket: sandbox.root().join("tmux.sock") };
-        server.ask(&["-f", "/dev/null", "new-session", "-d", "-x", "200", "-y", "50", "sh"]);
-        server
-    }
-
-    fn ask(&self, words: &[&str]) -> String {
-        let mut command: Command = self.sandbox.command(&self.program);
-        command.arg("-S").arg(&self.socket).args(words);
-        String::from_utf8(command.output().unwrap().stdout).unwrap()
-    }
-
-    fn panes(&self) -> Vec<(String, bool)> {
-        let listed = self.ask(&["list-panes", "-s", "-F", "#{pane_id} #{pane_active}"]);
-        listed
-            .lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(id, active)| (id.to_owned(), active == "1"))
-            .collect()
-    }
-
-    fn screens(&self) -> String {
-        self.panes().iter().map(|(pane, _)| self.ask(&["capture-pane", "-p", "-t", pane])).collect()
-    }
-}
-
-impl Drop for Server<'_> {
-    fn drop(&mut self) {
-        self.ask(&["kill-server"]);
-    }
-}
+use crate::tmux::{Server, programs};
+use crate::{ORCHFLOW, WRITER, sandbox};
 
 /// Puts this project's own history in the place of the sandbox's; `false` where there is none.
 fn with_real_history(sandbox: &Sandbox) -> bool {
@@ -76,11 +17,10 @@ fn with_real_history(sandbox: &Sandbox) -> bool {
         );
         return false;
     }
+    // The sources may be somebody else's, and the git at the other end reads only its user's configuration.
+    sandbox.repository.git(["config", "--global", "safe.directory", "*"]);
     let mut fetch = sandbox.command("git");
-    fetch
-        .args(["-c", "safe.directory=*", "fetch", "--quiet"])
-        .arg(source.canonicalize().unwrap())
-        .arg("HEAD");
+    fetch.args(["fetch", "--quiet"]).arg(source.canonicalize().unwrap()).arg("HEAD");
     assert!(fetch.status().unwrap().success());
     let mut reset = sandbox.command("git");
     reset.args(["reset", "--quiet", "--hard", "FETCH_HEAD"]);
@@ -93,7 +33,7 @@ fn three_agents_show_beside_the_shell_and_outlive_the_server() {
     for program in programs() {
         let sandbox = sandbox();
         with_real_history(&sandbox);
-        let server = Server::start(&sandbox, &program);
+        let server = Server::start(&sandbox, &program, 200);
         let line: OsString = format!(
             "'{ORCHFLOW}' swarm --agents rehearsal,rehearsal,rehearsal Make the greeting configurable; echo over:$?"
         )
@@ -123,6 +63,45 @@ fn three_agents_show_beside_the_shell_and_outlive_the_server() {
         assert!(sandbox.status().iter().all(|agent| agent["living"] == true), "a view is not a life");
         sandbox.orchflow(["send", "rehearsal", "Say more"]).expect(0);
         sandbox.until("rehearsal", "went on", |agent| agent["turn"] == 2 && agent["status"] == "done");
+        sandbox.leave_nothing();
+    }
+}
+
+#[test]
+fn an_agent_without_room_for_its_view_says_so() {
+    for program in programs() {
+        let sandbox = sandbox();
+        sandbox.add_rehearsal("writer", WRITER);
+        let wide = Server::start(&sandbox, &program, 200);
+        wide.orchflow("swarm --agents writer,writer,writer,writer,writer begin");
+        let four = "4 views stand beside the editor, and that is the most there may be";
+        let row = sandbox.until("writer-5", "has its note", |row| row["view_note"].is_string());
+        assert_eq!((&row["view_note"], &row["pane"]), (&four.into(), &serde_json::Value::Null));
+        for row in sandbox.status().iter().filter(|row| row["agent"] != "writer-5") {
+            assert!(row["view_note"].is_null() && row["pane"].is_string(), "{row}");
+        }
+        let said = sandbox.orchflow(["status"]).expect(0).stdout;
+        assert!(said.contains(&format!("\nwriter-5: detached: {four}\n")), "{said}");
+        assert_eq!(said.matches("detached").count(), 1, "{said}");
+        let editor: u16 =
+            wide.ask(&["display-message", "-p", "-t", "%0", "#{pane_width}"]).trim().parse().unwrap();
+        assert!(editor >= 100, "the editor keeps 100 columns, not {editor}");
+        sandbox.orchflow(["stop", "all"]).expect(0);
+        sandbox.until("writer-5", "an agent that ended wants no view", |row| row["view_note"].is_null());
+        drop(wide);
+
+        let narrow = Server::start(&sandbox, &program, 140);
+        narrow.orchflow("swarm --agents writer --view tmux begin");
+        let row = sandbox.until("writer-6", "has its note", |row| row["view_note"].is_string());
+        let why = "the editor's pane is 140 columns wide; 141 let it keep 100 beside a view";
+        assert_eq!(row["view_note"], why);
+        assert_eq!(narrow.panes().len(), 1);
+        sandbox.kill_host();
+        assert_eq!(sandbox.agent("writer-6")["view_note"], why, "the next host knows it too");
+        narrow.orchflow("spawn writer --view none begin");
+        let row = sandbox.until("writer-7", "works", |row| row["turn"] == 1 && row["status"] == "done");
+        assert!(row["view_note"].is_null(), "none was asked for: {row}");
+        drop(narrow);
         sandbox.leave_nothing();
     }
 }

@@ -201,17 +201,17 @@ fn what_stands_in_the_place_of_socket_and_lock_is_no_obstacle() {
 }
 
 #[test]
-fn a_follower_ends_with_its_host_and_says_so() {
+fn a_follower_of_a_host_that_was_told_to_leave_starts_no_other_and_says_so() {
     let sandbox = sandbox();
     sandbox.orchflow(["status"]).expect(0);
     let follower = sandbox.start(["log", "--jsonl", "--follow"]);
     wait_for("it follows", || follower.printed().contains("host_started"));
-    sandbox.kill_host();
+    sandbox.orchflow(["host", "stop"]).expect(0);
     let ended = follower.finish();
     assert_eq!(ended.code, 5, "{ended:?}");
     assert!(
-        ended.stderr.contains("host went away") && ended.stderr.contains("run the command again"),
+        ended.stderr.contains("told to leave") && ended.stderr.contains("run the command again"),
         "{ended:?}"
     );
-    sandbox.leave_nothing();
+    assert!(sandbox.hosts().is_empty());
 }

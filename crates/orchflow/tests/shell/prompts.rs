@@ -157,3 +157,36 @@ fn a_prompt_waits_until_its_agent_is_ready() {
     assert!(Path::new(sandbox.agent("late")["worktree"].as_str().unwrap()).exists());
     sandbox.leave_nothing();
 }
+
+#[test]
+fn an_agent_that_is_not_ready_in_time_shows_it_also_to_the_next_host() {
+    let sandbox = sandbox();
+    let script = "stty raw -echo\nprintf 'loading\\r\\n'\nuntil [ -e \"$HOME/go\" ]; do sleep 0.02; done\n\
+                  printf '\\033[?2004hready\\r\\n'\nexec tee -a \"$HOME/heard-1-late\"";
+    let program = sandbox.add_program("late", "bracketed-paste", script);
+    let entry = format!(
+        "program = '{}'\n[ready]\nsignal = \"bracketed-paste\"\ntimeout_s = 3\n[status]\nsource = \"output\"\n",
+        program.display()
+    );
+    orchflow_testkit::write(&sandbox.config().join("agents/late.toml"), entry);
+    sandbox.orchflow(["swarm", "--json", "--agents", "late", "do it"]).expect(0);
+    sandbox.until_event("agent_spawned", "it runs", |_| true);
+    sandbox.kill_host();
+    // The next host, which nobody told of the clock of the one before.
+    let late = "not ready after 3 s; look at its pane";
+    let row = sandbox.until("late", "is late", |row| row["waiting_for"] == late);
+    assert_eq!((&row["status"], &row["queued"]), (&json!("waiting"), &json!(1)), "{row}");
+    let spawned = sandbox.events(&["agent_spawned"])[0]["timestamp"].as_u64().unwrap();
+    let shown = sandbox
+        .until_event("agent_status_changed", "it is told", |event| event["data"]["waiting_for"] == late);
+    assert!(shown["timestamp"].as_u64().unwrap() >= spawned + 3_000_000, "{shown}");
+    let text = sandbox.orchflow(["status"]).expect(0).stdout;
+    assert!(text.contains("waiting: not ready after 3 s"), "{text}");
+    let waited = sandbox.orchflow(["wait", "--json"]).expect(3);
+    assert_eq!(waited.error_code(), "needs_human");
+    sandbox.kill_host();
+    orchflow_testkit::write(&sandbox.home().join("go"), "");
+    sandbox.until("late", "took its prompt", |row| row["turn"] == 1);
+    wait_until_heard(&sandbox, "1/late", &pasted("do it"));
+    sandbox.leave_nothing();
+}

@@ -172,3 +172,44 @@ fn the_work_of_an_agent_that_ended_can_still_be_decided() {
     assert!(sandbox.repository.read("lines.txt").contains("line 50\n"));
     sandbox.leave_nothing();
 }
+
+#[test]
+fn what_was_kept_before_old_decisions_goes_and_undo_keeps_what_it_needs() {
+    let (sandbox, _) = reviewed();
+    let hunks = sandbox.data_of(["review", "--json"]);
+    for (path, line) in [("lines.txt", 1), ("deep/new.txt", 0)] {
+        sandbox.orchflow(["accept", "--json", id(hunk(&hunks, path, line))]).expect(0);
+    }
+    let refs = || -> Vec<String> {
+        let listed =
+            sandbox.repository.git(["for-each-ref", "--format=%(refname)", "refs/orchflow/operations/"]);
+        listed.lines().map(str::to_owned).collect()
+    };
+    let ours = refs();
+    assert_eq!(ours.len(), 2, "{ours:?}");
+    // More than are kept, all of them of decisions that were undone long ago and after ours.
+    let head = sandbox.repository.git(["rev-parse", "HEAD"]);
+    let undone = |number: u64| format!("refs/orchflow/operations/{}", 100_000 + number);
+    let script: String =
+        (1..=1003).map(|number| format!("create {} {}\n", undone(number), head.trim())).collect();
+    let file = sandbox.root().join("refs");
+    orchflow_testkit::write(&file, &script);
+    let mut command = sandbox.command("git");
+    command.args(["update-ref", "--stdin"]).stdin(std::fs::File::open(&file).unwrap());
+    assert!(command.status().unwrap().success());
+    sandbox.orchflow(["stop", "all"]).expect(0);
+    sandbox.orchflow(["clean", "--json", "all"]).expect(0);
+    wait_for("what nothing needs is gone", || refs().len() == 1002);
+    let left = refs();
+    assert!(ours.iter().all(|name| left.contains(name)), "what can be undone is there");
+    assert!(!left.contains(&undone(3)) && left.contains(&undone(4)), "the newest are there");
+    // The first thing a host does as well.
+    sandbox.orchflow(["undo", "--json"]).expect(0);
+    sandbox.orchflow(["host", "stop"]).expect(0);
+    sandbox.orchflow(["status"]).expect(0);
+    wait_for("the undone one is gone too", || refs().len() == 1001);
+    assert!(refs().contains(&ours[0]) && !refs().contains(&ours[1]));
+    sandbox.orchflow(["undo", "--json"]).expect(0);
+    assert_eq!(sandbox.repository.git(["status", "--porcelain"]), "", "both came back");
+    sandbox.leave_nothing();
+}

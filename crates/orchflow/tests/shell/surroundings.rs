@@ -233,3 +233,60 @@ fn without_a_home_it_is_said_what_to_set() {
     assert_ne!(outcome.code, 0);
     assert!(message(&outcome).contains("HOME"), "{outcome:?}");
 }
+
+/// Puts a repository of another format, with the same content, in the place of the sandbox's. Gives whether git can.
+fn reformat(sandbox: &Sandbox, format: &str) -> bool {
+    let path = &sandbox.repository.path;
+    std::fs::rename(path.join(".git"), sandbox.root().join("before.git")).unwrap();
+    let mut init = sandbox.command("git");
+    init.args(["init", "--quiet", "--initial-branch=main", format]);
+    if sandbox.run(init).code != 0 {
+        println!("skipped: a repository made with {format}: this git cannot");
+        return false;
+    }
+    for words in [["config", "user.name", "Test"], ["config", "user.email", "test@example.org"]] {
+        sandbox.repository.git(words);
+    }
+    sandbox.repository.commit("first");
+    true
+}
+
+#[test]
+fn repositories_of_newer_formats_serve_from_swarm_to_clean() {
+    for (format, length) in [("--object-format=sha256", 64), ("--ref-format=reftable", 40)] {
+        let sandbox = sandbox();
+        sandbox.add_rehearsal("writer", WRITER);
+        sandbox.repository.write("kept.txt", "one\n");
+        if !reformat(&sandbox, format) {
+            continue;
+        }
+        let before = sandbox.repository.git(["rev-parse", "HEAD"]);
+        assert_eq!(before.trim().len(), length);
+        sandbox.repository.write("kept.txt", "one\nchanged\n");
+        let words = ["swarm", "--wait", "--json", "--include-changes", "--agents", "writer,writer", "do it"];
+        sandbox.orchflow(words).expect(0);
+        let hunks = sandbox.data_of(["review", "--json"]);
+        assert_eq!(hunks.as_array().unwrap().len(), 2, "{format}: {hunks}");
+        let id = hunks[0]["id"].as_str().unwrap();
+        sandbox.orchflow(["accept", "--json", id]).expect(0);
+        let path = hunks[0]["path"].as_str().unwrap();
+        assert_eq!(sandbox.repository.read(path), "<do it>\n", "{format}");
+        sandbox.kill_host();
+        sandbox.orchflow(["undo", "--json"]).expect(0);
+        assert!(!sandbox.repository.path.join(path).exists(), "{format}");
+        let other = hunks[1]["id"].as_str().unwrap();
+        sandbox.orchflow(["reject", "--json", other, "--reason", "no"]).expect(0);
+        sandbox.until("writer-2", "hears of it", |row| row["turn"] == 2 && row["status"] == "done");
+        sandbox.orchflow(["stop", "all"]).expect(0);
+        let cleaned = sandbox.data_of(["clean", "--json", "all"]);
+        assert_eq!(cleaned.as_array().unwrap().len(), 2, "{format}: {cleaned}");
+        let kept = sandbox.repository.git(["for-each-ref", "refs/orchflow/agents"]);
+        assert_eq!(kept.lines().count(), 2, "{format}: {kept}");
+        assert_eq!(sandbox.repository.git(["worktree", "list"]).lines().count(), 1, "{format}");
+        assert_eq!(sandbox.repository.git(["rev-parse", "HEAD"]), before, "{format}");
+        assert_eq!(sandbox.repository.git(["status", "--porcelain"]), " M kept.txt\n", "{format}");
+        sandbox.repository.git(["fsck", "--strict"]);
+        sandbox.orchflow(["log", "verify"]).expect(0);
+        sandbox.leave_nothing();
+    }
+}

@@ -1,7 +1,5 @@
 //! Waiting for a run: how it ends, what a permission does to it, time, and Ctrl-C.
 
-use std::os::unix::ffi::OsStrExt as _;
-
 use orchflow_testkit::wait_for;
 use serde_json::{Value, json};
 
@@ -122,19 +120,9 @@ fn an_interrupted_wait_ends_with_130_and_agents_go_on() {
         sandbox.processes().iter().any(|process| process.pid == waiting.pid() && process.is("wait"))
     });
     // The first thing it does is to heed the interrupt; its connection shows that it came that far.
-    wait_for("it is connected", || connections(waiting.pid()) > 0);
+    wait_for("it is connected", || waiting.has_connected());
     waiting.interrupt();
     let outcome = waiting.finish().expect(130);
     assert!(outcome.stderr.contains("agents go on"), "{outcome:?}");
     sandbox.leave_nothing();
-}
-
-/// Counts the sockets a process holds.
-fn connections(pid: i32) -> usize {
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    files
-        .filter(|file| {
-            std::fs::read_link(file.path()).is_ok_and(|to| to.as_os_str().as_bytes().starts_with(b"socket:"))
-        })
-        .count()
 }

@@ -6,10 +6,10 @@ use orchflow_core::effect::{Effect, EffectId};
 use orchflow_core::event::Actor;
 use orchflow_core::report::{Channel, Report, ReportEnvelope, StatedState};
 use orchflow_core::state::{ReadySignal, Signals, State, StatusSource};
-use orchflow_core::{EventSeq, Timestamp};
+use orchflow_core::{AgentKey, EventSeq, Timestamp};
 use orchflow_store::{Batch, StoreError, Writer};
 
-use crate::support::{Place, batch, event, fill};
+use crate::support::{Place, batch, claude, event, fill};
 
 /// A host in small: decides on a state and commits what that brings.
 struct Host {
@@ -19,7 +19,7 @@ struct Host {
 }
 
 impl Host {
-    fn take(&mut self, input: Input, reports_seen: Vec<String>) -> Vec<Effect> {
+    fn take(&mut self, input: Input, reports_seen: Vec<(AgentKey, String)>) -> Vec<Effect> {
         let context = Context { now: Timestamp(self.next_seq.0 as i64 * 1000), next_seq: self.next_seq };
         let decision = decide(&mut self.state, input, &context).unwrap();
         self.next_seq = EventSeq(self.next_seq.0 + decision.events.len() as u64);
@@ -43,7 +43,12 @@ impl Host {
 }
 
 fn swarm() -> Input {
-    let signals = Signals { status: StatusSource::Osc7501, hooks: true, ready: ReadySignal::Status };
+    let signals = Signals {
+        status: StatusSource::Osc7501,
+        hooks: true,
+        ready: ReadySignal::Status,
+        ready_within_s: 60,
+    };
     let agent = |kind: &str| AgentSpec {
         kind: kind.into(),
         name: None,
@@ -79,7 +84,7 @@ fn a_start_finds_what_the_last_host_committed() {
             channel: Channel::Osc7501,
             report,
         };
-        host.take(Input::Report(envelope.clone()), vec![envelope.id]);
+        host.take(Input::Report(envelope.clone()), vec![(envelope.agent, envelope.id)]);
     }
     let Host { writer, state, next_seq } = host;
     let (again, from) = writer.reload_state().unwrap();
@@ -108,7 +113,7 @@ fn a_start_finds_what_the_last_host_committed() {
         });
     }
     assert!(replayed == state, "the state is the sum of the stored log");
-    assert!(reader.has_report("Idle").unwrap() && !reader.has_report("Done").unwrap());
+    assert!(reader.has_report(&claude(), "Idle").unwrap() && !reader.has_report(&claude(), "Done").unwrap());
 }
 
 #[test]
@@ -222,14 +227,14 @@ fn reports_count_once() {
     let place = Place::new();
     let mut writer = place.writer();
     let commit = |writer: &mut Writer, reports: &[&str]| {
-        let reports_seen = reports.iter().map(|id| (*id).to_owned()).collect();
+        let reports_seen = reports.iter().map(|id| (claude(), (*id).to_owned())).collect();
         writer.commit(&Batch { reports_seen, ..Batch::default() }).unwrap();
     };
     commit(&mut writer, &["a", "b", "a"]);
     commit(&mut writer, &["b", "é'\""]);
     let reader = place.reader();
     for (id, known) in [("a", true), ("b", true), ("é'\"", true), ("c", false), ("", false)] {
-        assert_eq!(reader.has_report(id).unwrap(), known, "{id}");
+        assert_eq!(reader.has_report(&claude(), id).unwrap(), known, "{id}");
     }
 }
 

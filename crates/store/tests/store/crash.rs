@@ -8,7 +8,7 @@ use orchflow_core::effect::{Effect, EffectBody, EffectId};
 use orchflow_store::verify::verify;
 use orchflow_store::{Batch, EventFilter, Page, StoreError, Writer};
 
-use crate::support::{Draw, Place, event};
+use crate::support::{Draw, Place, claude, event};
 
 const STORE: &str = "ORCHFLOW_TEST_STORE_OF_A_WRITER_TO_BE_KILLED";
 
@@ -35,7 +35,7 @@ fn writes_until_it_is_killed() {
             events,
             aggregates: vec![("sample", "last".to_owned(), Some(last.to_string()))],
             outbox_add: vec![effect],
-            reports_seen: vec![format!("report-{last}")],
+            reports_seen: vec![(claude(), format!("report-{last}"))],
             ..Batch::default()
         };
         writer.commit(&batch).unwrap();
@@ -105,7 +105,7 @@ fn every_acknowledged_event_is_there_after_a_kill() {
                 .unwrap();
             assert_eq!(kept, last.to_string());
             assert_eq!(loaded.outbox.last().unwrap().id.seq.0, last);
-            assert!(place.reader().has_report(&format!("report-{last}")).unwrap());
+            assert!(place.reader().has_report(&claude(), &format!("report-{last}")).unwrap());
         }
         // Search finds each event once, and the index goes on.
         while writer.index_text(1000).unwrap() {}

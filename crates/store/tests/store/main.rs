@@ -12,6 +12,8 @@ mod batches;
 mod beside;
 mod chain;
 mod crash;
+mod forget;
 mod full;
 mod pages;
 mod support;
+mod wal;

@@ -50,11 +50,11 @@ fn too_narrow_a_window_keeps_the_editor_whole() {
     for layout in [Layout::Tiled, Layout::Stacked] {
         assert_eq!(
             drawn(layout, 80, 24, 3),
-            "80 | no pane: the editor's pane is 80 columns wide; 141 let it keep 100 beside a view"
+            "80 | the editor's pane is 80 columns wide; 141 let it keep 100 beside a view"
         );
         assert_eq!(
             drawn(layout, 120, 40, 1),
-            "120 | no pane: the editor's pane is 120 columns wide; 141 let it keep 100 beside a view"
+            "120 | the editor's pane is 120 columns wide; 141 let it keep 100 beside a view"
         );
         assert!(drawn(layout, 140, 40, 1).starts_with("140 | "));
         assert_eq!(drawn(layout, 141, 40, 1), "100 40x40@101,0");
@@ -80,7 +80,7 @@ fn at_200_columns_tiles_stand_two_by_two() {
     assert_eq!(tiled(4), "100 49x25@101,0 49x25@151,0 49x24@101,26 49x24@151,26");
     assert_eq!(
         tiled(5),
-        format!("{} | no pane: 4 views stand beside the editor, and that is the most there may be", tiled(4))
+        format!("{} | 4 views stand beside the editor, and that is the most there may be", tiled(4))
     );
     assert_eq!(drawn(Layout::Stacked, 200, 50, 3), "100 99x16@101,0 99x16@101,17 99x16@101,34");
 }
@@ -97,7 +97,7 @@ fn at_300_columns_the_editor_keeps_half() {
 
 #[test]
 fn a_low_window_gets_fewer_views() {
-    let small = "no pane: there is no room for one more of at least 40×8 cells";
+    let small = "there is no room for one more of at least 40×8 cells";
     assert_eq!(drawn(Layout::Stacked, 160, 24, 4), format!("100 59x12@101,0 59x11@101,13 | {small}"));
     assert_eq!(drawn(Layout::Tiled, 200, 12, 4), format!("100 49x12@101,0 49x12@151,0 | {small}"));
     assert_eq!(drawn(Layout::Tiled, 200, 7, 2), format!("200 | {small}"));
@@ -105,7 +105,7 @@ fn a_low_window_gets_fewer_views() {
 
 #[test]
 fn no_layout_no_views() {
-    assert_eq!(drawn(Layout::None, 300, 80, 2), "300 | no pane: the layout is `none`");
+    assert_eq!(drawn(Layout::None, 300, 80, 2), "300 | the layout is `none`");
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! What the loop does with its writer: it commits; while there is nothing to commit, search follows the log, what is of no
+//! use any more is forgotten, and a write-ahead log that grew too long is looked after.
+
+use std::time::Duration;
+
+use orchflow_core::EventSeq;
+use orchflow_core::state::State;
+use orchflow_store::{Batch, StoreError, Writer};
+
+/// Events indexed for search in one go; a report may have to wait for so many.
+const INDEX_STEP: u64 = 200;
+/// Reports forgotten in one go.
+const FORGET_STEP: u64 = 1000;
+/// How long nothing must come in before the rest is done.
+const QUIET: Duration = Duration::from_millis(150);
+/// Search follows at once, whenever nothing waits, where so many events are not indexed.
+const INDEX_LAG: u64 = 4000;
+/// How often a write-ahead log that is too long is looked at while nothing is committed.
+const LONG_WAL: Duration = Duration::from_secs(10);
+
+pub(super) struct Writing {
+    writer: Writer,
+    /// Whether there is something to do once it is quiet.
+    behind: bool,
+    /// Events committed that search has not seen.
+    lag: u64,
+    /// Who keeps the write-ahead log from being folded, as told last.
+    told: Option<String>,
+}
+
+impl Writing {
+    pub(super) fn new(writer: Writer) -> Writing {
+        Writing { writer, behind: true, lag: 0, told: None }
+    }
+
+    /// Commits a batch, whole or not at all.
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.writer.commit(batch)?;
+        self.behind |= !batch.events.is_empty();
+        self.lag += batch.events.len() as u64;
+        Ok(())
+    }
+
+    /// Loads what stands in the store again, after a commit that failed.
+    pub(super) fn reload(&self) -> Result<(State, EventSeq), StoreError> {
+        self.writer.reload_state()
+    }
+
+    /// Seals the store; nothing is committed any more.
+    pub(super) fn seal(&mut self) {
+        if let Err(error) = self.writer.seal() {
+            tracing::warn!(%error, "the store could not be sealed");
+        }
+    }
+
+    /// Gives how long to wait before [`Writing::rest`] has something to do; `None` when it has not.
+    pub(super) fn pause(&self) -> Option<Duration> {
+        match self.behind {
+            true if self.lag > INDEX_LAG => Some(Duration::ZERO),
+            true => Some(QUIET),
+            false => self.writer.wal_is_long().then_some(LONG_WAL),
+        }
+    }
+
+    /// Does a part of what can wait.
+    pub(super) fn rest(&mut self) {
+        if !self.behind {
+            self.writer.shorten_wal();
+            return;
+        }
+        self.behind = self.writer.index_text(INDEX_STEP).unwrap_or_else(|error| {
+            tracing::warn!(%error, "search cannot follow the log");
+            false
+        });
+        self.lag = if self.behind { self.lag.saturating_sub(INDEX_STEP) } else { 0 };
+        if !self.behind {
+            self.behind = self.writer.forget_reports(FORGET_STEP).unwrap_or_else(|error| {
+                tracing::warn!(%error, "old reports are forgotten later");
+                false
+            });
+        }
+    }
+
+    /// Gives who keeps the write-ahead log from being folded, where that changed since it was asked last.
+    pub(super) fn long_wal(&mut self) -> Option<Option<String>> {
+        let long = self.writer.long_wal().map(ToString::to_string);
+        if self.told == long {
+            return None;
+        }
+        match &long {
+            Some(warning) => tracing::warn!(warning, "the store's write-ahead log grows"),
+            None => tracing::info!("nobody keeps the store's write-ahead log from being folded any more"),
+        }
+        self.told.clone_from(&long);
+        Some(long)
+    }
+}
