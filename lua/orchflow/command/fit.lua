@@ -26,7 +26,7 @@ M.pick = {
   open = function(invocation)
     local what = invocation.arguments.what
     local pickers = require("orchflow.pick").pickers
-    local filter, problem = filters.parse(invocation.arguments.filter or {})
+    local filter, problem = filters.parse(invocation.arguments.filter or {}, pickers[what] and what)
     if not pickers[what] then
       local known = vim.tbl_keys(pickers)
       table.sort(known)

@@ -18,7 +18,7 @@ local M = {}
 ---@return orchflow.Failure? failure
 local function query_of(invocation)
   local flags = invocation.flags
-  local filter, problem = filters.parse(invocation.arguments.filter or {})
+  local filter, problem = filters.parse(invocation.arguments.filter or {}, "hunks")
   if not filter then
     return nil,
       {

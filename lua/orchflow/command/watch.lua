@@ -56,7 +56,7 @@ end
 
 M.timeline = {
   request = function(invocation, respond)
-    local filter, problem = filters.parse(invocation.arguments.filter or {})
+    local filter, problem = filters.parse(invocation.arguments.filter or {}, "events")
     if not filter then
       respond({
         code = "usage",
@@ -78,7 +78,7 @@ M.timeline = {
     return M.log.lines(outcome, invocation)
   end,
   open = function(invocation)
-    local filter, problem = filters.parse(invocation.arguments.filter or {})
+    local filter, problem = filters.parse(invocation.arguments.filter or {}, "events")
     if filter then
       require("orchflow.ui.timeline").open(filter)
     else
@@ -93,7 +93,7 @@ M.timeline = {
 ---@return orchflow.Failure? failure
 local function log_filter(invocation)
   local words = is_verify(invocation) and {} or invocation.arguments.filter or {}
-  local filter, problem = filters.parse(words)
+  local filter, problem = filters.parse(words, "events")
   if not filter then
     return nil,
       {

@@ -24,9 +24,13 @@ local function agents()
   end, require("orchflow.state").agents(require("orchflow.client").store()))
 end
 
+---@param kind? orchflow.FilterScope
 ---@return string[]
-local function types()
-  local all, seen = filters.type_groups(), {}
+local function types(kind)
+  local all, seen = vim.list_slice(filters.type_groups(kind), 1), {}
+  if kind == "hunks" then
+    return all
+  end
   for _, event in ipairs(require("orchflow.client").store().events) do
     if not seen[event.type] then
       seen[event.type] = true
@@ -68,7 +72,9 @@ function M.complete(lead, kind)
     file = function()
       return files(last)
     end,
-    type = types,
+    type = function()
+      return types(kind)
+    end,
     is = function()
       return kind and filters.states[kind] or filters.all_states()
     end,

@@ -16,6 +16,9 @@ local M = {}
 ---@class orchflow.Filter
 ---@field terms orchflow.Term[]
 ---@field words string[] text; all of them must occur
+---@field absent? string[] text; none of them may occur
+
+---@alias orchflow.FilterScope "events"|"hunks"|"agents"
 
 ---@class orchflow.FilterContext what relative values count from
 ---@field newest_run? integer
@@ -24,6 +27,12 @@ local M = {}
 
 M.aliases = { ai = "agent", path = "file" }
 M.names = { "agent", "file", "type", "is", "turn", "run", "since", "until" }
+--- Names that mean nothing for a kind of things.
+local MEANINGLESS = {
+  events = {},
+  hunks = { since = true, ["until"] = true },
+  agents = { file = true, type = true, turn = true, since = true, ["until"] = true },
+}
 local EXAMPLES = {
   agent = "agent:claude",
   file = "file:src/**",
@@ -54,8 +63,6 @@ M.states = {
 
 --- Kinds of hunks, which `type:` may name as well.
 local HUNK_TYPES = { "add", "delete", "change", "binary" }
-
-local SECONDS = { s = 1, m = 60, h = 3600, d = 86400 }
 
 ---@param wrong string
 ---@param known string[]
@@ -113,49 +120,7 @@ local function list_of(value)
   return items
 end
 
---- Reads a time: a span back from now, a time of today (of yesterday, where today's is still to come), or a date
---- with a time, in the editor's zone.
----@param typed string
----@param now integer microseconds since 1970
----@return integer? microseconds
-function M.time(typed, now)
-  local number, unit = typed:match("^(%d+)([smhd])$")
-  if number then
-    return now - tonumber(number) * SECONDS[unit] * 1000000
-  end
-  local seconds = math.floor(now / 1000000)
-  local hour, minute = typed:match("^(%d%d?):(%d%d)$")
-  if hour then
-    if tonumber(hour) > 23 or tonumber(minute) > 59 then
-      return nil
-    end
-    local today = os.date("*t", seconds) --[[@as osdateparam]]
-    today.hour, today.min, today.sec, today.isdst = tonumber(hour), tonumber(minute), 0, nil
-    local at = os.time(today)
-    if at > seconds then
-      today.day, today.isdst = today.day - 1, nil
-      at = os.time(today)
-    end
-    return at * 1000000
-  end
-  local year, month, day, rest = typed:match("^(%d%d%d%d)%-(%d%d)%-(%d%d)(.*)$")
-  if not year then
-    return nil
-  end
-  hour, minute = rest:match("^T(%d%d):(%d%d)$")
-  if rest ~= "" and not hour then
-    return nil
-  end
-  local at = os.time({
-    year = tonumber(year) --[[@as integer]],
-    month = tonumber(month) --[[@as integer]],
-    day = tonumber(day) --[[@as integer]],
-    hour = tonumber(hour or 0),
-    min = tonumber(minute or 0),
-    sec = 0,
-  })
-  return at and at * 1000000
-end
+M.time = require("orchflow.filter.time").read
 
 ---@type table<string, fun(value: string): string?>
 local CHECKS = {
@@ -164,7 +129,8 @@ local CHECKS = {
     return (not number or number == 0) and "a run's number, or -1 for the newest" or nil
   end,
   turn = function(value)
-    return not value:match("^%-?%d+$") and "a turn's number, or -1 for the newest" or nil
+    local number = value:match("^%-?%d+$") and tonumber(value)
+    return (not number or number == 0) and "a turn's number, or -1 for the newest" or nil
   end,
   since = function(value)
     local known = M.time(value, 1000000000000000)
@@ -203,38 +169,45 @@ function M.all_states()
 end
 
 --- Gives the words `type:` takes besides the types themselves: groups of event types, and kinds of hunks.
+---@param scope? orchflow.FilterScope
 ---@return string[]
-function M.type_groups()
+function M.type_groups(scope)
+  if scope == "hunks" then
+    return HUNK_TYPES
+  end
   local groups = vim.tbl_keys(require("orchflow.filter.match").groups)
   table.sort(groups)
-  return vim.list_extend(groups, HUNK_TYPES)
+  return scope == "events" and groups or vim.list_extend(groups, HUNK_TYPES)
 end
 
 ---@param name orchflow.FilterName
 ---@param value string
+---@param scope? orchflow.FilterScope
 ---@return string? problem
-local function problem_of(name, value)
+local function problem_of(name, value, scope)
   if CHECKS[name] then
     local wanted = CHECKS[name](value)
     return wanted and ("%s: wants %s, got %s"):format(name, wanted, value) or nil
   elseif name == "is" then
-    return unknown_word("is", value, M.all_states())
-  elseif name == "type" and not value:find("_", 1, true) then
-    return unknown_word("type", value, M.type_groups())
+    return unknown_word("is", value, scope and M.states[scope] or M.all_states())
+  elseif name == "type" and (scope == "hunks" or not value:find("_", 1, true)) then
+    return unknown_word("type", value, M.type_groups(scope))
   end
   return nil
 end
 
 --- Reads a filter as it is typed.
 ---@param typed string|string[] a line, or its words
+---@param scope? orchflow.FilterScope what it is for; without it, what means something anywhere is taken
 ---@return orchflow.Filter? filter
 ---@return string? problem what is wrong, with the nearest name where one is meant
-function M.parse(typed)
-  local filter = { terms = {}, words = {} } ---@type orchflow.Filter
+function M.parse(typed, scope)
+  local filter = { terms = {}, words = {}, absent = {} } ---@type orchflow.Filter
   local line = type(typed) == "table" and table.concat(typed, " ") or typed --[[@as string]]
   for _, word in ipairs(M.split(line or "")) do
     local minus, name, value = word:match("^(%-?)(%a+):(.*)$")
     -- `std::env` and `https://…` are what people look for, not filters.
+    name = name and name:lower()
     name = name and M.aliases[name] or name
     local is_text = not name or value:find("^:") or value:find("^//")
     -- `error: no such file` is text too, unless what stands before the colon is a name of ours.
@@ -248,6 +221,9 @@ function M.parse(typed)
           near and ("no filter %s:; did you mean %s:?"):format(name, near)
             or ('no filter %s:; to look for the text, quote it: "%s"'):format(name, word)
       end
+      if scope and MEANINGLESS[scope][name] then
+        return nil, ("%s: means nothing for %s"):format(name, scope)
+      end
       local values = list_of(value)
       if #values == 0 then
         return nil, ("%s: wants a value, as in %s"):format(name, EXAMPLES[name])
@@ -255,7 +231,7 @@ function M.parse(typed)
         return nil, ("%s: wants one time, as in %s"):format(name, EXAMPLES[name])
       end
       for _, each in ipairs(values) do
-        local problem = problem_of(name, each)
+        local problem = problem_of(name, each, scope)
         if problem then
           return nil, problem
         end
@@ -263,9 +239,11 @@ function M.parse(typed)
       filter.terms[#filter.terms + 1] =
         { name = name, values = values, excluded = minus ~= "" or nil }
     else
-      local said = word:gsub('"', "")
-      if said ~= "" then
-        filter.words[#filter.words + 1] = said
+      local excluded, said = word:match("^(%-?)(.*)$")
+      said = said:gsub('"', "")
+      -- A lone dash between words asks for nothing.
+      if said:find("[%w\128-\255]") then
+        table.insert(excluded ~= "" and filter.absent or filter.words, said)
       end
     end
   end
@@ -293,8 +271,14 @@ local function write(filter, leave_out)
       words[#words + 1] = ("%s%s:%s"):format(minus, term.name, table.concat(values, ","))
     end
   end
+  local function text(word)
+    return (word:find("^%-?%a+:") or word:find("^%-")) and ('"%s"'):format(word) or quoted(word)
+  end
   for _, word in ipairs(filter.words or {}) do
-    words[#words + 1] = word:find("^%-?%a+:") and ('"%s"'):format(word) or quoted(word)
+    words[#words + 1] = text(word)
+  end
+  for _, word in ipairs(filter.absent or {}) do
+    words[#words + 1] = "-" .. text(word)
   end
   return table.concat(words, " ")
 end
@@ -310,7 +294,7 @@ end
 ---@param filter orchflow.Filter
 ---@return boolean
 function M.is_empty(filter)
-  return #(filter.terms or {}) == 0 and #(filter.words or {}) == 0
+  return #(filter.terms or {}) == 0 and #(filter.words or {}) == 0 and #(filter.absent or {}) == 0
 end
 
 --- Gives the time as the host counts it.
@@ -350,7 +334,11 @@ function M.with(filter, name, values)
   if values then
     terms[#terms + 1] = { name = name, values = values }
   end
-  return { terms = terms, words = vim.list_slice(filter.words, 1) }
+  return {
+    terms = terms,
+    words = vim.list_slice(filter.words, 1),
+    absent = vim.list_slice(filter.absent or {}, 1),
+  }
 end
 
 --- Gives the values a filter names, of a name that is not excluded.

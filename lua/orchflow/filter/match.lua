@@ -6,27 +6,26 @@ local M = {}
 
 --- Groups of event types: the beginnings of the types in it.
 M.groups = {
-  tool = { "tool_" },
+  tool = { "tool_", "subagent_" },
   prompt = { "prompt_" },
-  turn = { "turn_" },
+  turn = { "turn_", "ai_started_task", "ai_requested_review" },
   approval = { "approval_" },
   decision = {
-    "hunk_accepted",
-    "hunk_rejected",
-    "hunk_commented",
+    "hunk_",
     "accept_",
     "reject_",
     "human_reverted_change",
     "decision_refused",
     "undo_",
+    "redo_",
   },
   checkpoint = { "checkpoint_" },
-  status = { "agent_status_" },
-  agent = { "agent_", "worktree_" },
+  status = { "agent_status_changed", "input_mode_changed", "notification_shown" },
+  agent = { "agent_", "worktree_", "stop_requested", "clean_", "pause_", "resume_" },
   run = { "run_" },
   usage = { "usage_" },
   constraint = { "human_set_constraint", "constraint_" },
-  guidance = { "human_provided_guidance" },
+  guidance = { "human_provided_guidance", "hunk_commented" },
   edit = { "ai_generated_code" },
 }
 
@@ -162,11 +161,12 @@ local FITS = {
   end,
 }
 
----@param words string[]
+---@param filter orchflow.Filter
 ---@param event orchflow.Event
 ---@return boolean
-local function words_fit(words, event)
-  if #words == 0 then
+local function words_fit(filter, event)
+  local words, absent = filter.words or {}, filter.absent or {}
+  if #words == 0 and #absent == 0 then
     return true
   end
   local parts = { event.summary or "", event.type, event.agent or "" }
@@ -181,6 +181,11 @@ local function words_fit(words, event)
       return false
     end
   end
+  for _, word in ipairs(absent) do
+    if said:find(word:lower(), 1, true) then
+      return false
+    end
+  end
   return true
 end
 
@@ -190,16 +195,27 @@ end
 ---@param context orchflow.FilterContext
 ---@return boolean
 function M.passes(filter, event, context)
-  for _, term in ipairs(filter.terms or {}) do
+  -- The same name again widens, except `is:`, which narrows.
+  local wanted, found = {}, {}
+  for index, term in ipairs(filter.terms or {}) do
     local fits = false
     for _, value in ipairs(term.values) do
       fits = fits or FITS[term.name](value, event, context)
     end
-    if fits == (term.excluded == true) then
+    if term.excluded and fits then
+      return false
+    elseif not term.excluded then
+      local part = term.name == "is" and term.name .. index or term.name
+      wanted[part] = true
+      found[part] = found[part] or fits
+    end
+  end
+  for part in pairs(wanted) do
+    if not found[part] then
       return false
     end
   end
-  return words_fit(filter.words or {}, event)
+  return words_fit(filter, event)
 end
 
 return M

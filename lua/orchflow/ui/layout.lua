@@ -244,7 +244,10 @@ local function open_activity()
   require("orchflow.ui.dashboard").open({}, window)
   local below = vim.api.nvim_open_win(0, false, { split = "below", win = window })
   vim.api.nvim_win_set_height(window, math.max(6, math.floor(vim.o.lines * 0.4)))
-  require("orchflow.ui.timeline").open(assert(require("orchflow.filter").parse({})), below)
+  require("orchflow.ui.timeline").open(
+    assert(require("orchflow.filter").parse({}, "events")),
+    below
+  )
   if vim.api.nvim_win_is_valid(window) then
     vim.api.nvim_set_current_win(window)
   end

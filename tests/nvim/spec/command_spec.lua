@@ -73,7 +73,7 @@ return function(it, tests)
       "timeline run:x",
       "orchflow: timeline: run: wants a run's number, or -1 for the newest, got x",
     },
-    { "timeline is:unsen", "orchflow: timeline: no is:unsen; did you mean is:unseen?" },
+    { "timeline is:humn", "orchflow: timeline: no is:humn; did you mean is:human?" },
     { "timeline agent:", "orchflow: timeline: agent: wants a value" },
     { "review fil:src", "orchflow: review: no filter fil:; did you mean file:?" },
     { "log typ:edit", "orchflow: log: no filter typ:; did you mean type:?" },

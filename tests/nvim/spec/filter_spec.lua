@@ -21,6 +21,7 @@ return function(it, tests)
       [ [[file:"a b/**" x]] ] = [[file:"a b/**" x]],
       [ [["two words" "run:7"]] ] = [["two words" "run:7"]],
       ["std::env http://example.org error: no"] = [["std::env" "http://example.org" "error:" no]],
+      ["-word two - three"] = "two three -word",
       ["since:10m until:14:02"] = "since:10m until:14:02",
     }) do
       tests.equal(shown(child, typed), expected, typed)
@@ -44,6 +45,29 @@ return function(it, tests)
     }) do
       tests.equal(shown(child, typed), expected, typed)
     end
+  end)
+
+  it("refuses what means nothing for what is filtered", function(child)
+    local function problem(typed, scope)
+      return child:lua(
+        [[return select(2, require("orchflow.filter").parse(...)) or "none"]],
+        typed,
+        scope
+      )
+    end
+    tests.equal(problem("since:10m", "hunks"), "since: means nothing for hunks")
+    tests.equal(problem("file:src", "agents"), "file: means nothing for agents")
+    tests.equal(problem("is:unsen", "hunks"), "no is:unsen; did you mean is:unseen?")
+    tests.contains(
+      problem("is:unseen", "events"),
+      "no is:unseen; there are human host agent failed"
+    )
+    tests.equal(problem("type:ad", "hunks"), "no type:ad; did you mean type:add?")
+    tests.contains(
+      problem("type:tool", "hunks"),
+      "no type:tool; there are add delete change binary"
+    )
+    tests.equal(problem("type:tool is:failed since:10m", "events"), "none")
   end)
 
   it("turns times into those of the host", { env = { TZ = "UTC" } }, function(child)
@@ -82,7 +106,8 @@ return function(it, tests)
         "agent:codex,claude", "-agent:claude", "-agent:codex", "run:7", "run:8", "run:-2", "run:-1", "turn:-1", "turn:2",
         "turn:2,3", "type:tool_failed", "type:tool", "type:edit", "type:turn", "type:tool_fail", "file:src",
         "file:src/deep/a.rs", "file:src/*.rs", "file:src/**/*.rs", "file:**/a.rs", "file:s", "is:failed", "is:agent",
-        "is:human", "failed: no", "bash inside", "worked", "since:2m", "since:10s", "until:10s" }) do
+        "is:human", "failed: no", "bash inside", "worked", "-worked", "-bash",
+        "bash -worked", "agent:codex agent:claude", "is:failed is:agent", "is:failed is:human", "since:2m", "since:10s", "until:10s" }) do
         passed[#passed + 1] = filters.passes(assert(filters.parse(typed)), event, context) and typed or nil
       end
       return table.concat(passed, " | ")
@@ -91,7 +116,8 @@ return function(it, tests)
       passed,
       " | agent:claude | agent:7/claude | agent:cl* | agent:codex,claude | -agent:codex | run:7 | run:-2 | turn:-1"
         .. " | turn:2,3 | type:tool_failed | type:tool | type:edit | file:src | file:src/deep/a.rs | file:src/**/*.rs"
-        .. " | file:**/a.rs | is:failed | is:agent | failed: no | bash inside | since:2m | until:10s"
+        .. " | file:**/a.rs | is:failed | is:agent | failed: no | bash inside | -worked"
+        .. " | bash -worked | agent:codex agent:claude | is:failed is:agent | since:2m | until:10s"
     )
   end)
 
@@ -135,11 +161,11 @@ return function(it, tests)
     ]],
       tests.root
     )
-    child:keys([[:Orchflow review --run 7 file:"a b/**" -agent:codex load % # | config<CR>]])
+    child:keys([[:Orchflow review --run 7 file:"a b/**" -agent:codex load 100% #1 a|b config<CR>]])
     child:wait("it is asked", [[return #stub.asked > 0]])
     tests.equal(
       child:lua([[return stub.asked[1].params.filter]]),
-      [[file:"a b/**" -agent:codex load % # | config]]
+      [[file:"a b/**" -agent:codex load 100% #1 a|b config]]
     )
     tests.equal(child:lua([[return stub.asked[1].params.run]]), 7)
   end)

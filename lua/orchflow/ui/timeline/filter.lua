@@ -21,7 +21,7 @@ end
 ---@return orchflow.Filter? filter
 ---@return string? problem
 function M.parse(typed)
-  return grammar().parse(typed)
+  return grammar().parse(typed, "events")
 end
 
 --- Writes a filter as it is typed.
