@@ -6,6 +6,7 @@ local M = {}
 ---@field name string
 ---@field find fun(): string[]? gives what prints its version, nil where the program is not there
 ---@field range string versions that will do, as `vim.version.range()` reads it
+---@field place? fun(): string? the one place where it is looked for
 ---@field need "needed"|"useful"|"unused" how bad it is to be without
 ---@field purpose string what it is for
 ---@field how string how to get it
@@ -22,16 +23,18 @@ local function on_path(program, ...)
   end
 end
 
---- Gives the hook beside the binary, as the host looks for it.
+--- Gives the place where the host looks for the hook: beside the binary itself, and nowhere else.
+---@return string?
+local function hook_place()
+  local binary = require("orchflow.client.binary").find()
+  local folder = binary and vim.fs.dirname(vim.uv.fs_realpath(binary) or binary)
+  return folder and vim.fs.joinpath(folder, "orchflow-hook")
+end
+
 ---@return string[]?
 local function find_hook()
-  local binary = require("orchflow.client.binary").find()
-  local beside = binary
-    and vim.fs.joinpath(vim.fs.dirname(vim.uv.fs_realpath(binary) or binary), "orchflow-hook")
-  if beside and vim.fn.executable(beside) == 1 then
-    return { beside, "--version" }
-  end
-  return on_path("orchflow-hook", "--version")()
+  local place = hook_place()
+  return place and vim.fn.executable(place) == 1 and { place, "--version" } or nil
 end
 
 ---@return string[]?
@@ -43,14 +46,15 @@ end
 ---@return string
 local function build_command()
   local root = require("orchflow.client.binary").plugin_root()
-  return "build it: cargo build --release --manifest-path "
+  return "build it, or update the plugin: cargo build --release --manifest-path "
     .. vim.fn.shellescape(root .. "/Cargo.toml")
 end
 
 --- Gives what orchflow stands on, in the order in which it is reported.
 ---@return orchflow.Dependency[]
 function M.dependencies()
-  local own = ">=" .. require("orchflow").version
+  -- Plugin, host and hook speak to each other: all three are of one version.
+  local own = require("orchflow").version
   return {
     {
       name = "Neovim",
@@ -73,6 +77,7 @@ function M.dependencies()
     {
       name = "orchflow-hook",
       find = find_hook,
+      place = hook_place,
       range = own,
       need = "needed",
       purpose = "what agents call to say what they do and to ask permission",
@@ -146,11 +151,16 @@ local LEVELS = { needed = "error", useful = "warn", unused = "info" }
 function M.judge(dependency, argv, result)
   local level = LEVELS[dependency.need]
   local purpose = ("(%s%s)"):format(level == "info" and "" or "for ", dependency.purpose)
+  local or_newer = vim.startswith(dependency.range, ">=") and " or newer" or ""
   local wanted = dependency.range:gsub("^>=", ""):gsub("^(%d%d%d%d%d%d%d%d).*", "%1")
   if not argv then
     local missing = level == "info"
         and ("%s is not found, and not needed %s"):format(dependency.name, purpose)
-      or ("%s %s or newer is not found %s"):format(dependency.name, wanted, purpose)
+      or ("%s %s%s is not found %s"):format(dependency.name, wanted, or_newer, purpose)
+    local place = dependency.place and dependency.place()
+    if place then
+      missing = ("%s is missing %s"):format(place, purpose)
+    end
     return { level = level, line = missing, advice = level ~= "info" and dependency.how or nil }
   elseif not result or result.code ~= 0 then
     local said = result and vim.trim(result.stderr or ""):match("[^\n]+") or "no answer within 5 s"
@@ -164,13 +174,9 @@ function M.judge(dependency, argv, result)
   end
   local number = tostring(version):gsub("^(%d%d%d%d%d%d%d%d).*", "%1")
   if not vim.version.range(dependency.range):has(version) then
-    local old = ("%s %s is older than %s %s: %s"):format(
-      dependency.name,
-      number,
-      wanted,
-      purpose,
-      argv[1]
-    )
+    local differs = or_newer == "" and "%s %s is not the plugin's version %s %s: %s"
+      or "%s %s is older than %s %s: %s"
+    local old = differs:format(dependency.name, number, wanted, purpose, argv[1])
     return { level = level, line = old, advice = dependency.how }
   end
   -- As the program writes it: a letter may follow the number.

@@ -72,13 +72,13 @@ esac]]
     tests.contains(said, "git 2.30.1 is older than 2.38.0 (for worktrees, checkpoints, hunks)")
     tests.contains(said, "install git 2.38 or newer")
     tests.contains(said, "tmux does not run: broken")
-    tests.contains(said, "orchflow-hook 0.1.0 or newer is not found")
+    tests.contains(said, "orchflow-hook 0.1.0 is not found")
     tests.contains(
       said,
       "cargo is not found, and not needed (only to build the binaries from source)"
     )
     tests.contains(said, "unknown option veiw; did you mean view?")
-    tests.contains(said, "orchflow 0.1.0 or newer is not found")
+    tests.contains(said, "orchflow 0.1.0 is not found")
     tests.lacks(said, "stack traceback")
   end)
 
