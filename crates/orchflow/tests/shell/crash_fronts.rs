@@ -153,7 +153,14 @@ fn round(victims: Victims, tmux: &Path, front: &Front, seed: u64, crashes: u64) 
         .collect();
     for run in runs {
         let waited = sandbox.orchflow(["wait", "--json", "--timeout", "40s", "--run", &run.to_string()]);
-        assert_eq!(waited.code, 0, "the run comes to rest: {waited:?}\n{:#?}", sandbox.status());
+        // A prompt that was being written when its host died is known not to have arrived; that is a negative result.
+        let lost = sandbox.status().iter().any(|row| row["undelivered"] != 0);
+        let expected = if lost && victims == Victims::All { 0..=1 } else { 0..=0 };
+        assert!(
+            expected.contains(&waited.code),
+            "the run comes to rest: {waited:?}\n{:#?}",
+            sandbox.status()
+        );
     }
     check(&sandbox, &mut witness, &prompts, false);
     stand(&sandbox);
@@ -170,10 +177,14 @@ fn round(victims: Victims, tmux: &Path, front: &Front, seed: u64, crashes: u64) 
     assert_eq!(sandbox.repository.git(["status", "--porcelain"]), "");
 }
 
-/// Every agent worked to the end; its worktree and its last checkpoint stand.
+/// Every agent worked to the end of what it was told; its worktree and its last checkpoint stand.
 fn stand(sandbox: &Sandbox) {
     for row in sandbox.status() {
-        assert_eq!((&row["living"], &row["status"]), (&true.into(), &"done".into()), "{row}");
+        assert_eq!(row["living"], true, "{row}");
+        if row["undelivered"] != 0 && row["turn"] == 0 {
+            continue;
+        }
+        assert!(row["status"] == "done" || row["undelivered"] != 0, "{row}");
         let worktree = Path::new(row["worktree"].as_str().unwrap());
         let name = row["agent"].as_str().unwrap();
         let work = std::fs::read_to_string(worktree.join(format!("work-{name}.txt"))).unwrap();
