@@ -78,20 +78,27 @@ return group("", {
       description = "Hunks asked for at a time; the first page is shown while the next ones come.",
     },
   }),
-  timeline = group("The timeline.", { "page", "keep" }, {
+  timeline = group("The timeline.", { "place", "page", "keep" }, {
+    place = {
+      kind = "choice",
+      values = { "float", "split", "tab" },
+      default = "float",
+      description = "Where it opens.",
+    },
     page = {
       kind = "integer",
       least = 10,
-      most = 10000,
-      default = 200,
-      description = "Events asked for at a time.",
+      most = 1000,
+      default = 100,
+      description = "Events asked for at a time, ahead of where you scroll to.",
     },
     keep = {
       kind = "integer",
-      least = 100,
+      least = 500,
       most = 100000,
-      default = 5000,
-      description = "Events kept in an open timeline; the oldest leave it first.",
+      default = 2000,
+      description = "Lines kept in an open timeline; what is farthest from the cursor leaves it first, and is "
+        .. "asked for again when you come near.",
     },
   }),
   float = group("Floating windows.", { "width", "height", "border" }, {

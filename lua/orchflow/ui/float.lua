@@ -10,20 +10,22 @@ local namespace = vim.api.nvim_create_namespace("orchflow_float")
 ---@field key string
 ---@field description string
 ---@field action fun(row: any, float: orchflow.Float)
+---@field long? string said where there is more room than in the footer
 ---@field hidden? boolean left out of the footer
 
 ---@class orchflow.FloatOptions
 ---@field name string names the buffer and keeps the float single
----@field title string
+---@field title string|fun(width: integer): string[][] words, or chunks made for a width
 ---@field keys? orchflow.FloatKey[]
 ---@field closed? fun() called once when the float is gone
 ---@field full? boolean whether it takes all the room a float may have
+---@field place? "float"|"split"|"tab" where it opens; a float where nothing is said
 
 ---@class orchflow.Float
 ---@field buffer integer
 ---@field window integer
 ---@field options orchflow.FloatOptions
----@field title string
+---@field title string|fun(width: integer): string[][]
 ---@field page? orchflow.Page
 local Float = {}
 Float.__index = Float
@@ -63,16 +65,32 @@ local function footer(keys)
   return " " .. table.concat(words, "  ") .. " "
 end
 
+---@param title string|fun(width: integer): string[][]
+---@param width integer cells
+---@return string[][] chunks
+local function title_chunks(title, width)
+  if type(title) == "function" then
+    return title(width)
+  end
+  return { { " " .. text.cut(text.clean(title), width - 2) .. " ", "OrchflowTitle" } }
+end
+
+--- Gives what fills a frame's upper border between two parts of a title.
+---@return string
+function M.rule()
+  local rules = { single = "─", rounded = "─", double = "═" }
+  return rules[require("orchflow.config").get().float.border] or " "
+end
+
 ---@param config table
----@param title string
+---@param title string|fun(width: integer): string[][]
 ---@param keys orchflow.FloatKey[]
 ---@return table
 local function with_frame(config, title, keys)
   config.border = require("orchflow.config").get().float.border
   -- A title or a footer needs a border to stand in.
   if config.border ~= "none" and config.border ~= "shadow" then
-    config.title =
-      { { " " .. text.cut(text.clean(title), config.width - 2) .. " ", "OrchflowTitle" } }
+    config.title = title_chunks(title, config.width)
     config.footer = { { text.cut(footer(keys), config.width), "OrchflowMuted" } }
   end
   return config
@@ -95,6 +113,18 @@ end
 function Float:close()
   if vim.api.nvim_win_is_valid(self.window) then
     vim.api.nvim_win_close(self.window, true)
+  end
+end
+
+--- Makes room for what is opened from here: a float closes, a split or a tab page is left for the window before it.
+function Float:leave()
+  if not self:is_open() or vim.api.nvim_win_get_config(self.window).relative ~= "" then
+    self:close()
+    return
+  end
+  vim.cmd.wincmd("p")
+  if vim.api.nvim_get_current_win() == self.window then
+    vim.cmd("aboveleft split")
   end
 end
 
@@ -205,7 +235,19 @@ end
 
 --- Fits the window to its content and the screen.
 function Float:fit()
-  if not self:is_open() or not self.page then
+  if not self:is_open() or not (self.page or self.options.full) then
+    return
+  end
+  if vim.api.nvim_win_get_config(self.window).relative == "" then
+    self:say_title()
+    return
+  end
+  if not self.page then
+    local config = geometry(vim.o.columns, vim.o.lines)
+    vim.api.nvim_win_set_config(
+      self.window,
+      with_frame(config, self.title, self.options.keys or {})
+    )
     return
   end
   -- A frame keeps its width while it is open, so that a clock that ticks does not move it.
@@ -215,6 +257,36 @@ function Float:fit()
   local config =
     geometry(full and vim.o.columns or self.width, full and vim.o.lines or #self.page.lines)
   vim.api.nvim_win_set_config(self.window, with_frame(config, self.title, self.options.keys or {}))
+end
+
+--- Writes the title of a window that is no float into its winbar.
+function Float:say_title()
+  local parts = {}
+  for _, chunk in ipairs(title_chunks(self.title, vim.api.nvim_win_get_width(self.window))) do
+    parts[#parts + 1] = ("%%#%s#%s"):format(chunk[2] or "WinBar", (chunk[1]:gsub("%%", "%%%%")))
+  end
+  vim.wo[self.window].winbar = table.concat(parts) .. "%#WinBar#"
+end
+
+--- Opens a split or a tab page for a buffer.
+---@param buffer integer
+---@param place "split"|"tab"
+---@return integer window
+local function open_window(buffer, place)
+  if place == "tab" then
+    vim.cmd("tab split")
+  else
+    vim.cmd("botright split")
+    vim.api.nvim_win_set_height(0, math.max(5, math.floor(vim.o.lines * 0.4)))
+  end
+  local window = vim.api.nvim_get_current_win()
+  vim.api.nvim_win_set_buf(window, buffer)
+  for option, value in pairs({ number = false, relativenumber = false, list = false, spell = false }) do
+    vim.api.nvim_set_option_value(option, value, { scope = "local", win = window })
+  end
+  vim.wo[window].signcolumn = "no"
+  vim.wo[window].foldcolumn = "0"
+  return window
 end
 
 ---@param float orchflow.Float
@@ -252,10 +324,15 @@ function M.open(options)
   vim.bo[buffer].undolevels = -1
   vim.bo[buffer].modifiable = false
   pcall(vim.api.nvim_buf_set_name, buffer, "orchflow://" .. options.name)
-  local size = options.full and { vim.o.columns, vim.o.lines } or { 60, 3 }
-  local config = with_frame(geometry(size[1], size[2]), options.title, options.keys or {})
-  config.style = "minimal"
-  local window = vim.api.nvim_open_win(buffer, true, config)
+  local window
+  if options.place == "split" or options.place == "tab" then
+    window = open_window(buffer, options.place)
+  else
+    local size = options.full and { vim.o.columns, vim.o.lines } or { 60, 3 }
+    local config = with_frame(geometry(size[1], size[2]), options.title, options.keys or {})
+    config.style = "minimal"
+    window = vim.api.nvim_open_win(buffer, true, config)
+  end
   vim.wo[window].wrap = false
   vim.wo[window].cursorline = true
   local float = setmetatable(
@@ -263,6 +340,9 @@ function M.open(options)
     Float
   )
   open_floats[options.name] = float
+  if options.place == "split" or options.place == "tab" then
+    float:say_title()
+  end
   map_keys(float)
   vim.bo[buffer].filetype = "orchflow"
   local group = vim.api.nvim_create_augroup("orchflow_float_" .. buffer, { clear = true })

@@ -32,6 +32,11 @@ M.groups = {
   { name = "OrchflowAdded", link = "Added", description = "Lines an agent adds." },
   { name = "OrchflowRemoved", link = "Removed", description = "Lines an agent removes." },
   {
+    name = "OrchflowLive",
+    link = "DiagnosticOk",
+    description = "A timeline that follows its end.",
+  },
+  {
     name = "OrchflowHunk",
     link = "Folded",
     description = "The head of a hunk in a review buffer.",

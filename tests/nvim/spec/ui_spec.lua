@@ -113,112 +113,6 @@ return function(it, tests)
     })
   end)
 
-  it("opens the timeline at its end and follows it there", function(child)
-    prepare(child)
-    child:lua([[
-      stub.answers.log = function()
-        return { events = { event(3), event(2), event(1) }, seq = 3 }
-      end
-      client.receive({ { kind = "events", events = {}, cursor = 3 } })
-    ]])
-    child:cmd("Orchflow timeline")
-    child:wait("it is filled", [[return vim.fn.line("$") == 3]])
-    tests.contains(child:lines()[1], "turn 1")
-    tests.equal(child:lua([[return vim.fn.line(".")]]), 3)
-    child:lua(
-      [[client.receive({ { kind = "events", events = { event(4), event(5) }, cursor = 5 } })]]
-    )
-    child:wait("it follows", [[return vim.fn.line(".") == 5]])
-    child:cmd("1")
-    child:lua([[client.receive({ { kind = "events", events = { event(6) }, cursor = 6 } })]])
-    child:wait("it grows", [[return vim.fn.line("$") == 6]])
-    tests.equal(child:lua([[return vim.fn.line(".")]]), 1)
-  end)
-
-  it("filters the timeline, and takes only what passes from the pushes", function(child)
-    prepare(child)
-    child:lua([[
-      stub.answers.log = function(params)
-        asked = params
-        return { events = { event(1, { agent = params.agent or "claude" }) }, seq = 1 }
-      end
-      vim.ui.input = function(options, done) default = options.default; done("agent:codex type:turn_started") end
-    ]])
-    child:cmd("Orchflow timeline agent:claude")
-    child:wait("it is filled", [[return vim.fn.getline(1):find("turn 1") ~= nil]])
-    tests.equal(child:lua("return asked.agent"), "claude")
-    child:keys("f")
-    child:wait(
-      "it is asked again",
-      [[return asked.agent == "codex" and asked.type[1] == "turn_started"]]
-    )
-    tests.equal(child:lua("return default"), "agent:claude")
-    child:lua([[
-      client.receive({ { kind = "events", cursor = 9, events = { event(7), event(8, { agent = "codex" }),
-        event(9, { agent = "codex", type = "turn_ended" }) } } })
-    ]])
-    child:wait("what passes is there", [[return vim.fn.line("$") == 2]])
-    tests.contains(child:lines()[2], "codex")
-    child:lua([[vim.ui.input = function(_, done) done("agnt:codex") end]])
-    child:keys("f")
-    child:wait_message("no filter agnt:; did you mean agent:?")
-    child:keys("F")
-    child:wait("the filter is gone", "return asked.agent == nil")
-  end)
-
-  it("loads older events at the top", function(child)
-    prepare(child)
-    child:lua([[
-      require("orchflow").setup({ timeline = { page = 10 } })
-      stub.answers.log = function(params)
-        local events = {}
-        for seq = (params.before or 31) - 1, math.max(1, (params.before or 31) - 10), -1 do
-          events[#events + 1] = event(seq)
-        end
-        return { events = events, seq = 30 }
-      end
-    ]])
-    child:cmd("Orchflow timeline")
-    child:wait("it is filled", [[return vim.fn.line("$") == 10]])
-    child:keys("gg")
-    child:wait("older ones are there", [[return vim.fn.line("$") == 20]])
-    tests.contains(child:lua([[return vim.fn.getline(".")]]), "turn 21")
-  end)
-
-  it("opens the file of an event, also one that was written in a worktree", function(child)
-    prepare(child)
-    local root = vim.fn.tempname()
-    vim.fn.mkdir(root .. "/.git", "p")
-    vim.fn.writefile({ "a", "b", "c" }, root .. "/one.txt")
-    child:cmd("cd " .. root)
-    child:lua([[
-      status.agents[1].worktree = "/worktrees/7-claude"
-      require("orchflow.state").take_status(client.store(), status)
-      stub.answers.log = function()
-        return { seq = 3, events = {
-          event(3, { type = "tool_finished", summary = "did Edit: /worktrees/7-claude/one.txt",
-            data = { input = { file_path = "/worktrees/7-claude/one.txt" } } }),
-          event(2, { data = { hunk = { path = "one.txt", line = 2 } } }),
-          event(1),
-        } }
-      end
-    ]])
-    child:cmd("Orchflow timeline")
-    child:wait("it is filled", [[return vim.fn.line("$") == 3]])
-    tests.contains(child:lines()[3], "did Edit: one.txt")
-    child:cmd("1")
-    child:keys("<CR>")
-    child:wait_message("this event is about no file")
-    child:cmd("2")
-    child:keys("<CR>")
-    child:wait("the file is open", [[return vim.fn.expand("%:t") == "one.txt"]])
-    tests.equal(child:lua([[return vim.fn.line(".")]]), 2)
-    child:cmd("Orchflow timeline")
-    child:wait("it is filled", [[return vim.fn.line("$") == 3 and vim.bo.filetype == "orchflow"]])
-    child:keys("<CR>")
-    child:wait("the file is open", [[return vim.fn.expand("%:t") == "one.txt"]])
-  end)
-
   it("answers approvals", function(child)
     prepare(child)
     child:lua([[
@@ -324,23 +218,6 @@ return function(it, tests)
     ]])
     child:wait("what makes sense is taken", "return client.store().status ~= nil")
     tests.equal(child:messages(), "")
-  end)
-
-  it("follows the log in the timeline", function(child)
-    prepare(child)
-    child:lua([[
-      stub.answers.log = function(params)
-        asked = params
-        return { events = { event(1, { type = "tool_failed" }) }, seq = 1 }
-      end
-    ]])
-    child:cmd("Orchflow log -f --type tool_failed,turn_ended --agent claude")
-    child:wait("it is filled", [[return vim.fn.getline(1):find("turn 1") ~= nil]])
-    tests.equal(child:lua("return asked.type"), { "tool_failed", "turn_ended" })
-    child:lua([[
-      client.receive({ { kind = "events", cursor = 9, events = { event(8), event(9, { type = "turn_ended" }) } } })
-    ]])
-    child:wait("what passes is there", [[return vim.fn.line("$") == 2]])
   end)
 
   it("writes a defect of its own to a log, and one line to the human", function(child)

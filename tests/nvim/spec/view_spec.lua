@@ -144,9 +144,9 @@ return function(it, tests)
     ]]
     )
     tests.equal(lines, {
-      "14:00:00  claude        turn 1 started",
-      "14:00:01  you           claude: accepted one.txt:2",
-      "--:--:--  host          host_started",
+      "14:00:00  claude       > turn 1 started",
+      "14:00:01  you          + claude: accepted one.txt:2",
+      "--:--:--  host           host_started",
     })
   end)
 
