@@ -3,14 +3,16 @@
 
 local M = {}
 
---- The most that one slice takes.
-M.BUDGET_MS = 4
+--- How long a slice goes on: with its last step, and what is drawn of it, a turn stays below four milliseconds.
+M.BUDGET_MS = 2
 
---- Runs steps until there are none left, a slice of them at a time; the first slice runs at once.
+--- Runs steps until there are none left, a slice of them at a time. The first slice runs at once, or in a turn of its
+--- own, where what calls has been at work in this one already.
 ---@param step fun(): boolean? does a small part of the work, and says whether there is more
 ---@param done? fun() called when there is nothing left
+---@param later? boolean whether the first slice waits for the next turn
 ---@return fun() stop gives up what is left
-function M.run(step, done)
+function M.run(step, done, later)
   local stopped = false
   local function slice()
     if stopped then
@@ -28,7 +30,11 @@ function M.run(step, done)
       done()
     end
   end
-  slice()
+  if later then
+    vim.defer_fn(slice, 1)
+  else
+    slice()
+  end
   return function()
     stopped = true
   end

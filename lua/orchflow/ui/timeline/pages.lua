@@ -64,7 +64,8 @@ local function make_rows(timeline, events, done)
     if timeline.generation == generation and timeline.float:is_open() then
       done(rows)
     end
-  end)
+    -- The answer was decoded in this turn.
+  end, true)
 end
 
 --- Asks for a page; the answer of a filter that was left meanwhile is dropped.
