@@ -39,7 +39,9 @@ local open_floats = {}
 ---@return table config for nvim_open_win and nvim_win_set_config
 local function geometry(width, height)
   local limits = require("orchflow.config").get().float
-  local most_width = math.max(20, math.floor(vim.o.columns * limits.width) - 2)
+  -- A share of a narrow editor would leave too little for a line.
+  local share = math.floor(vim.o.columns * limits.width) - 2
+  local most_width = math.max(20, share, math.min(vim.o.columns - 2, 98))
   local most_height = math.max(3, math.floor(vim.o.lines * limits.height) - 2)
   local real_width = math.min(math.max(width, 60), most_width, math.max(1, vim.o.columns - 2))
   local real_height = math.min(math.max(height, 3), most_height)
@@ -53,12 +55,15 @@ local function geometry(width, height)
 end
 
 ---@param keys orchflow.FloatKey[]
+---@param room? integer cells; keys that do not fit are left out, from the end
 ---@return string
-local function footer(keys)
-  local words = {}
+local function footer(keys, room)
+  local words, used = {}, #" q close "
   for _, key in ipairs(keys) do
     if not key.hidden then
-      words[#words + 1] = key.key .. " " .. key.description
+      local said = key.key .. " " .. key.description
+      used = used + text.width(said) + 2
+      words[#words + 1] = (not room or used <= room) and said or nil
     end
   end
   words[#words + 1] = "q close"
@@ -72,7 +77,7 @@ local function title_chunks(title, width)
   if type(title) == "function" then
     return title(width)
   end
-  return { { " " .. text.cut(text.clean(title), width - 2) .. " ", "OrchflowTitle" } }
+  return { { " " .. text.cut(text.clean(title), width - 2) .. " ", "OrchflowFloatTitle" } }
 end
 
 --- Gives what fills a frame's upper border between two parts of a title.
@@ -91,7 +96,8 @@ local function with_frame(config, title, keys)
   -- A title or a footer needs a border to stand in.
   if config.border ~= "none" and config.border ~= "shadow" then
     config.title = title_chunks(title, config.width)
-    config.footer = { { text.cut(footer(keys), config.width), "OrchflowMuted" } }
+    config.footer =
+      { { text.cut(footer(keys, config.width), config.width), "OrchflowFloatFooter" } }
   end
   return config
 end

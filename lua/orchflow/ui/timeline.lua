@@ -55,11 +55,11 @@ local function title(timeline, width)
   local rule = float.rule()
   local right = timeline.live and 6 or 0
   local left = text.cut(words, math.max(1, width - right - 12))
-  local chunks = { { " " .. left .. " ", "OrchflowTitle" } }
+  local chunks = { { " " .. left .. " ", "OrchflowFloatTitle" } }
   local fill = width - text.width(left) - 2 - right - 6
   chunks[#chunks + 1] = { rule:rep(math.max(1, fill)), "FloatBorder" }
   if timeline.live then
-    chunks[#chunks + 1] = { " LIVE ", "OrchflowLive" }
+    chunks[#chunks + 1] = { " LIVE ", "OrchflowFloatLive" }
   end
   chunks[#chunks + 1] = { rule .. " g? " .. rule, "FloatBorder" }
   return chunks
@@ -89,6 +89,20 @@ local function ask_filter(timeline)
       refilter(timeline, filter)
     else
       message.error("orchflow: timeline: " .. problem)
+    end
+  end)
+end
+
+--- Scrolls just so far that lines are seen, the first of them in any case; the cursor stays on its line.
+---@param window integer
+---@param first integer
+---@param last integer
+local function reveal(window, first, last)
+  vim.api.nvim_win_call(window, function()
+    local saved = vim.fn.winsaveview()
+    local top = math.min(first, last - vim.api.nvim_win_get_height(window) + 1)
+    if top > saved.topline then
+      vim.fn.winrestview({ topline = top })
     end
   end)
 end
@@ -134,6 +148,7 @@ local function expand(timeline)
       }
     end
     timeline.stretch:splice(at, 0, rows)
+    reveal(timeline.float.window, at, at + #rows)
     timeline.retitle()
   end)
 end
@@ -353,7 +368,7 @@ function M.open(filter)
     name = "timeline",
     title = function(width)
       if not timeline.float then
-        return { { " Timeline ", "OrchflowTitle" } }
+        return { { " Timeline ", "OrchflowFloatTitle" } }
       end
       return title(timeline, width)
     end,
