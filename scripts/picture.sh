@@ -73,7 +73,7 @@ wait_for "the timeline" 'LIVE' 30
     "$programs/orchflow" wait --on-approval deny --timeout 60s >/dev/null </dev/null
 ) || say "the run did not settle; the picture shows it as it is"
 pause 1
-keys -l '?wrote'
+keys -l '?changed greet'
 keys Enter
 pause 1
 keys Tab

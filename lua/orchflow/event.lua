@@ -7,6 +7,7 @@ local M = {}
 --- Highlight group by the first word of a type, or the whole type where that says more.
 local GROUPS = {
   approval_requested = "OrchflowWaiting",
+  tool_requested = "OrchflowMuted",
   agent_status_changed = "OrchflowMuted",
   agent_failed_to_start = "OrchflowFailed",
   ai_generated_code = "OrchflowAdded",

@@ -85,7 +85,7 @@ end
 local function diff_group(line)
   local first = line:sub(1, 1)
   if line:sub(1, 2) == "@@" then
-    return "OrchflowHunk"
+    return "OrchflowMuted"
   elseif line:sub(1, 4) == "+++ " or line:sub(1, 4) == "--- " or line:sub(1, 5) == "diff " then
     return "OrchflowMuted"
   elseif first == "+" then
