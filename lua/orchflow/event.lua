@@ -73,6 +73,27 @@ function M.who(event)
   return agent_name(event) or "host"
 end
 
+--- Gives the id of the hunk that an event is about.
+---@param event orchflow.Event
+---@return string?
+function M.hunk(event)
+  local data = event.data or {}
+  local hunk = type(data.hunk) == "table" and data.hunk.id or data.hunk
+  return type(hunk) == "string" and hunk or nil
+end
+
+--- Gives `RUN/NAME` of the agent an event is about.
+---@param event orchflow.Event
+---@return string?
+function M.key(event)
+  local name = agent_name(event)
+  if not name then
+    return nil
+  end
+  local run = event.run or (event.agent or ""):match("^(%d+)/")
+  return run and ("%s/%s"):format(run, name) or name
+end
+
 --- Says what happened, with the agent where it was the human who did it; a worktree's path is left out.
 ---@param event orchflow.Event
 ---@param worktrees? string[] absolute paths
@@ -119,27 +140,6 @@ function M.place(event, worktrees)
     end
   end
   return path, tonumber(hunk.line)
-end
-
---- Gives the id of the hunk that an event is about.
----@param event orchflow.Event
----@return string?
-function M.hunk(event)
-  local data = event.data or {}
-  local hunk = type(data.hunk) == "table" and data.hunk.id or data.hunk
-  return type(hunk) == "string" and hunk or nil
-end
-
---- Gives `RUN/NAME` of the agent an event is about.
----@param event orchflow.Event
----@return string?
-function M.key(event)
-  local name = agent_name(event)
-  if not name then
-    return nil
-  end
-  local run = event.run or (event.agent or ""):match("^(%d+)/")
-  return run and ("%s/%s"):format(run, name) or name
 end
 
 ---@class orchflow.Filter

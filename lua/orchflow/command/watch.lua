@@ -55,8 +55,7 @@ end
 
 M.timeline = {
   request = function(invocation, respond)
-    local filter, problem =
-      event_words.parse_filter(table.concat(invocation.arguments.filter or {}, " "))
+    local filter, problem = event_words.parse_filter(table.concat(invocation.arguments.filter or {}, " "))
     if not filter then
       respond({
         code = "usage",
@@ -78,8 +77,7 @@ M.timeline = {
     return M.log.lines(outcome, invocation)
   end,
   open = function(invocation)
-    local filter, problem =
-      event_words.parse_filter(table.concat(invocation.arguments.filter or {}, " "))
+    local filter, problem = event_words.parse_filter(table.concat(invocation.arguments.filter or {}, " "))
     if filter then
       require("orchflow.ui.timeline").open(filter)
     else
