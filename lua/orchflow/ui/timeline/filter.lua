@@ -2,7 +2,7 @@
 
 local M = {}
 
----@return { parse: function, show: function, params: function }
+---@return { parse: function, show: function, params: function, with?: function, values?: function }
 local function grammar()
   local ok, found = pcall(require, "orchflow.filter")
   if ok then
@@ -43,6 +43,12 @@ end
 ---@param key string `RUN/NAME`
 ---@return orchflow.Filter
 function M.follow(filter, key)
+  local shared = grammar()
+  if shared.with then
+    local was = shared.values(filter, "agent") or {}
+    local same = #was == 1 and was[1] == key
+    return shared.with(filter, "agent", not same and { key } or nil)
+  end
   local words, was = {}, nil
   for word in M.show(filter):gmatch("%S+") do
     local value = word:match("^agent:(.*)$") or word:match("^ai:(.*)$")
