@@ -5,17 +5,21 @@
 #   COLUMNS_WANTED=150 LINES_WANTED=42 scripts/picture.sh [FOLDER]
 set -euo pipefail
 . "$(cd "$(dirname -- "$0")" && pwd -P)/lib/common.sh"
+. "$root/scripts/lib/demo.sh"
 folder=${1:-$root/doc}
 columns=${COLUMNS_WANTED:-170} lines=${LINES_WANTED:-44}
 have tmux || die "tmux is missing"
 have python3 || die "python3 is missing"
 
+programs=$target/${ORCHFLOW_DEMO_PROFILE:-release}
 work=$(mktemp -d /tmp/orchflow-picture.XXXXXX)
 recorder=
 outer() { env -u TMUX tmux -S "$work/outer" "$@"; }
 end_all() {
   [[ -z $recorder ]] || kill "$recorder" 2>/dev/null || true
   outer kill-server 2>/dev/null || true
+  # The demo ends what it started; where it was cut off, this does.
+  demo_end
   rm -rf -- "$work"
 }
 trap end_all EXIT
@@ -92,5 +96,9 @@ python3 "$root/scripts/picture.py" --frames "$work/frames" --columns "$columns" 
 mv -- "$work/picture.svg" "$folder/picture.svg"
 mv -- "$work/recording.svg" "$folder/recording.svg"
 keys Escape ':qa!' Enter
+for _ in {1..100}; do
+  outer has-session 2>/dev/null || break
+  pause 0.2
+done
 say "$folder/picture.svg"
 say "$folder/recording.svg"

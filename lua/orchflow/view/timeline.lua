@@ -66,13 +66,24 @@ function M.join(pieces)
   return (table.concat(parts):gsub("%s+$", "")), spans
 end
 
---- Cuts a text into lines of harmless text.
+--- Cuts a text into harmless lines that fit a width, at its words.
 ---@param said any
+---@param width integer cells
 ---@return string[]
-local function lines_of(said)
+local function lines_of(said, width)
   local lines = {}
   for line in (tostring(said) .. "\n"):gmatch("(.-)\n") do
-    lines[#lines + 1] = (text.clean(line):gsub("%s+$", ""))
+    local current = ""
+    for space, word in text.clean(line):gmatch("(%s*)(%S+)") do
+      if current ~= "" and text.width(current .. space .. word) > width then
+        lines[#lines + 1] = current
+        current = word
+      else
+        -- What stands indented, as code does, stays so.
+        current = current .. space .. word
+      end
+    end
+    lines[#lines + 1] = current
   end
   while #lines > 0 and lines[#lines] == "" do
     lines[#lines] = nil
@@ -98,38 +109,61 @@ local function diff_group(line)
   return nil
 end
 
+--- What links of a chain of causes are called, by type.
+local LINKS = {
+  ai_requested_review = "review",
+  ai_started_task = "task",
+  checkpoint_taken = "checkpoint",
+  agent_spawned = "start",
+  agent_requested = "agent",
+  worktree_created = "worktree",
+}
+
 --- Says in a few words what a link of a chain of causes is.
 ---@param event orchflow.Event
 ---@return string
 function M.link(event)
   local data = event.data or {}
   if event.type == "run_started" and type(data.objective) == "string" then
-    return ('"%s"'):format(text.cut(text.clean(data.objective), 40))
+    return ('"%s"'):format(text.clean(data.objective))
   elseif type(data.turn) == "number" and event.type:find("^turn_") then
     return ("turn %d"):format(data.turn)
+  elseif LINKS[event.type] then
+    return LINKS[event.type]
+  elseif event.type:find("^prompt_") then
+    return "prompt"
   end
   local said = text.clean(event.summary)
-  return text.cut(said ~= "" and said or text.clean(event.type), 40)
+  return text.cut(said ~= "" and said or text.clean(event.type), 30)
 end
 
---- Writes a chain of causes in one line, the nearest first.
+--- Writes a chain of causes in one line, the nearest first. Where there is no room for all of it, links in its middle
+--- are left out: its root is what the human asked for, and says most.
 ---@param chain orchflow.Event[] nearest first
 ---@param width integer cells it may take
 ---@return string
 function M.because(chain, width)
-  local links, used = {}, 0
-  for index, event in ipairs(chain) do
+  local links = {}
+  for _, event in ipairs(chain) do
     local said = M.link(event)
-    used = used + text.width(said) + 3
-    if used > width and index < #chain and index > 2 then
-      -- The root is what the human asked for, and says most.
-      links[#links + 1] = "…"
-      links[#links + 1] = M.link(chain[#chain])
+    -- A prompt queued, written and accepted is one link.
+    if links[#links] ~= said then
+      links[#links + 1] = said
+    end
+  end
+  local line = table.concat(links, " < ")
+  while text.width(line) > width and #links > 2 do
+    local middle = links[#links - 1] == "…" and #links - 2 or #links - 1
+    if middle == 1 then
       break
     end
-    links[#links + 1] = said
+    links[middle] = "…"
+    if links[middle + 1] == "…" then
+      table.remove(links, middle)
+    end
+    line = table.concat(links, " < ")
   end
-  return table.concat(links, " < ")
+  return text.cut(line, width)
 end
 
 --- Leaves the event itself out of its chain, and puts the nearest cause first.
@@ -185,7 +219,7 @@ function M.detail(answer, options)
   end
   for label, said in vim.spairs({ prompt = answer.prompt, reasoning = answer.reasoning }) do
     if said and said ~= "" then
-      local all = lines_of(said)
+      local all = lines_of(said, room)
       local shown = vim.list_slice(all, 1, math.min(#all, 12))
       if #all > #shown then
         shown[#shown + 1] = ("… %s more"):format(text.count(#all - #shown, "line"))

@@ -215,7 +215,11 @@ return function(it, tests)
     child:keys("A")
     wait_title(child, "agent:7/codex")
     wait_line(child, "turn 295")
-    tests.contains(child:lua([[return vim.fn.getline(vim.fn.line(".") - 1)]]), "turn 293")
+    child:wait(
+      "only its events are there",
+      [[return vim.fn.getline(vim.fn.line(".") - 1):find("turn 293") ~= nil]]
+    )
+    wait_line(child, "turn 295")
     child:keys("A")
     wait_title(child, "295 of 300")
     wait_line(child, "turn 295")
@@ -427,5 +431,42 @@ return function(it, tests)
     child:lua([[stub.answers.log = good]])
     child:keys("R")
     wait_line(child, "turn 30")
+  end)
+
+  it("writes a chain of causes in the room there is, the root in any case", function(child)
+    local said = child:lua([[
+      local view = require("orchflow.view.timeline")
+      local chain = {
+        { type = "checkpoint_taken", summary = "checkpoint +18 -1 in 3 files" },
+        { type = "turn_started", data = { turn = 2 } },
+        { type = "prompt_accepted" }, { type = "prompt_written" }, { type = "prompt_queued" },
+        { type = "agent_spawned" }, { type = "worktree_created" },
+        { type = "run_started", data = { objective = "Make it\nconfigurable" } },
+      }
+      return { view.because(chain, 200), view.because(chain, 50), view.because(chain, 30), view.because({ chain[8] }, 12) }
+    ]])
+    tests.equal(said, {
+      'checkpoint < turn 2 < prompt < start < worktree < "Make it configurable"',
+      'checkpoint < turn 2 < … < "Make it configurable"',
+      'checkpoint < … < "Make it con…',
+      '"Make it co…',
+    })
+  end)
+
+  it("breaks long prompts at their words, and cuts a long diff", function(child)
+    local lines = child:lua([[
+      local view = require("orchflow.view.timeline")
+      local diff = {}
+      for number = 1, 300 do diff[number] = "+line " .. number end
+      local detail = view.detail({ event = { seq = 9 }, prompt = ("many words "):rep(30) .. "\n  indented", diff = diff }, { width = 60 })
+      local lines = vim.tbl_map(function(each) return (view.join(each.pieces)) end, detail)
+      local widest = 0
+      for _, line in ipairs(lines) do widest = math.max(widest, vim.fn.strdisplaywidth(line)) end
+      return { widest <= 60, lines[1], lines[2]:match("^%s+%w+ %w+ ") ~= nil, lines[#lines], #lines }
+    ]])
+    tests.equal(lines[1], true)
+    tests.equal(lines[3], true)
+    tests.equal(lines[4], "… 100 lines more; :Orchflow event 9")
+    assert(lines[5] < 215, lines[5] .. " lines")
   end)
 end
