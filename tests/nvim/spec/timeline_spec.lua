@@ -172,6 +172,29 @@ return function(it, tests)
     child:wait("it is taken", [[return vim.fn.line("$") > ...]], lines)
   end)
 
+  it(
+    "follows the end again once a selection or a recording is over",
+    { tui = true },
+    function(child)
+      prepare(child, 30)
+      open(child)
+      child:wait("all of them are there", [[return vim.fn.line("$") == 30]])
+      child:keys("V")
+      child:wait("a selection stands", [[return vim.fn.mode() == "V"]])
+      child:lua([[push(31, 32)]])
+      child:wait("it grows", [[return vim.fn.line("$") == 32]])
+      tests.equal(child:lua([[return { vim.fn.line("."), vim.fn.line("v") }]]), { 30, 30 })
+      child:keys("<Esc>")
+      wait_line(child, "turn 32")
+      -- The key `q` closes the timeline, so a recording is one that was begun elsewhere.
+      child:lua([[vim.fn.reg_recording = function() return "q" end]])
+      child:lua([[push(33, 34)]])
+      child:wait("it grows", [[return vim.fn.line("$") == 34]])
+      tests.equal(child:lua([[return vim.fn.line(".")]]), 32)
+      wait_title(child, "LIVE")
+    end
+  )
+
   it("takes from the pushes what the host says passes the filter", function(child)
     prepare(child, 30)
     child:lua(
