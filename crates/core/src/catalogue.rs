@@ -151,10 +151,16 @@ const VIEW: Flag = flag("view", FlagKind::Text, "auto|tmux|nvim|none", "where th
 const INCLUDE_CHANGES: Flag =
     flag("include-changes", FlagKind::OnOff, "", "let uncommitted work go along, as a snapshot, or leave it");
 const AGENT_NAMES: Argument = arg("agents", Arity::Many, true, "agents by name, or all");
-const FILTER: Argument =
-    arg("filter", Arity::Many, false, "agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words");
+const FILTER: Argument = arg(
+    "filter",
+    Arity::Many,
+    false,
+    "agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words",
+);
 const HUNKS: Argument =
     arg("hunks", Arity::Many, false, "hunk ids or their beginnings; - reads them from standard input");
+const LINES: Flag =
+    flag("lines", FlagKind::Text, "+N-M,-N", "only these added (+) and removed (-) lines of the one hunk");
 const HASH: Flag = flag("hash", FlagKind::Text, "HEX", "refuse unless the one hunk has this content hash");
 
 /// Every command.
@@ -289,7 +295,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "accept",
         summary: "take hunks into your own tree",
         arguments: &[HUNKS],
-        flags: &[HASH, DRY_RUN, JSON],
+        flags: &[HASH, LINES, DRY_RUN, JSON],
         example: "accept h_9f2c",
         callers: Callers::Human,
         front: Front::Both,
@@ -299,7 +305,13 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "reject",
         summary: "take hunks out of their agent's worktree, and tell it why",
         arguments: &[HUNKS],
-        flags: &[HASH, flag("reason", FlagKind::Text, "TEXT", "why; the agent is told"), DRY_RUN, JSON],
+        flags: &[
+            HASH,
+            LINES,
+            flag("reason", FlagKind::Text, "TEXT", "why; the agent is told"),
+            DRY_RUN,
+            JSON,
+        ],
         example: "reject h_9f2c --reason 'keep the old name'",
         callers: Callers::Human,
         front: Front::Both,
@@ -404,7 +416,12 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "why",
         summary: "say why something is as it is: an agent's status, an event, a hunk, an approval",
-        arguments: &[arg("about", Arity::Optional, false, "an agent, an event's number, a hunk or an approval")],
+        arguments: &[arg(
+            "about",
+            Arity::Optional,
+            false,
+            "an agent, an event's number, a hunk or an approval",
+        )],
         flags: &[JSON],
         example: "why claude",
         callers: Callers::Everyone,
@@ -511,10 +528,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "pick",
         summary: "pick an agent, an event or a hunk with vim.ui.select",
-        arguments: &[
-            arg("what", Arity::One, true, "agents, events or hunks"),
-            FILTER,
-        ],
+        arguments: &[arg("what", Arity::One, true, "agents, events or hunks"), FILTER],
         flags: &[],
         example: "pick hunks agent:claude",
         callers: Callers::Human,

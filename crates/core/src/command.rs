@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::payload::{Bytes, HunkRef};
+use crate::event::payload::{Bytes, HunkRef, SeenHunk};
 use crate::state::Signals;
 use crate::{AgentKey, EventSeq, RunId};
 
@@ -86,12 +86,24 @@ pub enum Command {
         /// The agents.
         agents: Vec<AgentKey>,
     },
+    /// Opens views of agents that have none there.
+    ShowAgents {
+        /// The agents.
+        agents: Vec<AgentKey>,
+        /// Where.
+        place: ViewPlace,
+    },
+    /// Halts agents, or lets halted ones go on.
+    PauseAgents {
+        /// The agents.
+        agents: Vec<AgentKey>,
+        /// Whether to halt them.
+        pause: bool,
+    },
     /// Takes a hunk into the human's tree.
     AcceptHunk {
         /// The hunk, resolved.
         hunk: HunkRef,
-        /// Hunks of the same file of the same agent taken before, in order.
-        accepted_before: Vec<String>,
     },
     /// Takes a hunk out of the agent's worktree.
     RejectHunk {
@@ -107,8 +119,15 @@ pub enum Command {
         /// The comment.
         text: String,
     },
+    /// Notes what the human was shown.
+    NoteSeen {
+        /// The hunks.
+        hunks: Vec<SeenHunk>,
+    },
     /// Undoes the last decision.
     Undo,
+    /// Makes the decision again that was undone last.
+    Redo,
     /// Removes an agent's worktree.
     Clean {
         /// The agent.

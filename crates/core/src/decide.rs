@@ -6,14 +6,16 @@
 mod commands;
 mod delivery;
 mod outcomes;
+mod pause;
 mod reports;
+mod review;
 mod status;
 
 use crate::command::Command;
 use crate::effect::{Effect, EffectBody, EffectId, Outcome, Timer};
 use crate::event::{Actor, Event, EventBody};
 use crate::report::ReportEnvelope;
-use crate::state::{PromptState, State};
+use crate::state::{Agent, PromptState, State};
 use crate::{AgentKey, EventSeq, Refusal, RunId, Timestamp};
 
 /// An agent whose runner is gone, with the exit code and the signal it wrote down, if it did.
@@ -159,18 +161,26 @@ pub fn decide(state: &mut State, input: Input, context: &Context) -> Result<Deci
 /// Gives the wake-ups that a host which just loaded the state has to arm again.
 pub fn wake(state: &State, now: Timestamp) -> Vec<EffectBody> {
     let mut effects = Vec::new();
-    for agent in state.agents.values().filter(|agent| agent.is_living()) {
-        if !agent.ready {
-            let timer = Timer::Readiness { agent: agent.key.clone(), attempt: 0 };
-            effects.push(EffectBody::Wake { timer, at: delivery::readiness_check(now, 0) });
-            effects.extend(delivery::ready_by(agent));
-        }
-        if reports::awaits_closing_hook(agent) {
-            effects.push(reports::turn_close(agent, now));
-        }
+    // A paused agent's are armed when it goes on.
+    for agent in state.agents.values().filter(|agent| agent.is_living() && !agent.is_halted()) {
+        effects.extend(wake_agent(state, agent, now));
     }
-    for prompt in state.prompts.values().filter(|prompt| prompt.state == PromptState::Written) {
-        effects.push(delivery::acceptance(&prompt.agent, prompt.id, now));
+    effects
+}
+
+/// Gives the wake-ups an agent needs as it stands now.
+fn wake_agent(state: &State, agent: &Agent, now: Timestamp) -> Vec<EffectBody> {
+    let mut effects = Vec::new();
+    if !agent.ready {
+        let timer = Timer::Readiness { agent: agent.key.clone(), attempt: 0 };
+        effects.push(EffectBody::Wake { timer, at: delivery::readiness_check(now, 0) });
+        effects.extend(delivery::ready_by(agent));
+    }
+    if reports::awaits_closing_hook(agent) {
+        effects.push(reports::turn_close(agent, now));
+    }
+    for prompt in state.prompts_of(&agent.key).filter(|prompt| prompt.state == PromptState::Written) {
+        effects.push(delivery::acceptance(&agent.key, prompt.id, now));
     }
     effects
 }

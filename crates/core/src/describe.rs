@@ -1,9 +1,17 @@
 //! Events and tools in one line, as people read them in the timeline.
 
+mod stored;
+
 use serde_json::Value;
 
 use crate::event::{Event, EventBody};
 use crate::state::TurnOutcome;
+
+pub use stored::stored_summary;
+
+/// The arguments of tools that tell most, the most telling first.
+const TELLING: [&str; 8] =
+    ["command", "file_path", "path", "pattern", "url", "query", "description", "prompt"];
 
 /// Longest line given, in characters.
 const WIDTH: usize = 160;
@@ -15,9 +23,7 @@ pub fn summary(event: &Event) -> String {
 
 /// Says what a tool is to do: its name and its most telling argument.
 pub fn tool_line(tool: &str, input: &Value) -> String {
-    let telling = ["command", "file_path", "path", "pattern", "url", "query", "description", "prompt"]
-        .iter()
-        .find_map(|name| input.get(name)?.as_str());
+    let telling = TELLING.iter().find_map(|name| input.get(name)?.as_str());
     one_line(&match telling {
         Some(argument) => format!("{tool}: {argument}"),
         None => tool.to_owned(),
@@ -26,6 +32,11 @@ pub fn tool_line(tool: &str, input: &Value) -> String {
 
 /// Folds white space and drops control characters, so that the text cannot steer a terminal.
 pub fn one_line(text: &str) -> String {
+    line_of(text, WIDTH)
+}
+
+/// As [`one_line`], at most `width` characters long.
+pub fn line_of(text: &str, width: usize) -> String {
     let mut line = String::new();
     let mut count = 0;
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
@@ -34,7 +45,7 @@ pub fn one_line(text: &str) -> String {
             count += 1;
         }
         for c in word.chars().filter(|c| !turns_text(*c)) {
-            if count >= WIDTH {
+            if count >= width {
                 line.push('…');
                 return line;
             }
@@ -83,6 +94,13 @@ fn text(event: &Event) -> String {
             }
         }
         EventBody::StopRequested(_) => "stop asked for".to_owned(),
+        EventBody::PauseRequested(_) => "pause asked for".to_owned(),
+        EventBody::ResumeRequested(_) => "resume asked for".to_owned(),
+        EventBody::AgentPaused(body) => format!("paused, {} processes", body.processes),
+        EventBody::AgentResumed(_) => "goes on".to_owned(),
+        EventBody::PauseFailed(body) => {
+            format!("not {}: {}", if body.pause { "paused" } else { "resumed" }, body.message)
+        }
         EventBody::AgentExited(body) => {
             let how = match (body.code, body.signal) {
                 (Some(code), _) => format!("exited {code}"),
@@ -100,6 +118,7 @@ fn text(event: &Event) -> String {
         EventBody::InputModeChanged(body) => {
             format!("bracketed paste {}", if body.bracketed_paste { "on" } else { "off" })
         }
+        EventBody::ViewRequested(body) => format!("a view in {} asked for", body.backend),
         EventBody::ViewOpened(body) => format!("shown in {} {}", body.backend, body.view),
         EventBody::ViewClosed(body) => format!("view {} closed", body.view),
         EventBody::ViewNotOpened(body) => format!("detached: {}", body.reason),
@@ -161,6 +180,10 @@ fn text(event: &Event) -> String {
         EventBody::DecisionRefused(body) => {
             format!("{} of {} refused: {}", body.decision, place(&body.hunk), body.message)
         }
+        EventBody::HunksSeen(body) => match body.hunks.len() {
+            1 => "saw a hunk".to_owned(),
+            count => format!("saw {count} hunks"),
+        },
         EventBody::HunkCommented(body) => format!("comment on {}: {}", place(&body.hunk), body.text),
         EventBody::UndoRequested(_) => "undo".to_owned(),
         EventBody::HumanRevertedChange(body) => format!("{} of {} undone", body.decision, place(&body.hunk)),
@@ -175,7 +198,12 @@ fn text(event: &Event) -> String {
 }
 
 fn place(hunk: &crate::event::payload::HunkRef) -> String {
-    format!("{}:{} (+{} -{})", hunk.path.lossy(), hunk.line, hunk.insertions, hunk.deletions)
+    let (added, removed) = match &hunk.lines {
+        Some(lines) => (lines.added.len() as u32, lines.removed.len() as u32),
+        None => (hunk.insertions, hunk.deletions),
+    };
+    let some = if hunk.lines.is_some() { "some lines, " } else { "" };
+    format!("{}:{} ({some}+{added} -{removed})", hunk.path.lossy(), hunk.line)
 }
 
 #[cfg(test)]

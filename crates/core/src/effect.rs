@@ -104,8 +104,9 @@ pub enum EffectBody {
         hunk: HunkRef,
         /// The base's tree.
         base_tree: String,
-        /// Hunks of the same file taken before.
-        accepted_before: Vec<String>,
+        /// What was taken of the same file of the same agent before, in order.
+        #[serde(default)]
+        before: Vec<HunkRef>,
     },
     /// Takes a hunk out of the agent's worktree.
     RevertHunk {
@@ -133,6 +134,13 @@ pub enum EffectBody {
     StopAgent {
         /// The agent.
         agent: AgentKey,
+    },
+    /// Halts everything an agent started, or lets it go on.
+    PauseAgent {
+        /// The agent.
+        agent: AgentKey,
+        /// Whether to halt it.
+        pause: bool,
     },
     /// Removes an agent's worktree.
     CleanWorktree {
@@ -224,6 +232,7 @@ impl EffectBody {
             EffectBody::LaunchAgent { agent, .. }
             | EffectBody::PastePrompt { agent, .. }
             | EffectBody::ReadScreen { agent, .. }
+            | EffectBody::PauseAgent { agent, .. }
             | EffectBody::StopAgent { agent } => EffectKey::Agent(agent.clone()),
             EffectBody::TakeCheckpoint { agent, .. } | EffectBody::CleanWorktree { agent, .. } => {
                 EffectKey::Worktree(agent.clone())
@@ -261,6 +270,8 @@ impl EffectBody {
             EffectBody::RevertHunk { .. } => "revert hunk",
             EffectBody::UndoDecision { .. } => "undo decision",
             EffectBody::StopAgent { .. } => "stop agent",
+            EffectBody::PauseAgent { pause: true, .. } => "pause agent",
+            EffectBody::PauseAgent { pause: false, .. } => "resume agent",
             EffectBody::CleanWorktree { .. } => "clean worktree",
             EffectBody::AnswerHook { .. } => "answer hook",
         }
@@ -359,6 +370,11 @@ pub enum Outcome {
     Undone,
     /// A stop was carried out, or the process was gone already and nothing is known of its end.
     Stopped(Ended),
+    /// An agent is halted, or goes on.
+    Paused {
+        /// How many processes it was done to.
+        processes: u32,
+    },
     /// A worktree is gone.
     Cleaned {
         /// The ref that keeps its last state.

@@ -2,6 +2,7 @@
 //!
 //! Each type's payload is a struct in [`payload`]; its JSON form is a contract held by a snapshot test.
 
+pub mod hunk;
 pub mod payload;
 
 use serde::{Deserialize, Serialize};
@@ -161,6 +162,16 @@ event_types! {
     AgentStatusChanged = "agent_status_changed",
     /// The human wants an agent ended.
     StopRequested = "stop_requested",
+    /// The human wants an agent halted.
+    PauseRequested = "pause_requested",
+    /// The human wants a halted agent to go on.
+    ResumeRequested = "resume_requested",
+    /// An agent is halted, with everything it started.
+    AgentPaused = "agent_paused",
+    /// An agent goes on.
+    AgentResumed = "agent_resumed",
+    /// An agent could not be halted, or not let go on.
+    PauseFailed = "pause_failed",
     /// An agent's process ended.
     AgentExited = "agent_exited",
     /// An agent's program opened a session.
@@ -169,6 +180,8 @@ event_types! {
     AgentSessionEnded = "agent_session_ended",
     /// An agent's input line turned bracketed paste on or off.
     InputModeChanged = "input_mode_changed",
+    /// The human wants a view of an agent that has none.
+    ViewRequested = "view_requested",
     /// A view of an agent was opened.
     ViewOpened = "view_opened",
     /// A view of an agent is gone.
@@ -235,6 +248,8 @@ event_types! {
     HunkRejected = "hunk_rejected",
     /// A hunk could not be applied or removed.
     DecisionRefused = "decision_refused",
+    /// The human was shown hunks as they are.
+    HunksSeen = "hunks_seen",
     /// The human commented on a hunk.
     HunkCommented = "hunk_commented",
     /// The human wants the last decision undone.

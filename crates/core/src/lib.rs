@@ -11,6 +11,8 @@ pub mod decide;
 pub mod describe;
 pub mod effect;
 pub mod event;
+pub mod explain;
+pub mod filter;
 pub mod id;
 pub mod redact;
 pub mod refusal;

@@ -5,6 +5,9 @@ mod approvals;
 mod attach;
 mod base;
 mod clean;
+mod decide;
+mod event;
+mod file;
 mod kinds;
 mod log;
 mod params;
@@ -13,7 +16,9 @@ mod review;
 mod status;
 mod steer;
 mod swarm;
+mod views;
 mod wait;
+mod why;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,7 +70,7 @@ pub async fn call(
         )
         .hint("run it in your own shell or editor"));
     }
-    if matches!(method, "swarm" | "spawn" | "accept" | "reject" | "undo") {
+    if matches!(method, "swarm" | "spawn" | "accept" | "reject" | "undo" | "redo") {
         check_worktree(world, session)?;
     }
     match method {
@@ -74,22 +79,44 @@ pub async fn call(
         "spawn" => swarm::spawn(world, session, params).await,
         "send" => steer::send(world, session, params).await,
         "stop" => steer::stop(world, session, params).await,
+        "pause" => steer::pause(world, session, params, true).await,
+        "resume" => steer::pause(world, session, params, false).await,
         "clean" => clean::clean(world, session, params).await,
         "attach" => attach::attach(world, params).await,
         "log" => log::call(world, params).await,
         "await_events" => log::await_events(world, params).await,
         "review" => review::list(world, params).await,
-        "accept" => review::decide(world, session, params, true).await,
-        "reject" => review::decide(world, session, params, false).await,
-        "comment" => review::comment(world, session, params).await,
-        "undo" => review::undo(world, session).await,
+        "file" => file::call(world, params).await,
+        "seen" => decide::seen(world, session, params).await,
+        "accept" => decide::decide(world, session, params, true).await,
+        "reject" => decide::decide(world, session, params, false).await,
+        "comment" => decide::comment(world, session, params).await,
+        "undo" => decide::undo(world, session).await,
+        "redo" => decide::redo(world, session).await,
         "approvals" => approvals::list(world).await,
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,
         "agents" => agents::list(world, session).await,
+        "focus" => views::focus(world, params).await,
+        "show" => views::show(world, session, params).await,
+        "event" => event::call(world, params).await,
+        "why" => why::call(world, params).await,
         "wait" => wait::call(world, session, params).await,
         _ => Err(Refusal::new(Code::Usage, format!("there is no method {method}"))
             .hint("orchflow help lists what there is")),
+    }
+}
+
+/// Carries out a method whose answer is written straight as msgpack; `None` where it has to be [`call`].
+pub async fn call_packed(
+    world: &Arc<World>,
+    method: &str,
+    params: &Value,
+) -> Option<Result<Vec<u8>, Refusal>> {
+    match method {
+        // It only reads, so agents may call it as well.
+        "log" => log::packed(world, params).await,
+        _ => None,
     }
 }
 

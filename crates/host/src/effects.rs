@@ -6,6 +6,7 @@ mod checkpoints;
 mod decisions;
 mod launch;
 mod operations;
+mod pause;
 mod prompts;
 pub mod views;
 mod worktrees;
@@ -113,12 +114,13 @@ async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
             tokio::time::sleep(std::time::Duration::from_micros(micros)).await;
             Outcome::Woken
         }
-        EffectBody::TakeCheckpoint { agent, worktree, parent, before_tree, base_tree, reason, .. } => {
-            let trees = checkpoints::Trees { before: before_tree.clone(), base: base_tree.clone() };
+        EffectBody::TakeCheckpoint { agent, worktree, parent, before_tree, base_tree, turn, reason } => {
+            let (before, base) = (before_tree.clone(), base_tree.clone());
+            let trees = checkpoints::Trees { before, base, turn: *turn };
             checkpoints::take(world, agent, worktree, parent.clone(), trees, reason).await
         }
-        EffectBody::ApplyHunk { hunk, base_tree, accepted_before } => {
-            decisions::accept(world, effect.id, hunk, base_tree, accepted_before).await
+        EffectBody::ApplyHunk { hunk, base_tree, before } => {
+            decisions::accept(world, effect.id, hunk, base_tree, before).await
         }
         EffectBody::RevertHunk { hunk, base_tree, worktree } => {
             decisions::reject(world, effect.id, hunk, base_tree, worktree).await
@@ -127,6 +129,7 @@ async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
             decisions::undo(world, hunk, decision, kept_ref, worktree).await
         }
         EffectBody::StopAgent { agent } => launch::stop(world, agent).await,
+        EffectBody::PauseAgent { agent, pause } => pause::set(world, agent, *pause).await,
         EffectBody::CleanWorktree { agent, worktree, parent } => {
             worktrees::clean(world, agent, worktree, parent.clone()).await
         }

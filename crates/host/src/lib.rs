@@ -18,7 +18,9 @@ pub mod paths;
 mod recovery;
 pub mod review;
 pub mod runners;
+pub mod unified;
 pub mod world;
+pub mod zone;
 
 pub use engine::Engine;
 pub use host::{Host, HostOptions, StartError};

@@ -162,6 +162,17 @@ impl AsyncRunnerClient {
         self.ask("signal", arguments::one("name", name), self.timeout).await.map(drop)
     }
 
+    /// Halts the program and everything it started, or lets it go on. Returns how many processes it was done to.
+    /// Only runners of [`protocol::PAUSE_PROTOCOL`] know how.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn pause(&self, pause: bool) -> Result<u64, ClientError> {
+        let method = if pause { "pause" } else { "resume" };
+        let answer = self.ask(method, arguments::none(), self.timeout).await?;
+        shape(&answer, Value::as_u64)
+    }
+
     /// Ends the program, by force after `grace`, and waits until nothing of it is left.
     ///
     /// # Errors

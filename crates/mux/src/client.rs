@@ -223,6 +223,16 @@ impl RunnerClient {
         self.ask("signal", arguments::one("name", name), self.timeout).map(drop)
     }
 
+    /// Halts the program and everything it started, or lets it go on. Returns how many processes it was done to.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn pause(&mut self, pause: bool) -> Result<u64, ClientError> {
+        let method = if pause { "pause" } else { "resume" };
+        let answer = self.ask(method, arguments::none(), self.timeout)?;
+        shape(&answer, Value::as_u64)
+    }
+
     /// Ends the program, by force after `grace`, and waits until nothing of it is left.
     ///
     /// # Errors

@@ -132,6 +132,11 @@ pub fn lives(process: &Process) -> bool {
     read_row(process.pid).is_some_and(|row| row.process == *process && !row.dead)
 }
 
+/// Tells whether a process is halted. One that is gone is not.
+pub fn is_halted(process: &Process) -> bool {
+    read_row(process.pid).is_some_and(|row| row.process == *process && row.halted)
+}
+
 /// Reads when a process started, in clock ticks since boot; `None` when there is none of this number.
 pub fn started(pid: i32) -> Option<u64> {
     read_row(pid).map(|row| row.process.started)
@@ -142,6 +147,7 @@ struct Row {
     process: Process,
     parent: i32,
     dead: bool,
+    halted: bool,
 }
 
 fn own_pid() -> i32 {
@@ -165,7 +171,8 @@ fn read_row(pid: i32) -> Option<Row> {
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
     let started = fields.nth(17)?.parse().ok()?;
-    Some(Row { process: Process { pid, started }, parent, dead: matches!(state, "Z" | "X") })
+    let (dead, halted) = (matches!(state, "Z" | "X"), matches!(state, "T" | "t"));
+    Some(Row { process: Process { pid, started }, parent, dead, halted })
 }
 
 fn has_prefix(pid: i32, prefix: &[u8]) -> bool {

@@ -9,6 +9,7 @@
 //! | `resize` | `columns`, `rows` | nil |
 //! | `signal` | `name` (`TERM`, `INT`, …) | nil |
 //! | `stop` | `grace_ms` | [`Exit`] |
+//! | `pause`, `resume` (protocol 2) | | the number of processes halted, or let go on |
 //! | `screen` | | [`Screen`] |
 //! | `scrollback` | `lines` | array of rows, oldest first |
 //! | `close` | | nil; the runner leaves once the program is gone |
@@ -25,10 +26,13 @@
 use rmpv::Value;
 
 /// The protocol this crate's runner speaks.
-pub const PROTOCOL: u64 = 1;
+pub const PROTOCOL: u64 = 2;
 
 /// The oldest protocol this crate's clients speak to.
 pub const OLDEST_PROTOCOL: u64 = 1;
+
+/// The first protocol that knows `pause` and `resume`.
+pub const PAUSE_PROTOCOL: u64 = 2;
 
 /// Largest number of bytes a call may carry as input or prompt.
 pub const INPUT_LIMIT: usize = 8 << 20;
@@ -52,6 +56,8 @@ pub struct Hello {
     pub bracketed_paste: bool,
     /// Whether anything was printed yet.
     pub printed: bool,
+    /// Whether the program and all it started are halted.
+    pub paused: bool,
     /// The last status the program stated (OSC 7501).
     pub status: Option<Status>,
     /// How the program ended, once it has.
@@ -228,6 +234,7 @@ impl Hello {
             ("title", self.title.as_str().into()),
             ("bracketed_paste", self.bracketed_paste.into()),
             ("printed", self.printed.into()),
+            ("paused", self.paused.into()),
             ("status", self.status.as_ref().map_or(Value::Nil, Status::to_value)),
             ("exited", self.exited.as_ref().map_or(Value::Nil, Exit::to_value)),
         ])
@@ -245,6 +252,7 @@ impl Hello {
             title: fields.text("title").unwrap_or_default(),
             bracketed_paste: fields.flag("bracketed_paste").unwrap_or_default(),
             printed: fields.flag("printed").unwrap_or_default(),
+            paused: fields.flag("paused").unwrap_or_default(),
             status: fields.get("status").and_then(Status::from_value),
             exited: fields.get("exited").and_then(Exit::from_value),
         })

@@ -317,7 +317,7 @@ fn calls_that_make_no_sense_are_refused_with_a_reason() {
         ("paste", vec![Value::from(3)], "lacks text"),
         ("resize", vec![Value::Map(vec![("columns".into(), Value::from(-1))])], "lacks columns"),
         ("signal", vec![Value::Map(vec![("name".into(), "BOGUS".into())])], "no signal"),
-        ("hello", vec![Value::Map(vec![("protocol".into(), Value::from(0))])], "protocols 1 to 1"),
+        ("hello", vec![Value::Map(vec![("protocol".into(), Value::from(0))])], "protocols 1 to 2"),
         ("interrupt", vec![Value::Map(vec![("key".into(), "x".into())])], "escape or ctrl-c"),
     ] {
         match client.request(method, params, Some(CALL)) {
@@ -359,4 +359,82 @@ fn a_flood_neither_stops_the_program_nor_fills_the_memory() {
         .unwrap();
     eprintln!("20 MB in {:?}, resident {resident} kB", started.elapsed());
     assert!(resident < 64 * 1024, "{resident} kB");
+}
+
+/// Tells whether a process stands still.
+fn is_halted(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.rsplit(')').next().unwrap().trim_start().starts_with('T'))
+}
+
+/// Counts on in a file, in a session of its own, in a child of the program, and in the program itself.
+const FAMILY: &str = "setsid sh -c 'echo $$ > own; while :; do echo x >> ticks-own; sleep 0.02; done' </dev/null >/dev/null 2>&1 &\n\
+     sh -c 'echo $$ > child; while :; do echo x >> ticks-child; sleep 0.02; done' &\n\
+     echo $$ > program; trap 'echo ended > ended; exit 4' TERM\n\
+     while :; do echo x >> ticks-program; sleep 0.02; done";
+
+#[test]
+fn a_pause_halts_the_whole_family_and_a_resume_lets_it_go_on() {
+    let runner = TestRunner::shell(FAMILY);
+    let names = ["own", "child", "program"];
+    let pids = names.map(|name| read_pid(&runner.path(name)));
+    let ticks = |name: &str| fs::metadata(runner.path(&format!("ticks-{name}"))).map_or(0, |file| file.len());
+    wait_for("all of them count", || names.iter().all(|name| ticks(name) > 2));
+    let mut client = runner.client();
+    assert!(client.pause(true).unwrap() >= 3);
+    assert!(pids.iter().all(|pid| is_halted(*pid)), "when it is answered all of them stand still");
+    assert!(client.hello().unwrap().paused);
+    let stood = names.map(ticks);
+    assert!(client.pause(true).unwrap() >= 3, "asked again it is so");
+    assert_eq!(names.map(ticks), stood);
+    assert!(client.pause(false).unwrap() >= 3);
+    assert!(!client.hello().unwrap().paused);
+    wait_for("all of them count on", || names.iter().zip(stood).all(|(name, stood)| ticks(name) > stood));
+    assert_eq!(client.pause(false).unwrap(), 0, "nothing stands still");
+}
+
+#[test]
+fn a_paused_program_is_stopped_like_any_other() {
+    let runner = TestRunner::shell(FAMILY);
+    let pids = ["own", "child", "program"].map(|name| read_pid(&runner.path(name)));
+    let mut client = runner.client();
+    client.pause(true).unwrap();
+    let exit = client.stop(Duration::from_secs(4)).unwrap();
+    assert_eq!(exit.code, Some(4), "it had the time to end by itself");
+    assert!(runner.path("ended").exists());
+    assert!(pids.iter().all(|pid| !lives(*pid)));
+}
+
+#[test]
+fn what_halted_by_itself_is_left_as_it_is() {
+    let script = "sh -c 'echo $$ > job; kill -STOP $$; sleep 60' &\n echo $$ > program; sleep 60";
+    let runner = TestRunner::shell(script);
+    let (job, program) = (read_pid(&runner.path("job")), read_pid(&runner.path("program")));
+    wait_for("the job halted", || is_halted(job));
+    let mut client = runner.client();
+    client.pause(true).unwrap();
+    assert!(is_halted(program));
+    client.pause(false).unwrap();
+    assert!(!is_halted(program) && is_halted(job));
+}
+
+#[test]
+fn silence_is_told_once_a_program_goes_on() {
+    let runner = TestRunner::shell("echo hello; read line; echo again; sleep 60");
+    runner.wait_for_screen("hello");
+    runner.wait_for_signal("OutputActive");
+    let mut client = runner.client();
+    client.pause(true).unwrap();
+    client.input(b"x\n").unwrap();
+    client.pause(false).unwrap();
+    runner.wait_for_screen("again");
+    runner.wait_for_signal("OutputQuiet");
+}
+
+#[test]
+fn an_ended_program_is_not_paused() {
+    let runner = TestRunner::shell("exit 0");
+    runner.exit();
+    let refused = runner.client().pause(true);
+    assert!(matches!(refused, Err(ClientError::Refused(refusal)) if refusal.code == "exited"));
 }

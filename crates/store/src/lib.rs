@@ -11,7 +11,9 @@
 pub mod chain;
 mod error;
 mod event_row;
+mod files;
 mod guard;
+mod narrow;
 mod open;
 mod query;
 mod reader;

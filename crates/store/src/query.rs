@@ -1,6 +1,7 @@
 //! Filters, pages and rows of the log.
 
 use orchflow_core::event::{EventBody, UnreadableEvent};
+use orchflow_core::filter::Filter;
 
 /// Narrows a page of events. Empty filters nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub struct EventFilter {
     pub until: Option<i64>,
     /// Only events whose text has all of these words.
     pub text: Option<String>,
+    /// What else is asked for, in the words of the filter grammar. Its times are the caller's to resolve
+    /// into `since` and `until`: they depend on a clock.
+    pub more: Filter,
 }
 
 /// Where a page begins and which way it goes.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use orchflow_core::AgentKey;
 use rusqlite::{Connection, OptionalExtension as _, Row, Rows, params_from_iter};
 
+use crate::narrow::{Narrowed, narrow};
 use crate::query::{EventFilter, EventRow, Page};
 use crate::selection::Selection;
 use crate::{StoreError, open, search};
@@ -84,15 +85,51 @@ impl Reader {
         })
     }
 
+    /// Reads the events that led to one: its cause first, then that one's cause, at most `limit`.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn causes(&self, seq: u64, limit: usize) -> Result<Vec<EventRow>, StoreError> {
+        let mut causes: Vec<EventRow> = Vec::new();
+        let mut next = self.event(seq)?.and_then(|event| event.cause);
+        while let Some(cause) = next.filter(|_| causes.len() < limit) {
+            // A damaged log may point anywhere; what was earlier is earlier.
+            let last = causes.last().map_or(seq, |event| event.seq);
+            let Some(event) = self.event(cause)?.filter(|event| event.seq < last) else { break };
+            next = event.cause;
+            causes.push(event);
+        }
+        Ok(causes)
+    }
+
+    /// Reads the first events that directly follow from one, at most `limit`, among the [`EFFECTS_WITHIN`] after it:
+    /// what comes of something mostly comes soon.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn effects(&self, seq: u64, limit: usize) -> Result<Vec<EventRow>, StoreError> {
+        self.look(|connection| {
+            let mut select = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM development_events e
+                 WHERE e.seq > ?1 AND e.seq <= ?1 + ?2 AND e.parent_seq = ?1 ORDER BY e.seq LIMIT ?3"
+            ))?;
+            let rows = select.query_map((place(seq), EFFECTS_WITHIN, limit as i64), event_row)?;
+            let mut rows: Vec<EventRow> = rows.collect::<Result<_, _>>()?;
+            add_paths(connection, &mut rows)?;
+            Ok(rows)
+        })
+    }
+
     /// Reads at most `limit` events of a page.
     ///
     /// # Errors
     /// What SQLite says.
     pub fn page(&self, filter: &EventFilter, page: Page, limit: usize) -> Result<Vec<EventRow>, StoreError> {
         self.look(|connection| {
-            let mut rows = match filter.text.as_deref().filter(|words| !words.trim().is_empty()) {
-                Some(words) => search::find(connection, filter, words, page, limit)?,
-                None => select(connection, filter, page, limit)?,
+            let Some(filter) = narrow(connection, filter)? else { return Ok(Vec::new()) };
+            let mut rows = match &filter.text {
+                Some(words) => search::find(connection, &filter, words, page, limit)?,
+                None => select(connection, &filter, page, limit)?,
             };
             add_paths(connection, &mut rows)?;
             Ok(rows)
@@ -102,19 +139,20 @@ impl Reader {
 
 fn select(
     connection: &Connection,
-    filter: &EventFilter,
+    filter: &Narrowed,
     page: Page,
     limit: usize,
 ) -> rusqlite::Result<Vec<EventRow>> {
-    let mut selection = Selection::new(connection, filter, page, Some(limit))?;
-    let limit = selection.limit(limit);
+    // Rows that are looked at one by one cannot be merged from a few of each kind.
+    let merged = filter.without.is_empty().then_some(limit);
+    let mut selection = Selection::new(connection, filter, page, merged)?;
+    let most = if merged.is_some() { format!("LIMIT {}", selection.limit(limit)) } else { String::new() };
     let (from, condition, seq, order) =
         (selection.from(), selection.condition(), selection.seq(), selection.order());
     let mut select = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM {from} WHERE {condition} ORDER BY {seq} {order} LIMIT {limit}"
+        "SELECT {COLUMNS} FROM {from} WHERE {condition} ORDER BY {seq} {order} {most}"
     ))?;
-    let rows = select.query_map(params_from_iter(selection.values), event_row)?;
-    rows.collect()
+    search::take(&mut select.query(params_from_iter(selection.values))?, &[], &filter.without, limit)
 }
 
 /// Adds the paths of events that are in order, one way or the other.
@@ -142,6 +180,9 @@ fn add_paths(connection: &Connection, rows: &mut [EventRow]) -> Result<(), Store
     }
     Ok(())
 }
+
+/// How many events behind one are looked at for what follows from it.
+pub const EFFECTS_WITHIN: i64 = 20_000;
 
 /// Pages with at most so many other events around each of theirs are read along with those.
 const SPARSE: u64 = 12;

@@ -1,9 +1,10 @@
 //! Full-text search that follows the log by a cursor; what it has not reached yet is scanned.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Transaction, TransactionBehavior, params, params_from_iter};
+use rusqlite::{Connection, Rows, Transaction, TransactionBehavior, params, params_from_iter};
 
-use crate::query::{EventFilter, EventRow, Page};
+use crate::narrow::Narrowed;
+use crate::query::{EventRow, Page};
 use crate::reader::{COLUMNS, event_row};
 use crate::selection::Selection;
 use crate::text::{searchable, words};
@@ -58,7 +59,7 @@ fn cursor(connection: &Connection) -> rusqlite::Result<u64> {
 /// Reads the events of a page that have all the words of a query, without their paths.
 pub(crate) fn find(
     connection: &Connection,
-    filter: &EventFilter,
+    filter: &Narrowed,
     query: &str,
     page: Page,
     limit: usize,
@@ -86,7 +87,7 @@ pub(crate) fn find(
 
 struct Search<'a> {
     connection: &'a Connection,
-    filter: &'a EventFilter,
+    filter: &'a Narrowed,
     words: &'a [String],
     page: Page,
     /// The last event the index has. The writer may move it on meanwhile; this search holds on to it.
@@ -103,14 +104,12 @@ impl Search<'_> {
         selection.add_bounds("t.rowid");
         selection.add("t.rowid <= ?", Value::Integer(self.cursor));
         selection.add("event_text MATCH ?", Value::Text(self.expression()));
-        let limit = selection.limit(limit);
         let (condition, order, path_join) = (selection.condition(), selection.order(), selection.path_join());
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM event_text t CROSS JOIN development_events e ON e.seq = t.rowid {path_join}
-             WHERE {condition} ORDER BY t.rowid {order} LIMIT {limit}"
+             WHERE {condition} ORDER BY t.rowid {order}"
         ))?;
-        let rows = select.query_map(params_from_iter(selection.values), event_row)?;
-        rows.collect()
+        take(&mut select.query(params_from_iter(selection.values))?, &[], &self.filter.without, limit)
     }
 
     /// Writes the words for the index. Type and agent are words of each event too: the index then passes
@@ -121,9 +120,11 @@ impl Search<'_> {
             quoted.join(" AND ")
         };
         let mut terms = vec![all(self.words)];
-        let agent = self.filter.agent.as_deref().map(words).unwrap_or_default();
-        if !agent.is_empty() {
-            terms.push(all(&agent));
+        if let [agent] = self.filter.agents.as_slice() {
+            let agent = words(agent);
+            if !agent.is_empty() {
+                terms.push(all(&agent));
+            }
         }
         let types: Vec<Vec<String>> = self.filter.types.iter().map(|name| words(name)).collect();
         if !types.is_empty() && types.iter().all(|name| name.len() == 1) {
@@ -142,17 +143,30 @@ impl Search<'_> {
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM {from} WHERE {condition} ORDER BY {seq} {order}"
         ))?;
-        let mut rows = select.query(params_from_iter(selection.values))?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let text = row_text(row)?;
-            if self.words.iter().all(|word| text.split(' ').any(|found| found == word)) {
-                found.push(event_row(row)?);
-                if found.len() == limit {
-                    break;
-                }
-            }
-        }
-        Ok(found)
+        take(&mut select.query(params_from_iter(selection.values))?, self.words, &self.filter.without, limit)
     }
+}
+
+/// Takes rows of [`COLUMNS`] that have all of some words, and none of the lists in `without` whole, until there
+/// are as many as wanted.
+pub(crate) fn take(
+    rows: &mut Rows<'_>,
+    wanted: &[String],
+    without: &[Vec<String>],
+    limit: usize,
+) -> rusqlite::Result<Vec<EventRow>> {
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let passes = wanted.is_empty() && without.is_empty() || {
+            let text = row_text(row)?;
+            let has = |words: &[String]| words.iter().all(|word| text.split(' ').any(|found| found == word));
+            has(wanted) && !without.iter().any(|words| has(words))
+        };
+        if passes {
+            found.push(event_row(row)?);
+        }
+    }
+    Ok(found)
 }

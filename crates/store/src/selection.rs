@@ -3,7 +3,9 @@
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::query::{EventFilter, Page};
+use crate::files::{self, Files};
+use crate::narrow::{Condition, Narrowed};
+use crate::query::Page;
 
 /// The rows a filter and a page name: tables, conditions and their values.
 ///
@@ -21,18 +23,24 @@ pub(crate) struct Selection {
     newest_first: bool,
 }
 
+/// What is asked for several times, and each time gives its newest few.
+enum Merged<'a> {
+    Paths(&'a [Vec<u8>]),
+    Column(&'static str, &'a [String]),
+}
+
 impl Selection {
     /// Writes everything a filter asks for but its text. `limit` is how many rows are wanted in all, where
     /// no other condition is added afterwards.
     pub(crate) fn new(
         connection: &Connection,
-        filter: &EventFilter,
+        filter: &Narrowed,
         page: Page,
         limit: Option<usize>,
     ) -> rusqlite::Result<Selection> {
         let (low, high) = bounds(connection, filter, page)?;
         let mut selection = Selection {
-            by_path: filter.path.is_some(),
+            by_path: matches!(filter.files, Files::One(_)),
             parts: Vec::new(),
             values: Vec::new(),
             low,
@@ -40,58 +48,101 @@ impl Selection {
             newest_first: matches!(page, Page::Before(_)),
         };
         let mut driven = false;
-        if let Some(path) = &filter.path {
-            selection.add("p.path = ?", Value::Blob(path.clone()));
-            driven = true;
-        }
-        if let Some(agent) = &filter.agent {
-            let column = if driven { "+e.ai_id = ?" } else { "e.ai_id = ?" };
-            selection.add(column, Value::Text(agent.clone()));
-            driven = true;
-        }
-        match (filter.types.as_slice(), limit) {
-            ([], _) => {}
-            ([one], _) => {
-                let column = if driven { "+e.event_type = ?" } else { "e.event_type = ?" };
-                selection.add(column, Value::Text(one.clone()));
+        let mut merged = None;
+        match (&filter.files, limit) {
+            (Files::Any, _) => {}
+            (Files::One(path), _) => {
+                selection.add("p.path = ?", Value::Blob(path.clone()));
                 driven = true;
             }
-            (several, Some(limit)) if !driven => {
-                selection.add_merged(several, filter.run, limit);
+            (Files::Few(paths), Some(_)) => {
+                merged = Some(Merged::Paths(paths));
                 driven = true;
             }
-            (several, _) => {
-                let places: Vec<String> =
-                    several.iter().map(|name| selection.place(Value::Text(name.clone()))).collect();
-                selection.parts.push(format!("+e.event_type IN ({})", places.join(", ")));
-                driven = true;
+            (Files::Few(paths), None) => selection.add_condition(&files::touches(paths)),
+            (Files::Condition(condition), _) => selection.add_condition(condition),
+        }
+        for (column, values) in [("ai_id", &filter.agents), ("event_type", &filter.types)] {
+            match (values.as_slice(), limit) {
+                ([], _) => {}
+                ([one], _) => {
+                    let plus = if driven { "+" } else { "" };
+                    selection.add(&format!("{plus}e.{column} = ?"), Value::Text(one.clone()));
+                    driven = true;
+                }
+                // A type is narrower than some agents, where both are asked for.
+                (several, Some(_)) if !driven && (column == "event_type" || filter.types.is_empty()) => {
+                    merged = Some(Merged::Column(column, several));
+                    driven = true;
+                }
+                (several, _) => {
+                    let places: Vec<String> =
+                        several.iter().map(|name| selection.place(Value::Text(name.clone()))).collect();
+                    selection.parts.push(format!("+e.{column} IN ({})", places.join(", ")));
+                    driven |= column == "event_type";
+                }
             }
         }
         if let Some(run) = filter.run {
             let column = if driven { "+e.session_id = ?" } else { "e.session_id = ?" };
             selection.add(column, Value::Text(run.to_string()));
         }
-        let column = selection.seq();
-        selection.add_bounds(column);
+        for condition in &filter.conditions {
+            selection.add_condition(condition);
+        }
+        match (merged, limit) {
+            // What is merged is within the page already, and is what all else says.
+            (Some(merged), Some(limit)) => selection.add_merged(&merged, limit),
+            _ => {
+                let column = selection.seq();
+                selection.add_bounds(column);
+            }
+        }
         Ok(selection)
     }
 
-    /// Asks for several types at once: each type's own index gives its newest few, which are merged. Neither
-    /// a rare nor a common type makes that long, as walking the log or sorting all of a type would.
-    fn add_merged(&mut self, types: &[String], run: Option<u64>, limit: usize) {
-        let run = run.map(|run| self.place(Value::Text(run.to_string())));
+    /// Asks for several values of a column at once: each value's own index gives its newest few, which are
+    /// merged. Neither a rare nor a common value makes that long, as walking the log or sorting all of a
+    /// value would. Everything asked for so far is asked of each.
+    fn add_merged(&mut self, merged: &Merged<'_>, limit: usize) {
         let (low, high) = (self.place(Value::Integer(self.low)), self.place(Value::Integer(self.high)));
         let (order, limit) = (self.order(), self.limit(limit));
+        let rest: String =
+            std::mem::take(&mut self.parts).iter().map(|part| format!(" AND {part}")).collect();
         let mut each = Vec::new();
-        for name in types {
-            let name = self.place(Value::Text(name.clone()));
-            let run = run.as_ref().map_or(String::new(), |run| format!("AND +session_id = {run}"));
+        let mut ask = |from: &str, seq: &str, value: String| {
             each.push(format!(
-                "SELECT seq FROM (SELECT seq FROM development_events
-                 WHERE event_type = {name} AND seq > {low} AND seq < {high} {run} ORDER BY seq {order} LIMIT {limit})"
+                "SELECT seq FROM (SELECT {seq} AS seq FROM {from} = {value}
+                 AND {seq} > {low} AND {seq} < {high}{rest} ORDER BY {seq} {order} LIMIT {limit})"
             ));
+        };
+        match merged {
+            Merged::Column(column, values) => {
+                for value in *values {
+                    let value = self.place(Value::Text(value.clone()));
+                    ask(&format!("development_events e WHERE e.{column}"), "e.seq", value);
+                }
+            }
+            Merged::Paths(paths) => {
+                let from = "event_paths q CROSS JOIN development_events e ON e.seq = q.seq WHERE q.path";
+                for path in *paths {
+                    let value = self.place(Value::Blob(path.clone()));
+                    ask(from, "q.seq", value);
+                }
+            }
         }
         self.parts.push(format!("e.seq IN ({})", each.join(" UNION ALL ")));
+    }
+
+    /// Adds a condition with its values.
+    fn add_condition(&mut self, condition: &Condition) {
+        let mut pieces = condition.sql.split('?');
+        let mut sql = pieces.next().unwrap_or_default().to_owned();
+        for (piece, value) in pieces.zip(&condition.values) {
+            sql.push_str(&self.place(value.clone()));
+            sql.push_str(piece);
+        }
+        self.parts.push(sql);
     }
 
     /// Narrows a column that holds places to the page's.
@@ -151,13 +202,13 @@ impl Selection {
 }
 
 /// Gives the places between which a page lies, both outside of it.
-fn bounds(connection: &Connection, filter: &EventFilter, page: Page) -> rusqlite::Result<(i64, i64)> {
-    let (mut low, mut high) = (0i64, i64::MAX);
+fn bounds(connection: &Connection, filter: &Narrowed, page: Page) -> rusqlite::Result<(i64, i64)> {
+    let (mut low, mut high) = (filter.low, filter.high);
     if let Some(since) = filter.since {
-        low = first_at(connection, since)? - 1;
+        low = low.max(first_at(connection, since)? - 1);
     }
     if let Some(until) = filter.until.filter(|until| *until < i64::MAX) {
-        high = first_at(connection, until + 1)?;
+        high = high.min(first_at(connection, until + 1)?);
     }
     let place = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
     match page {

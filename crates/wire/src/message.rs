@@ -4,6 +4,7 @@
 use rmpv::Value;
 
 use crate::FrameError;
+use crate::pack::Packer;
 
 /// One message of a msgpack-RPC conversation.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +84,18 @@ impl Message {
         Ok(message)
     }
 
+    /// Encodes the answer to a request whose result is packed already.
+    pub fn packed_response(id: u64, result: &[u8]) -> Vec<u8> {
+        let mut packer = Packer::with_capacity(result.len() + 16);
+        packer.list(4);
+        packer.number(1);
+        packer.number(id);
+        packer.nil();
+        let mut bytes = packer.into_bytes();
+        bytes.extend_from_slice(result);
+        bytes
+    }
+
     /// Encodes the message as one frame.
     pub fn encode(&self) -> Vec<u8> {
         let value = match self {
@@ -145,6 +158,15 @@ mod tests {
             Message::Notification { method: "tick".into(), params: vec![] },
         ] {
             assert_eq!(Message::decode(&message.encode()).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn a_packed_result_is_answered_like_any_other() {
+        for id in [0, 7, 300, u64::MAX] {
+            let result = Value::Array(vec![Value::from("ok"), Value::Nil]);
+            let packed = Message::packed_response(id, &encode_value(&result));
+            assert_eq!(packed, Message::Response { id, error: Value::Nil, result }.encode());
         }
     }
 

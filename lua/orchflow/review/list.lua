@@ -125,6 +125,7 @@ local function title()
       words[#words + 1] = ("%s:%s"):format(name, list.query[name])
     end
   end
+  words[#words + 1] = list.query.filter
   return table.concat(words, "  ")
 end
 

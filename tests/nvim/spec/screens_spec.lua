@@ -47,7 +47,7 @@ local LOG = [[
     local events = {}
     for seq = 1200000, 1200000 - #told + 1, -1 do
       local each = told_event(seq)
-      if seq < (params.before or math.huge) and (not params.agent or each.agent == params.agent) then
+      if seq < (params.before or math.huge) and (not params.filter or params.filter == "agent:" .. tostring(each.agent)) then
         events[#events + 1] = each
       end
     end

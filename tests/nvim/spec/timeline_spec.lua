@@ -288,12 +288,7 @@ return function(it, tests)
     function(child)
       prepare(child, 5000, { page = 20 })
       child:lua([[
-      local serve = stub.answers.log
-      stub.answers.log = function(params)
-        if params.filter then params.text = params.filter end
-        return serve(params)
-      end
-      vim.ui.input = function(_, done) done("turn 12") end
+      vim.ui.input = function(_, done) done('"turn 12"') end
     ]])
       open(child)
       wait_line(child, "turn 5000")
@@ -305,7 +300,7 @@ return function(it, tests)
       child:keys("N")
       wait_line(child, "turn 1299")
       child:keys("N")
-      child:wait_message("no newer event has turn 12")
+      child:wait_message([[no newer event has "turn 12"]])
       child:keys("/turn 130[0-2]<CR>")
       wait_line(child, "turn 1300")
       child:keys("n")

@@ -156,25 +156,6 @@ return function(it, tests)
     child:wait("it is drawn", [[return vim.fn.getline(1):find("kept as refs/orchflow/a") ~= nil]])
   end)
 
-  it("asks whom a prompt is for, and what it says", function(child)
-    prepare(child)
-    child:lua([[
-      stub.answers.send = function(params)
-        sent = params
-        return { prompts = { { id = 1, agent = "claude", state = "queued" } } }
-      end
-      vim.ui.select = function(names, _, done) offered = names; done(names[1], 1) end
-      vim.ui.input = function(options, done) prompt = options.prompt; done("hello") end
-    ]])
-    child:cmd("Orchflow send")
-    child:wait_message("prompt queued for claude")
-    tests.equal(child:lua("return { offered, prompt, sent }"), {
-      { "7/claude", "7/codex", "all" },
-      "Prompt for 7/claude: ",
-      { to = { "7/claude" }, text = "hello" },
-    })
-  end)
-
   it(
     "never brings up a hit-enter prompt, however long a message is",
     { tui = true, columns = 60 },

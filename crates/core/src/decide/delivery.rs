@@ -6,7 +6,7 @@ use crate::event::payload::{
     AiStartedTask, PromptAccepted, PromptExtended, PromptQueued, PromptUndelivered, PromptWriting,
     TurnStarted,
 };
-use crate::state::{Agent, PromptOrigin, PromptState, ReadySignal, StatusState};
+use crate::state::{Agent, PromptOrigin, PromptState};
 use crate::{AgentKey, Timestamp};
 
 /// How long a written prompt may stay without evidence, in microseconds.
@@ -18,7 +18,12 @@ const LATE_HOOK: i64 = 2_000_000;
 /// Wants a look at a written prompt once it had the time to be taken.
 pub(super) fn acceptance(agent: &AgentKey, prompt: u64, now: Timestamp) -> EffectBody {
     let timer = Timer::Acceptance { agent: agent.clone(), prompt };
-    EffectBody::Wake { timer, at: Timestamp(now.0 + ACCEPTANCE) }
+    EffectBody::Wake { timer, at: accepted_by(now) }
+}
+
+/// Gives the time by which a prompt is to be taken that was written at another.
+pub(super) fn accepted_by(written: Timestamp) -> Timestamp {
+    Timestamp(written.0 + ACCEPTANCE)
 }
 
 /// Gives the time of the n-th look at a screen that shows no ready signal.
@@ -78,15 +83,8 @@ impl Step<'_> {
     /// Writes the oldest waiting prompt if the agent can take one now.
     pub(super) fn deliver(&mut self, key: &AgentKey) {
         let Some(agent) = self.state.agents.get(key) else { return };
-        let busy = !agent.is_living()
-            || !agent.ready
-            || agent.in_turn
-            || agent.checkpointing
-            || agent.stop_requested
-            // Without its input line it would take the prompt as input of what it runs.
-            || (agent.signals.ready == ReadySignal::BracketedPaste && !agent.bracketed_paste)
-            || matches!(agent.status.state, StatusState::Working | StatusState::Waiting);
-        if busy || self.state.prompts_of(key).any(|prompt| prompt.state != PromptState::Queued) {
+        let waits = agent.holds_prompts().is_some();
+        if waits || self.state.prompts_of(key).any(|prompt| prompt.state != PromptState::Queued) {
             return;
         }
         let Some((prompt, text)) =

@@ -40,6 +40,7 @@ pub(super) fn decide(step: &mut Step<'_>, effect: &Effect, outcome: Outcome) {
             undone(step, effect.id.seq, *event, hunk, decision, outcome);
         }
         EffectBody::StopAgent { agent } => stopped(step, agent, outcome),
+        EffectBody::PauseAgent { agent, pause } => super::pause::done(step, agent, *pause, outcome),
         EffectBody::CleanWorktree { agent, .. } => cleaned(step, agent, outcome),
         EffectBody::AnswerHook { agent, allow, .. } => {
             answered(step, effect.id.seq, agent, allow.is_some(), outcome);
@@ -129,7 +130,7 @@ fn fail_start(step: &mut Step<'_>, key: &AgentKey, message: &str) {
     step.settle(key.run);
 }
 
-fn explain(refusal: &Refusal) -> String {
+pub(super) fn explain(refusal: &Refusal) -> String {
     match &refusal.hint {
         Some(hint) => format!("{}; {hint}", refusal.message),
         None => refusal.message.clone(),
@@ -227,7 +228,8 @@ fn screen_read(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
         return;
     }
     let status = &agent.status;
-    let silent_for = step.context.now.0.saturating_sub(status.since.0);
+    let begun = agent.resumed_at.map_or(status.since, |at| at.max(status.since));
+    let silent_for = step.context.now.0.saturating_sub(begun.0);
     // That it is late says more than that nobody knows its screen.
     let is_overdue = agent.is_overdue(step.context.now);
     let found = found.filter(|(waiting_for, _)| !is_overdue || waiting_for != LOOK);
@@ -252,6 +254,15 @@ fn screen_read(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
 }
 
 fn woken(step: &mut Step<'_>, timer: &Timer) {
+    let (Timer::Readiness { agent, .. }
+    | Timer::ReadyBy { agent }
+    | Timer::Glance { agent, .. }
+    | Timer::Acceptance { agent, .. }
+    | Timer::TurnClose { agent, .. }) = timer;
+    // A halted agent can be late for nothing; its timers are armed again when it goes on.
+    if step.state.agents.get(agent).is_some_and(crate::state::Agent::is_halted) {
+        return;
+    }
     match timer {
         Timer::Readiness { agent: key, attempt } => {
             let Some(agent) = step.state.agents.get(key) else { return };
@@ -293,7 +304,13 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
         }
         Timer::Acceptance { agent: key, prompt } => {
             let Some(worked) = step.state.prompts.get(prompt).map(|prompt| prompt.worked) else { return };
-            let Some(state) = step.state.agents.get(key).map(|agent| agent.status.state) else { return };
+            let Some(agent) = step.state.agents.get(key) else { return };
+            let (state, resumed) = (agent.status.state, agent.resumed_at);
+            let is_early = resumed.is_some_and(|at| step.context.now < delivery::accepted_by(at));
+            if !worked && is_early {
+                // It was armed before the agent was halted; another was armed since.
+                return;
+            }
             if worked {
                 // Nothing is written into a working program, so it began after the prompt.
                 step.start_turn(key, "it states that it works, though its prompt hook did not come", None);
@@ -443,9 +460,9 @@ fn decided(step: &mut Step<'_>, asked: EventSeq, hunk: &HunkRef, decision: &str,
     let tell = reason.filter(|_| step.state.agents.get(&key).is_some_and(|agent| agent.is_living()));
     if let Some(reason) = tell {
         let place = format!("{}:{}", hunk.path.lossy(), hunk.line);
-        let text = format!(
-            "I took your change in {place} out again (it is no longer in your worktree). Reason: {reason}"
-        );
+        let change = if hunk.lines.is_some() { "some lines of your change" } else { "your change" };
+        let text =
+            format!("I took {change} in {place} out again (no longer in your worktree). Reason: {reason}");
         step.queue(&key, &text, PromptOrigin::Review);
         step.deliver(&key);
     }

@@ -221,6 +221,8 @@ fn output(step: &mut Step<'_>, key: &AgentKey, report: &Report) {
         Report::OutputActive if by_output => {
             step.see(key, Seen::new(StatusState::Working, Channel::Output));
         }
+        // A halted program prints nothing; it is looked at again when it goes on.
+        Report::OutputQuiet if agent.is_halted() => {}
         Report::OutputQuiet if by_output && !is_hidden => {
             step.see(key, Seen::new(StatusState::Idle, Channel::Output));
             if in_turn {

@@ -290,12 +290,27 @@ pub struct Agent {
     /// Its views, as `backend:view`.
     #[serde(default)]
     pub views: Vec<String>,
+    /// Whether a view is being opened that was asked for.
+    #[serde(default)]
+    pub viewing: bool,
     /// Why a view that was wanted is not there.
     #[serde(default)]
     pub view_note: Option<String>,
     /// Prompts known not to have arrived since its last turn began.
     #[serde(default)]
     pub undelivered: u32,
+    /// The last of these prompts, oldest first.
+    #[serde(default)]
+    pub lost_prompts: Vec<LostPrompt>,
+    /// Since when it is halted.
+    #[serde(default)]
+    pub paused: Option<Timestamp>,
+    /// Whether it is being halted, or being let go on.
+    #[serde(default)]
+    pub pausing: Option<bool>,
+    /// When it went on last.
+    #[serde(default)]
+    pub resumed_at: Option<Timestamp>,
     /// Whether its worktree is being removed.
     #[serde(default)]
     pub cleaning: bool,
@@ -324,6 +339,40 @@ impl Agent {
     /// Tells whether it runs and should take prompts by now, and does not.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.is_living() && !self.ready && self.ready_by().is_some_and(|by| by <= now)
+    }
+
+    /// Tells whether it is halted, or about to be: what it does not do then means nothing.
+    pub fn is_halted(&self) -> bool {
+        self.paused.is_some() || self.pausing == Some(true)
+    }
+
+    /// Gives the word for how it is: that of its status, or that it is paused.
+    pub fn word(&self) -> &'static str {
+        if self.paused.is_some() { "paused" } else { self.status.state.word() }
+    }
+
+    /// Gives since when it is as [`Agent::word`] says.
+    pub fn since(&self) -> Timestamp {
+        self.paused.unwrap_or(self.status.since)
+    }
+
+    /// Tells why it can take no prompt now, if that is so.
+    pub fn holds_prompts(&self) -> Option<&'static str> {
+        let is_hidden = self.signals.ready == ReadySignal::BracketedPaste && !self.bracketed_paste;
+        Some(match self.status.state {
+            _ if self.has_ended() => "its process ended",
+            _ if !self.is_living() => "its process is being started",
+            _ if self.stop_requested => "it is being stopped",
+            _ if self.is_halted() => "it is paused",
+            StatusState::Waiting => "it waits for you",
+            _ if !self.ready => "it has not said that it is ready",
+            StatusState::Working => "it works",
+            _ if self.in_turn => "its turn is not over",
+            _ if self.checkpointing => "its work is being kept first",
+            // Without its input line it would take the prompt as input of what it runs.
+            _ if is_hidden => "its input line is not there",
+            _ => return None,
+        })
     }
 
     /// Notes that a turn or the process ended and the worktree is being kept.
@@ -379,11 +428,34 @@ pub enum PromptState {
 }
 
 impl PromptState {
+    /// Gives the word shown to people and scripts.
+    pub fn word(self) -> &'static str {
+        match self {
+            PromptState::Queued => "queued",
+            PromptState::Writing => "writing",
+            PromptState::Written => "written",
+        }
+    }
+
     /// Tells whether something is still to happen with it. Every kept prompt is open.
     pub fn is_open(self) -> bool {
         matches!(self, PromptState::Queued | PromptState::Writing | PromptState::Written)
     }
 }
+
+/// A prompt that did not arrive, or of which nobody can say that it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostPrompt {
+    /// Its number.
+    pub prompt: u64,
+    /// The beginning of its text; the log has it whole.
+    pub text: String,
+    /// When it was given up.
+    pub at: Timestamp,
+}
+
+/// So many lost prompts are kept with an agent.
+pub(super) const LOST_PROMPTS: usize = 20;
 
 /// A prompt on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use orchflow_core::Refusal;
+use orchflow_core::describe::line_of;
 use orchflow_core::state::{Agent, Phase, PromptState, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,13 +22,14 @@ struct Params {
 pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Refusal> {
     let params: Params = read("status", params)?;
     let pulse = world.engine().pulse().borrow().clone();
+    let shared = Arc::clone(world);
     let mut status = world
         .engine()
         .look(move |state| {
             if params.run.is_some() {
                 find_run(state, params.run)?;
             }
-            Ok::<Value, Refusal>(status_json(state, params.run, params.all))
+            Ok::<Value, Refusal>(status_json(&shared, state, params.run, params.all))
         })
         .await
         .ok_or_else(|| super::no_answer(world))??;
@@ -55,7 +57,7 @@ pub fn add_store(status: &mut Value, pulse: &Pulse) {
 
 /// Writes the agents and runs. Without a run: the newest, and every agent that lives; with `all`:
 /// everything whose worktree stands.
-pub fn status_json(state: &State, run: Option<u64>, all: bool) -> Value {
+pub fn status_json(world: &World, state: &State, run: Option<u64>, all: bool) -> Value {
     let newest = state.last_run().map(|run| run.run);
     let is_shown = |agent: &&Agent| match run {
         Some(run) => agent.key.run.0 == run,
@@ -80,11 +82,44 @@ pub fn status_json(state: &State, run: Option<u64>, all: bool) -> Value {
             })
         })
         .collect();
-    let agents: Vec<Value> = agents.into_iter().map(|agent| agent_json(state, agent)).collect();
-    json!({ "agents": agents, "runs": runs })
+    let needs: Vec<Value> = state
+        .needs(agents.iter().copied(), |agent| world.review.unseen(state, agent))
+        .into_iter()
+        .map(|need| {
+            json!({
+                "kind": need.kind.word(),
+                "agent": need.agent.name,
+                "key": need.agent.to_string(),
+                "run": need.agent.run,
+                "since": need.since,
+                "about": need.about.map(|about| line_of(&about, WIDTH)),
+            })
+        })
+        .collect();
+    let agents: Vec<Value> = agents.into_iter().map(|agent| agent_json(world, state, agent)).collect();
+    json!({ "agents": agents, "runs": runs, "needs": needs })
 }
 
-fn agent_json(state: &State, agent: &Agent) -> Value {
+/// The most characters of a prompt or of last words that are told along.
+const WIDTH: usize = 200;
+
+/// Writes an agent's prompts that were not accepted, oldest first.
+fn prompts_json(state: &State, agent: &Agent) -> Vec<Value> {
+    let lost = agent.lost_prompts.iter().map(|lost| {
+        json!({ "id": lost.prompt, "state": "undelivered", "text": line_of(&lost.text, WIDTH), "at": lost.at })
+    });
+    let open = state.prompts_of(&agent.key).map(|prompt| {
+        json!({
+            "id": prompt.id,
+            "state": prompt.state.word(),
+            "text": line_of(&prompt.text, WIDTH),
+            "at": prompt.queued_at,
+        })
+    });
+    lost.chain(open).collect()
+}
+
+pub(super) fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
     let checkpoint = agent.checkpoint.as_ref();
     let prompts = state.prompts_of(&agent.key);
     let queued = prompts.filter(|prompt| prompt.state == PromptState::Queued).count();
@@ -97,14 +132,16 @@ fn agent_json(state: &State, agent: &Agent) -> Value {
         "kind": agent.kind,
         "title": agent.title,
         "rehearsal": agent.rehearsal,
-        "status": agent.status.state.word(),
+        "status": agent.word(),
+        "paused": agent.paused.is_some(),
         "detail": agent.status.detail,
         "waiting_for": agent.status.waiting_for,
         "source": agent.status.source.word(),
         "confidence": agent.status.confidence.word(),
-        "since": agent.status.since,
+        "since": agent.since(),
         "turn": agent.turn,
         "undecided": state.undecided(agent),
+        "unseen": world.review.unseen(state, agent),
         "files": checkpoint.map_or(0, |checkpoint| checkpoint.files),
         "insertions": checkpoint.map_or(0, |checkpoint| checkpoint.insertions),
         "deletions": checkpoint.map_or(0, |checkpoint| checkpoint.deletions),
@@ -114,6 +151,9 @@ fn agent_json(state: &State, agent: &Agent) -> Value {
         "view_note": agent.view_note,
         "queued": queued,
         "undelivered": agent.undelivered,
+        "prompts": prompts_json(state, agent),
+        "last_text": agent.last_text.as_ref().map(|text| line_of(text, WIDTH)),
+        "cost": null,
         "approvals": approvals,
         "pid": agent.pid,
         "ports": agent.ports,

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use orchflow_core::command::Command;
+use orchflow_core::event::EventBody;
 use orchflow_core::state::Phase;
 use orchflow_core::{AgentKey, Code, Refusal};
+use orchflow_store::{EventFilter, Page};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -55,6 +57,7 @@ pub(super) async fn send(world: &Arc<World>, session: &Session, params: Value) -
         .collect();
     Ok(json!({ "prompts": prompts }))
 }
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StopParams {
@@ -93,4 +96,78 @@ pub(super) async fn stop(world: &Arc<World>, session: &Session, params: Value) -
         .await;
     let names: Vec<&str> = reply.agents.iter().map(|agent| agent.name.as_str()).collect();
     Ok(json!({ "stopped": names }))
+}
+
+/// Halts agents, or lets them go on, and answers once that is so or known not to be.
+pub(super) async fn pause(
+    world: &Arc<World>,
+    session: &Session,
+    params: Value,
+    pause: bool,
+) -> Result<Value, Refusal> {
+    let params: StopParams = read(if pause { "pause" } else { "resume" }, params)?;
+    let (names, run) = (params.agents.into_list(), params.run);
+    let agents: Vec<AgentKey> = world
+        .engine()
+        .ask(move |state| {
+            let everybody = names.iter().any(|name| name == "all");
+            if everybody && run.is_none() {
+                let living = state.agents.values().filter(|agent| agent.is_living());
+                return Ok(living.map(|agent| agent.key.clone()).collect());
+            }
+            let mut found = find_agents(state, &names, run)?;
+            if everybody {
+                found.retain(|key| state.agents.get(key).is_some_and(|agent| agent.is_living()));
+            }
+            Ok::<_, Refusal>(found)
+        })
+        .await
+        .ok_or_else(|| super::no_answer(world))??;
+    let reply = submit(world, session, Command::PauseAgents { agents, pause }).await?;
+    let under_way = reply.agents.clone();
+    world
+        .settled(move |state| {
+            under_way.iter().all(|key| state.agents.get(key).is_none_or(|agent| agent.pausing.is_none()))
+        })
+        .await;
+    let asked = reply.agents.clone();
+    let states = world
+        .engine()
+        .ask(move |state| {
+            let is_paused = |key| state.agents.get(key).is_some_and(|agent| agent.paused.is_some());
+            let lives = |key| state.agents.get(key).is_some_and(|agent| agent.is_living());
+            asked.iter().map(|key| (key.clone(), lives(key), is_paused(key))).collect::<Vec<_>>()
+        })
+        .await
+        .ok_or_else(|| super::no_answer(world))?;
+    let mut rows = Vec::new();
+    for (key, lives, paused) in states {
+        let state = match (lives, paused) {
+            (false, _) => "ended",
+            (true, true) => "paused",
+            (true, false) => "running",
+        };
+        let mut row = json!({ "agent": key.name, "run": key.run, "state": state });
+        if let (true, Some(seq), Some(row)) = (lives && paused != pause, reply.seq, row.as_object_mut()) {
+            row.insert("message".to_owned(), Value::from(why_not(world, &key, seq.0).await?));
+        }
+        rows.push(row);
+    }
+    Ok(json!({ "agents": rows }))
+}
+
+/// Says why an agent could not be halted, or let go on.
+async fn why_not(world: &Arc<World>, key: &AgentKey, after: u64) -> Result<String, Refusal> {
+    let filter = EventFilter {
+        agent: Some(key.name.clone()),
+        run: Some(key.run.0),
+        types: vec!["pause_failed".to_owned()],
+        ..EventFilter::default()
+    };
+    let rows = world.read(move |reader| reader.page(&filter, Page::After(after), 1)).await;
+    let row = rows.map_err(|error| super::store_refusal(&error))?.pop();
+    Ok(match row.and_then(|row| row.body().ok()) {
+        Some(EventBody::PauseFailed(body)) => body.message,
+        _ => "somebody asked for the opposite meanwhile".to_owned(),
+    })
 }

@@ -15,7 +15,7 @@ use orchflow_core::effect::{Outcome, PerAgent};
 use orchflow_mux::backend::tmux::conversation::Socket;
 use orchflow_mux::backend::tmux::layout::Layout;
 use orchflow_mux::backend::tmux::{Place, TmuxOptions};
-use orchflow_mux::backend::{Opened, Tmux, ViewEvent, ViewId, ViewRequest};
+use orchflow_mux::backend::{BackendError, Opened, Tmux, ViewEvent, ViewId, ViewRequest};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
@@ -111,6 +111,25 @@ impl Backends {
         }
         Ok(tmux)
     }
+}
+
+/// Brings an agent's pane to the front, if it has one that still stands. Gives its name, or why there is none.
+pub async fn focus(world: &Arc<World>, agent: &AgentKey) -> Result<String, String> {
+    find_again(world).await;
+    let Some(view) = lock(&world.backends.known).pane_of(agent) else {
+        return Err("it is shown in no pane".to_owned());
+    };
+    let servers: Vec<Arc<Tmux>> = world.backends.servers.lock().await.values().cloned().collect();
+    let mut why = "its pane is gone".to_owned();
+    for tmux in servers {
+        // A pane is known by its server's process and its own; another that has its number is not it.
+        match tmux.focus(&view).await {
+            Ok(()) => return Ok(format!("tmux:{}", view.pane)),
+            Err(BackendError::Stale { .. }) => {}
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
 }
 
 /// The file that keeps where views were opened, for the host that comes after this one.

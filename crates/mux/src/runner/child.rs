@@ -1,5 +1,6 @@
 //! The program's processes: reaping them, signalling them, ending what is left of them.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,9 @@ use crate::leftover::{self, Marker, Process};
 
 /// How often a dying process is looked at.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// How often is looked for what still moves while a family is halted.
+const ROUNDS: usize = 100;
 
 /// Takes every dead child off the system's table. Returns how the program ended, if it was among them.
 pub(super) fn reap(program: i32) -> Option<WaitStatus> {
@@ -37,6 +41,28 @@ pub(super) fn family(options: &RunnerOptions) -> BTreeSet<Process> {
     let marker = Marker { name: &options.marker.0, value: &options.marker.1 };
     found.extend(leftover::marked(marker, exempt));
     found
+}
+
+/// Halts everything that came of the program and is not in `halted` yet, and adds it there. What halted by itself
+/// before, such as a job of a shell, is left to whoever halted it.
+///
+/// It ends once nothing moves: a process may have been born while its parent was about to halt.
+pub(super) async fn halt_family(options: &RunnerOptions, halted: &RefCell<BTreeSet<Process>>) {
+    for _ in 0..ROUNDS {
+        let found = family(options);
+        let fresh: BTreeSet<Process> = found
+            .difference(&halted.borrow())
+            .copied()
+            .filter(|process| !leftover::is_halted(process))
+            .collect();
+        leftover::signal_all(&fresh, Signal::STOP);
+        halted.borrow_mut().extend(&fresh);
+        let moves = |process: &Process| leftover::lives(process) && !leftover::is_halted(process);
+        if fresh.is_empty() && !halted.borrow().iter().any(moves) {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Ends everything that is left of the program: politely, then by force. Returns how many processes there were.

@@ -1,7 +1,7 @@
 //! A runner's life from its first to its last breath.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ use super::views::Views;
 use super::{child, files, server};
 use crate::emulator::WeztermEmulator;
 use crate::filter::Filter;
-use crate::leftover;
+use crate::leftover::{self, Process};
 use crate::protocol::{Exit, PROTOCOL};
 use crate::signal::{Signal, SignalSink, now_us};
 
@@ -63,6 +63,10 @@ pub(super) struct Runner {
     pub(super) exit: watch::Sender<Option<Exit>>,
     /// How the program itself ended.
     ended: watch::Sender<Option<WaitStatus>>,
+    /// What was halted, while the program is paused.
+    pub(super) halted: RefCell<BTreeSet<Process>>,
+    /// One pause or resume at a time.
+    pausing: Mutex<()>,
     /// Somebody asked the runner to leave.
     pub(super) close: Notify,
     pub(super) callers: RefCell<BTreeMap<u64, Rc<Connection>>>,
@@ -126,6 +130,8 @@ async fn live(options: RunnerOptions, mut sink: Box<dyn SignalSink>) -> Result<E
         active: Notify::new(),
         exit: watch::Sender::new(None),
         ended: watch::Sender::new(None),
+        halted: RefCell::default(),
+        pausing: Mutex::new(()),
         close: Notify::new(),
         callers: RefCell::default(),
         leave_at_once: Cell::new(false),
@@ -270,6 +276,7 @@ impl Runner {
         if self.ended.borrow().is_none() {
             self.signal_program(ProcessSignal::TERM);
             self.signal_program(ProcessSignal::CONT);
+            self.resume().await;
             let mut ended = self.ended.subscribe();
             let within = tokio::time::timeout(grace / 2, ended.wait_for(Option::is_some)).await.is_ok();
             if !within {
@@ -282,6 +289,28 @@ impl Runner {
             }
         }
         exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit)
+    }
+
+    /// Halts the program and everything it started. Returns how many processes stand still.
+    pub(super) async fn pause(&self) -> usize {
+        let _one = self.pausing.lock().await;
+        child::halt_family(&self.options, &self.halted).await;
+        // A program that stands still is not quiet.
+        self.core.borrow_mut().active = None;
+        self.halted.borrow().len()
+    }
+
+    /// Lets everything go on that was halted. Returns how many processes there were.
+    pub(super) async fn resume(&self) -> usize {
+        let _one = self.pausing.lock().await;
+        let halted = std::mem::take(&mut *self.halted.borrow_mut());
+        if halted.is_empty() {
+            return 0;
+        }
+        // Its silence counts from now, also where it says nothing more.
+        self.core.borrow_mut().active = Some(Instant::now());
+        self.active.notify_one();
+        leftover::signal_all(&halted, ProcessSignal::CONT)
     }
 
     pub(super) fn signal_program(&self, signal: ProcessSignal) {

@@ -119,12 +119,15 @@ fn argument(params: Vec<Value>) -> Value {
 fn answer(runner: &Rc<Runner>, connection: &Rc<Connection>, id: u64, method: &str, params: Vec<Value>) {
     let params = argument(params);
     match method {
-        "paste" | "stop" => {
-            let (runner, connection, is_paste) =
-                (Rc::clone(runner), Rc::clone(connection), method == "paste");
+        "paste" | "stop" | "pause" | "resume" => {
+            let (runner, connection, method) = (Rc::clone(runner), Rc::clone(connection), method.to_owned());
             spawn_local(async move {
-                let result =
-                    if is_paste { paste(&runner, &params).await } else { stop(&runner, &params).await };
+                let result = match method.as_str() {
+                    "paste" => paste(&runner, &params).await,
+                    "stop" => stop(&runner, &params).await,
+                    "pause" => pause(&runner).await,
+                    _ => Ok(Value::from(runner.resume().await as u64)),
+                };
                 connection.send(&response(id, result));
             });
         }
@@ -228,6 +231,7 @@ fn hello(runner: &Runner, fields: Fields<'_>) -> Result<Value, Refusal> {
         title: core.filter.title().to_owned(),
         bracketed_paste: core.filter.modes().bracketed_paste(),
         printed: core.pieces > 0,
+        paused: !runner.halted.borrow().is_empty(),
         status: core.status.clone(),
         exited: core.exit,
     };
@@ -320,6 +324,13 @@ async fn printed_since(runner: &Runner, mark: u64) {
         }
         printed.await;
     }
+}
+
+async fn pause(runner: &Runner) -> Result<Value, Refusal> {
+    if runner.core.borrow().exit.is_some() {
+        return Err(exited());
+    }
+    Ok(Value::from(runner.pause().await as u64))
 }
 
 async fn stop(runner: &Rc<Runner>, params: &Value) -> Result<Value, Refusal> {

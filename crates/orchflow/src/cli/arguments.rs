@@ -103,6 +103,10 @@ fn subcommand(spec: &'static CommandSpec) -> Command {
         }
         arg = match flag.kind {
             FlagKind::Switch | FlagKind::OnOff => arg.action(ArgAction::SetTrue),
+            // A value that is written with signs may begin with a dash.
+            _ if flag.value.starts_with('+') => {
+                arg.value_name(flag.value).action(ArgAction::Set).allow_hyphen_values(true)
+            }
             _ => arg.value_name(flag.value).action(ArgAction::Set),
         };
         if flag.kind == FlagKind::OnOff {
@@ -144,7 +148,10 @@ pub fn read(words: impl Iterator<Item = OsString>) -> Result<Words, Stop> {
         failure.hint = hint;
         Stop::Usage { json, command: command.clone(), failure: Box::new(failure) }
     };
-    let matches = match build().try_get_matches_from(&words) {
+    let takes_filter = orchflow_core::catalogue::find(&command)
+        .is_some_and(|spec| spec.arguments.iter().any(|argument| argument.name == "filter"));
+    let shielded = words.iter().map(|word| if takes_filter { shield(word) } else { word.clone() });
+    let matches = match build().try_get_matches_from(shielded) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => {
             let _ = error.print();
@@ -179,6 +186,22 @@ pub fn read(words: impl Iterator<Item = OsString>) -> Result<Words, Stop> {
     let values = values(spec, inner)
         .map_err(|message| usage(message, Some(format!("usage: orchflow {}", spec.usage()))))?;
     Ok(Words { command: spec, folder, values })
+}
+
+/// Stands before a word such as `-agent:claude`, so that it is not read as a flag.
+const EXCLUDES: char = '\u{1}';
+
+/// Marks a word of a filter that leaves something out.
+fn shield(word: &OsString) -> OsString {
+    let excludes = word.to_str().and_then(|text| text.strip_prefix('-')?.split_once(':'));
+    match excludes {
+        Some((name, _)) if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            let mut marked = OsString::from(EXCLUDES.to_string());
+            marked.push(word);
+            marked
+        }
+        _ => word.clone(),
+    }
 }
 
 fn values(spec: &CommandSpec, matches: &ArgMatches) -> Result<Map<String, Value>, String> {
@@ -225,7 +248,7 @@ fn values(spec: &CommandSpec, matches: &ArgMatches) -> Result<Map<String, Value>
     for argument in spec.arguments {
         let given: Vec<String> = matches
             .get_many::<String>(argument.name)
-            .map(|words| words.cloned().collect())
+            .map(|words| words.map(|word| word.trim_start_matches(EXCLUDES).to_owned()).collect())
             .unwrap_or_default();
         if given.is_empty() {
             continue;
@@ -286,6 +309,18 @@ mod tests {
     }
 
     #[test]
+    fn flags_may_stand_behind_words_of_a_filter() {
+        let Ok(words) = read_words(&["log", "verify", "--json"]) else { panic!() };
+        assert!(words.has("json") && words.list("filter") == ["verify"]);
+        let Ok(words) = read_words(&["review", "-file:a", "is:unseen", "--json", "--limit", "3"]) else {
+            panic!()
+        };
+        assert!(words.has("json") && words.list("filter") == ["-file:a", "is:unseen"]);
+        let Ok(words) = read_words(&["accept", "h_1", "--lines", "-2,+1", "--json"]) else { panic!() };
+        assert_eq!((words.text("lines").as_deref(), words.has("json")), (Some("-2,+1"), true));
+    }
+
+    #[test]
     fn times_are_read_in_their_units() {
         assert_eq!(seconds("90"), Some(90));
         assert_eq!(seconds("10m"), Some(600));
@@ -300,5 +335,15 @@ mod tests {
         assert!(failure.message.contains("--limit"), "{}", failure.message);
         let Err(Stop::Usage { failure, .. }) = read_words(&["status", "--jsn"]) else { panic!() };
         assert!(failure.message.contains("--jsn"), "{}", failure.message);
+        let Err(Stop::Usage { failure, .. }) = read_words(&["log", "--jsn"]) else { panic!() };
+        assert!(failure.message.contains("--jsn"), "{}", failure.message);
+    }
+
+    #[test]
+    fn filters_stand_between_flags() {
+        let line = ["log", "-type:status", "agent:claude", "-f", "--json", "-agent:codex", "text"];
+        let Ok(words) = read_words(&line) else { panic!() };
+        assert_eq!(words.list("filter"), ["-type:status", "agent:claude", "-agent:codex", "text"]);
+        assert!(words.has("follow") && words.has("json"));
     }
 }

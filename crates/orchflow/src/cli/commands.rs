@@ -1,17 +1,18 @@
 //! Each command: what it asks of the host, and what it makes of the answer.
 
-use std::io::{BufRead as _, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use orchflow_core::filter::{Filter, Scope};
 use orchflow_mux::attach::{AttachEnd, AttachOptions};
 use serde_json::{Map, Value, json};
 
 use super::arguments::{self, Words};
 use super::envelope::{Failure, HOST, NEGATIVE, Report, USAGE};
 use super::link::{Link, Successor, connect_json};
-use super::{follow, interrupt, show, waiting};
+use super::{follow, interrupt, review, show, waiting};
 
 pub(super) type Outcome = Result<Report, Failure>;
 
@@ -23,14 +24,21 @@ pub fn run(words: &Words) -> Report {
         "send" => send(words),
         "status" => status(words),
         "log" => log(words),
-        "review" => review(words),
-        "accept" | "reject" => decide(words),
-        "comment" => comment(words),
-        "undo" => undo(words),
+        "review" => review::list(words),
+        "file" => review::file(words),
+        "seen" => review::seen(words),
+        "accept" | "reject" => review::decide(words),
+        "comment" => review::comment(words),
+        "undo" | "redo" => review::undo(words),
         "approvals" => simple(words, "approvals", show::approvals),
         "approve" | "deny" => answer(words),
         "stop" => stop(words),
         "clean" => clean(words),
+        "pause" | "resume" => pause(words),
+        "focus" => focus(words),
+        "show" => show_views(words),
+        "why" => why(words),
+        "event" => event(words),
         "agents" => simple(words, "agents", show::agents),
         "wait" => waiting::wait(words),
         "host" => host_stop(words),
@@ -157,8 +165,9 @@ fn log(words: &Words) -> Outcome {
     if words.list("filter") == ["verify"] {
         return verify(words, "verify");
     }
+    let mut params = words.params(&["json", "jsonl", "follow", "filter"]);
+    add_filter(words, &mut params)?;
     let (mut link, warnings) = open(words)?;
-    let params = words.params(&["json", "jsonl", "follow"]);
     let seq = |result: &Value| result.get("seq").cloned().unwrap_or(Value::Null);
     let result = match words.has("follow") {
         true => link.ask_through(&words.folder, "log", &params, None, Successor::Awaited)?,
@@ -178,6 +187,20 @@ fn log(words: &Words) -> Outcome {
         return Ok(Report { seq: seq(&result), next, warnings, ..Report::of(Value::Array(events), text) });
     }
     follow::follow(&mut link, words, params, &result, events)
+}
+
+/// Adds the words of a filter, read here: what is wrong with them needs no host, and their times are those of
+/// this front's time zone.
+fn add_filter(words: &Words, params: &mut Map<String, Value>) -> Result<(), Failure> {
+    let text = words.list("filter").join(" ");
+    let mut filter = Filter::parse(Scope::Events, &text)?;
+    let now = orchflow_host::clock::now();
+    let (since, until) = orchflow_host::zone::take_times(&mut filter, now);
+    for (name, time) in [("since_at", since), ("until_at", until)] {
+        params.extend(time.map(|time| (name.to_owned(), Value::from(time))));
+    }
+    params.insert("filter".to_owned(), Value::from(filter.to_string()));
+    Ok(())
 }
 
 /// Checks the whole log in this process: a host does not start on a log that was changed.
@@ -208,69 +231,6 @@ fn verify(words: &Words, action: &str) -> Outcome {
     })
 }
 
-fn review(words: &Words) -> Outcome {
-    let (mut link, warnings) = open(words)?;
-    let result = link.ask("review", words.params(&["json"]))?;
-    let hunks = list(&result, "hunks");
-    let next = result.get("next").cloned().unwrap_or(Value::Null);
-    let seq = result.get("seq").cloned().unwrap_or(Value::Null);
-    let run = words.number("run").map_or(Value::Null, Value::from);
-    Ok(Report { run, next, seq, warnings, ..Report::of(rows(&result, "hunks"), show::hunks(hunks)) })
-}
-
-fn decide(words: &Words) -> Outcome {
-    let mut hunks = Vec::new();
-    for id in words.list("hunks") {
-        if id == "-" {
-            for line in std::io::stdin().lock().lines() {
-                let line =
-                    line.map_err(|error| Failure::new("usage", USAGE, format!("standard input: {error}")))?;
-                // An id alone, or an id with its hash behind it.
-                let mut parts = line.split_whitespace();
-                if let Some(id) = parts.next() {
-                    hunks.push(json!({ "id": id, "hash": parts.next() }));
-                }
-            }
-        } else {
-            hunks.push(json!({ "id": id }));
-        }
-    }
-    let (mut link, warnings) = open(words)?;
-    let mut params = words.params(&["json", "hunks"]);
-    params.insert("hunks".to_owned(), Value::Array(hunks));
-    let result = link.ask_within(words.command.name, params, None)?;
-    let results = list(&result, "results");
-    let refused: Vec<&Value> = results
-        .iter()
-        .filter(|result| result.get("state").and_then(Value::as_str) == Some("refused"))
-        .collect();
-    let failure = refused.first().map(|first| {
-        let mut failure = Failure::from_json(first);
-        failure.exit = NEGATIVE;
-        failure
-    });
-    let text = show::decisions(results);
-    Ok(Report { failure, warnings, ..Report::of(rows(&result, "results"), text) })
-}
-
-fn comment(words: &Words) -> Outcome {
-    let (mut link, warnings) = open(words)?;
-    let result = link.ask("comment", words.params(&["json"]))?;
-    let names: Vec<&str> = list(&result, "prompts")
-        .iter()
-        .filter_map(|prompt| prompt.get("agent").and_then(Value::as_str))
-        .collect();
-    let text = format!("told {}\n", names.join(", "));
-    Ok(Report { warnings, ..Report::of(rows(&result, "prompts"), text) })
-}
-
-fn undo(words: &Words) -> Outcome {
-    let (mut link, warnings) = open(words)?;
-    let result = link.ask("undo", Map::new())?;
-    let message = result.get("message").and_then(Value::as_str).unwrap_or("undone").to_owned();
-    Ok(Report { warnings, ..Report::of(json!([result]), format!("{message}\n")) })
-}
-
 fn answer(words: &Words) -> Outcome {
     let (mut link, warnings) = open(words)?;
     let result = link.ask(words.command.name, words.params(&["json"]))?;
@@ -288,6 +248,68 @@ fn stop(words: &Words) -> Outcome {
         names => format!("stopped {}\n", names.join(", ")),
     };
     Ok(Report { warnings, ..Report::of(rows(&result, "stopped"), text) })
+}
+
+fn pause(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask_within(words.command.name, words.params(&["json"]), None)?;
+    let rows_told = list(&result, "agents");
+    let part = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut text = String::new();
+    for row in rows_told {
+        let why = part(row, "message");
+        let tail = if why.is_empty() { String::new() } else { format!(": {why}") };
+        text.push_str(&format!("{} {}{tail}\n", part(row, "agent"), part(row, "state")));
+    }
+    if text.is_empty() {
+        text.push_str("none of them runs\n");
+    }
+    let refused = rows_told.iter().find(|row| row.get("message").is_some());
+    let failure = refused.map(|row| {
+        let message = format!("{}: {}", part(row, "agent"), part(row, "message"));
+        Failure::new("refused", NEGATIVE, message)
+    });
+    Ok(Report { failure, warnings, ..Report::of(rows(&result, "agents"), text) })
+}
+
+fn focus(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("focus", words.params(&["json"]))?;
+    let part = |name: &str| result.get(name).and_then(Value::as_str).map(str::to_owned);
+    let failure = part("note").map(|note| Failure::new("not_shown", NEGATIVE, note));
+    let text = part("focused").map_or(String::new(), |view| format!("{view} is in front\n"));
+    Ok(Report { failure, warnings, ..Report::of(json!([result]), text) })
+}
+
+fn show_views(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let mut params = words.params(&["json"]);
+    params.insert("front".to_owned(), front());
+    let result = link.ask_within("show", params, None)?;
+    let part = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut text = String::new();
+    for row in list(&result, "agents") {
+        text.push_str(&match row.get("pane").and_then(Value::as_str) {
+            Some(pane) => format!("{} is shown in {pane}\n", part(row, "agent")),
+            None => format!("{} is shown nowhere: {}\n", part(row, "agent"), part(row, "note")),
+        });
+    }
+    if text.is_empty() {
+        text.push_str("none of them runs\n");
+    }
+    Ok(Report { warnings, ..Report::of(rows(&result, "agents"), text) })
+}
+
+fn why(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("why", words.params(&["json"]))?;
+    Ok(Report { warnings, ..Report::of(json!([result]), show::why(&result)) })
+}
+
+fn event(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("event", words.params(&["json"]))?;
+    Ok(Report { warnings, ..Report::of(json!([result]), show::whole_event(&result)) })
 }
 
 fn clean(words: &Words) -> Outcome {

@@ -139,6 +139,70 @@ pub fn event(event: &Value) -> String {
     format!("{}  {:<12}  {}\n", clock(number(event, "timestamp")), actor, plain(text(event, "summary")))
 }
 
+/// Shows why something is as it is.
+pub fn why(result: &Value) -> String {
+    let mut out = String::new();
+    for line in items(result, "lines") {
+        let _ = writeln!(out, "{}", plain(line.as_str().unwrap_or_default()));
+    }
+    let evidence = items(result, "evidence");
+    if !evidence.is_empty() {
+        out.push_str("\nsignals, newest first\n");
+    }
+    for signal in evidence {
+        let guess = if text(signal, "confidence") == "guess" { "?" } else { "" };
+        let channel = format!("{}{guess}", text(signal, "channel"));
+        let _ =
+            writeln!(out, "  {}  {channel:<9}  {}", clock(number(signal, "at")), plain(text(signal, "says")));
+    }
+    out.push_str(&chain(items(result, "chain")));
+    out
+}
+
+/// Shows a chain of causes, what began it last.
+fn chain(events: &[Value]) -> String {
+    let mut out = String::new();
+    if !events.is_empty() {
+        out.push_str("\nit follows from\n");
+    }
+    for cause in events {
+        let _ = write!(out, "  {:>7}  {}", number(cause, "seq"), event(cause));
+    }
+    out
+}
+
+/// Shows one event whole.
+pub fn whole_event(result: &Value) -> String {
+    let none = Value::Null;
+    let told = result.get("event").unwrap_or(&none);
+    let mut out = format!("{}  {}\n{}", number(told, "seq"), text(told, "type"), event(told));
+    for (name, word) in [("prompt", "prompt"), ("reasoning", "said")] {
+        let words = plain(text(result, name));
+        if !words.is_empty() {
+            let _ = writeln!(out, "{word}: {words}");
+        }
+    }
+    if let Some(confidence) = result.get("confidence").and_then(Value::as_f64) {
+        let _ = writeln!(out, "confidence: {confidence}");
+    }
+    out.push_str(&chain(items(result, "chain")));
+    let effects = items(result, "effects");
+    if !effects.is_empty() {
+        out.push_str("\nit led to\n");
+    }
+    for effect in effects {
+        let _ = write!(out, "  {:>7}  {}", number(effect, "seq"), event(effect));
+    }
+    let diff = items(result, "diff");
+    if !diff.is_empty() {
+        out.push('\n');
+    }
+    for line in diff {
+        let _ = writeln!(out, "{}", safe(line.as_str().unwrap_or_default()));
+    }
+    out
+}
+
 /// Writes a time as `14:02:09` UTC.
 fn clock(micros: u64) -> String {
     let seconds = micros / 1_000_000 % 86_400;
@@ -152,10 +216,13 @@ pub fn hunks(hunks: &[Value]) -> String {
     }
     let mut out = String::new();
     for hunk in hunks {
-        let state = match text(hunk, "state") {
+        let mut state = match text(hunk, "state") {
             "undecided" => String::new(),
             other => format!("  {other}"),
         };
+        for mark in marks(hunk) {
+            let _ = write!(state, "  {mark}");
+        }
         let _ = writeln!(
             out,
             "{}  {}  {}:{}  {} +{} -{}  {}{state}",
@@ -178,6 +245,29 @@ pub fn hunks(hunks: &[Value]) -> String {
     }
     out.push_str("accept: orchflow accept ID   reject: orchflow reject ID --reason WHY\n");
     out
+}
+
+/// Says what bears on a hunk that waits for a decision.
+fn marks(hunk: &Value) -> Vec<String> {
+    let mut marks = Vec::new();
+    if text(hunk, "state") != "undecided" {
+        return marks;
+    }
+    match text(hunk, "forecast") {
+        "conflict" => marks.push("conflicts".to_owned()),
+        "applied" => marks.push("in your tree".to_owned()),
+        _ => {}
+    }
+    if hunk.get("partly").is_some_and(Value::is_object) {
+        marks.push("partly accepted".to_owned());
+    }
+    let rivals = items(hunk, "rivals").len();
+    if let Some(rival) = hunk.get("rival_accepted").filter(|rival| rival.is_object()) {
+        marks.push(format!("rival of accepted {}:{}", plain(text(rival, "agent")), number(rival, "line")));
+    } else if rivals > 0 {
+        marks.push(format!("{rivals} rival{}", if rivals == 1 { "" } else { "s" }));
+    }
+    marks
 }
 
 fn short_id(id: &str) -> &str {

@@ -156,8 +156,16 @@ impl Connection {
                 };
                 let (world, out, method) = (Arc::clone(&self.world), self.out.clone(), method.to_owned());
                 self.tasks.spawn_local(async move {
-                    let result = api::call(&world, &session, &method, to_json(&first)).await;
-                    let _ = out.send(response(id, result.map(|result| from_json(&result))));
+                    let params = to_json(&first);
+                    let answer = match api::call_packed(&world, &method, &params).await {
+                        Some(Ok(packed)) => Message::packed_response(id, &packed),
+                        Some(Err(refusal)) => response(id, Err(refusal)),
+                        None => {
+                            let result = api::call(&world, &session, &method, params).await;
+                            response(id, result.map(|result| from_json(&result)))
+                        }
+                    };
+                    let _ = out.send(answer);
                 });
                 true
             }

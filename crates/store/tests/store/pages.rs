@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use orchflow_core::event::Event;
+use orchflow_core::RunId;
+use orchflow_core::event::payload::RunStarted;
+use orchflow_core::event::{Actor, Event, EventBody};
+use orchflow_core::filter::{FilePattern, Filter, Is, Scope};
 use orchflow_store::{EventFilter, EventRow, Page, Reader};
 use serde_json::Value;
 
@@ -14,7 +17,19 @@ const EVENTS: u64 = 600;
 fn varied_store(indexed: u64) -> (Place, Vec<Event>) {
     let place = Place::new();
     let mut draw = Draw(7);
-    let events: Vec<Event> = (1..=EVENTS).map(|seq| varied(seq, &mut draw)).collect();
+    let mut events: Vec<Event> = (1..=EVENTS).map(|seq| varied(seq, &mut draw)).collect();
+    for run in [1, 2, 4] {
+        let begun = &mut events[run * 120 - 3];
+        begun.run = Some(RunId(run as u64));
+        begun.body = RunStarted {
+            objective: "line".into(),
+            base: "main".into(),
+            base_commit: "c".into(),
+            base_tree: "t".into(),
+            branch: None,
+        }
+        .into();
+    }
     let mut writer = place.writer();
     for events in events.chunks(50) {
         writer.commit(&batch(events.to_vec())).unwrap();
@@ -53,6 +68,58 @@ fn fits(event: &Event, filter: &EventFilter) -> bool {
     filter.agent.is_none() || agent == filter.agent
 }
 
+/// Says the slow way whether an event is what a filter of the grammar asks for.
+fn fits_more(event: &Event, events: &[Event], more: &Filter) -> bool {
+    let agents = match &event.agent {
+        Some(agent) => more.admits_agent(agent),
+        None => more.agents.include.is_empty(),
+    };
+    let files = {
+        let touches = |patterns: &[FilePattern]| {
+            event.paths.iter().any(|path| patterns.iter().any(|one| one.fits(path)))
+        };
+        (more.files.include.is_empty() || touches(&more.files.include)) && !touches(&more.files.exclude)
+    };
+    let body = event.body.to_json().unwrap();
+    let edits = body["tool"] == "Edit";
+    let types = more.event_types().is_none_or(|choice| {
+        let has = |list: &[&str]| list.contains(&event.body.event_type());
+        has(&choice.types) && (edits || !has(&choice.only_edits)) && !(edits && has(&choice.no_edits))
+    });
+    let is = more.admits_is(|is| match is {
+        Is::Human => matches!(event.actor, Actor::Human { .. }),
+        Is::Agent => matches!(event.actor, Actor::Agent { .. }),
+        Is::FailedEvent => event.body.event_type() == "tool_failed",
+        _ => false,
+    });
+    let newest_run = events
+        .iter()
+        .filter(|event| event.body.event_type() == "run_started")
+        .filter_map(|event| event.run)
+        .max();
+    let runs = match event.run {
+        Some(run) => more.admits_run(run.0, newest_run.map_or(0, |run| run.0)),
+        None => more.runs.include.is_empty(),
+    };
+    let turns = more.turns.is_empty() || {
+        let turn_of = |other: &Event| match &other.body {
+            EventBody::TurnStarted(body) if other.agent.is_some() && other.agent == event.agent => {
+                Some(body.turn)
+            }
+            _ => None,
+        };
+        let newest = events.iter().filter_map(turn_of).max().unwrap_or(0);
+        let turn = events[..event.seq.0 as usize].iter().filter_map(turn_of).max();
+        more.admits_turn(turn, newest)
+    };
+    let text = more.text.is_empty() || {
+        let words = words_of(event);
+        let has = |text: &String| split(text).iter().all(|word| words.contains(word));
+        more.text.include.iter().all(has) && !more.text.exclude.iter().any(has)
+    };
+    agents && files && types && is && runs && turns && text
+}
+
 fn expected(events: &[Event], filter: &EventFilter, page: Page, limit: usize) -> Vec<u64> {
     let words = filter.text.as_deref().map(split);
     let mut found: Vec<u64> = events
@@ -62,6 +129,7 @@ fn expected(events: &[Event], filter: &EventFilter, page: Page, limit: usize) ->
         .filter(|event| {
             filter.types.is_empty() || filter.types.iter().any(|name| name == event.body.event_type())
         })
+        .filter(|event| fits_more(event, events, &filter.more))
         .filter(|event| filter.path.as_ref().is_none_or(|path| event.paths.contains(path)))
         .filter(|event| filter.since.is_none_or(|since| event.at.0 >= since))
         .filter(|event| filter.until.is_none_or(|until| event.at.0 <= until))
@@ -122,9 +190,42 @@ fn draw_filter(draw: &mut Draw) -> EventFilter {
         filter.until = Some(999_000 + draw.below(4_000) as i64);
     }
     if draw.below(2) == 0 {
+        filter.more = draw_more(draw);
+    }
+    if draw.below(2) == 0 {
         filter.text = Some((*draw.of(&texts)).to_owned());
     }
     filter
+}
+
+/// Draws words of the grammar, each part now and then.
+fn draw_more(draw: &mut Draw) -> Filter {
+    let parts: [&[&str]; 7] = [
+        &["agent:claude", "agent:rehearsal*", "-agent:*-2", "agent:2/*,3/claude", "agent:*", "agent:nobody*"],
+        &["file:src", "file:**", "file:src/*.rs", "-file:src/b.rs", "file:with*/**,src/a.rs", "file:*.rs"],
+        &[
+            "type:edit",
+            "type:tool -type:edit",
+            "type:turn,tool_failed",
+            "-type:tool",
+            "-type:edit",
+            "type:usage",
+        ],
+        &["is:human", "is:failed", "-is:human", "is:agent,human is:failed", "-is:failed"],
+        &["turn:-1", "turn:-2,-3", "-turn:-1", "turn:17", "agent:claude turn:-1"],
+        &["run:-1", "run:1,3", "-run:2", "run:4", "run:-9"],
+        &["line -quoted", "-line", "-\"kebab-case\"", "4", "café"],
+    ];
+    let words: Vec<&str> = {
+        let mut words = Vec::new();
+        for part in parts {
+            if draw.below(3) == 0 {
+                words.push(*draw.of(part));
+            }
+        }
+        words
+    };
+    Filter::parse(Scope::Events, &words.join(" ")).unwrap()
 }
 
 #[test]
@@ -133,7 +234,7 @@ fn any_filter_on_any_page_finds_what_is_there_however_far_the_index_is() {
         let (place, events) = varied_store(indexed);
         let reader = place.reader();
         let mut draw = Draw(11 + indexed);
-        for _ in 0..600 {
+        for _ in 0..400 {
             let filter = draw_filter(&mut draw);
             let page = match draw.below(3) {
                 0 => Page::Before(None),
@@ -335,4 +436,52 @@ fn an_index_that_is_up_to_date_has_nothing_to_do() {
     assert!(!writer.index_text(u64::MAX).unwrap(), "a new host goes on where the last one stopped");
     writer.commit(&batch(vec![event(26, "one more")])).unwrap();
     assert!(!writer.index_text(u64::MAX).unwrap());
+}
+
+#[test]
+fn what_led_to_an_event_and_what_it_led_to_are_found() {
+    let (place, events) = varied_store(0);
+    let reader = place.reader();
+    for seq in [1, 2, 77, EVENTS, EVENTS + 1] {
+        let mut expected = Vec::new();
+        let mut next = events.get(seq as usize - 1).and_then(|event| event.cause);
+        while let Some(cause) = next {
+            expected.push(cause.0);
+            next = events[cause.0 as usize - 1].cause;
+        }
+        let seqs = |rows: Vec<EventRow>| rows.iter().map(|row| row.seq).collect::<Vec<_>>();
+        assert_eq!(seqs(reader.causes(seq, 1000).unwrap()), expected);
+        expected.truncate(3);
+        assert_eq!(seqs(reader.causes(seq, 3).unwrap()), expected);
+        let follows = events.iter().filter(|event| event.cause.is_some_and(|cause| cause.0 == seq));
+        let mut expected: Vec<u64> = follows.map(|event| event.seq.0).collect();
+        assert_eq!(seqs(reader.effects(seq, 100).unwrap()), expected);
+        expected.truncate(1);
+        assert_eq!(seqs(reader.effects(seq, 1).unwrap()), expected);
+    }
+}
+
+#[test]
+fn many_files_of_one_pattern_are_found_as_well() {
+    let place = Place::new();
+    let mut writer = place.writer();
+    let mut events: Vec<Event> = (1..=EVENTS).map(|seq| event(seq, "line")).collect();
+    for event in &mut events {
+        let seq = event.seq.0;
+        event.paths = vec![format!("src/part{}/file{}.rs", seq % 7, seq % 293).into_bytes()];
+        if seq % 5 == 0 {
+            event.paths = vec![b"README.md".to_vec()];
+        }
+    }
+    writer.commit(&batch(events.clone())).unwrap();
+    let reader = place.reader();
+    for words in
+        ["file:src/**", "file:src/**/*1.rs", "file:src/part3", "-file:src/part3/*2.rs", "file:src/** line"]
+    {
+        let filter =
+            EventFilter { more: Filter::parse(Scope::Events, words).unwrap(), ..EventFilter::default() };
+        for page in [Page::Before(None), Page::Before(Some(300)), Page::After(0), Page::After(450)] {
+            assert!(!check(&reader, &events, &filter, page, 40).is_empty(), "{words}");
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use orchflow_core::event::payload::{NotificationShown, TextDisplayed, ToolFinished, TurnEnded};
+use orchflow_core::event::payload::{
+    NotificationShown, TextDisplayed, ToolFailed, ToolFinished, TurnEnded, TurnStarted,
+};
 use orchflow_core::event::{Actor, Event, EventBody};
 use orchflow_core::state::TurnOutcome;
 use orchflow_core::{AgentKey, EventSeq, RunId, Timestamp};
@@ -112,7 +114,19 @@ const TEXTS: [&str; 8] = [
 pub fn varied(seq: u64, draw: &mut Draw) -> Event {
     let agent = AgentKey::new(RunId(1 + seq / 120), *draw.of(&["claude", "rehearsal", "rehearsal-2"]));
     let words = format!("{} {}", draw.of(&TEXTS), draw.of(&TEXTS));
-    let body: EventBody = match draw.below(4) {
+    let kind = draw.below(6);
+    let body: EventBody = match kind {
+        // Turns that ever grow: which one is the newest depends on the agent.
+        4 => {
+            TurnStarted { turn: seq as u32, prompt: None, evidence: "hook".into(), text: Some(words) }.into()
+        }
+        5 => ToolFailed {
+            tool: (*draw.of(&["Edit", "Bash"])).into(),
+            tool_use_id: None,
+            error: words,
+            interrupted: false,
+        }
+        .into(),
         0 => TextDisplayed { text: words, last: true }.into(),
         1 => TurnEnded { turn: 3, outcome: TurnOutcome::Done, message: Some(words) }.into(),
         2 => NotificationShown { message: words, category: "idle_prompt".into() }.into(),
