@@ -35,7 +35,7 @@ fmt: ## format Rust and Lua
 	@cargo fmt --all && cargo fmt --manifest-path tests/bench/probe/Cargo.toml
 	@. scripts/lib/common.sh && . scripts/lib/tools.sh && mapfile -t paths < <(lua_paths) && lua_format "$${paths[@]}"
 
-picture: ## make doc/picture.svg from the program itself
+picture: ## make doc/picture.svg and doc/recording.svg from the program itself
 	@scripts/picture.sh
 
 clean: ## remove what was built; fetched tools (.deps) stay

@@ -15,16 +15,16 @@ M.ways = {
   { columns = 200, lines = 40, background = "light", icons = false },
 }
 
+--- Icons, where the plugin has none of its own.
 M.ICONS = {
-  waiting = "󰂞",
-  unknown = "",
-  working = "",
-  starting = "󰔟",
-  idle = "󰒲",
-  done = "",
-  failed = "",
-  stopped = "",
-  exited = "󰈆",
+  waiting = "◆",
+  unknown = "?",
+  working = "●",
+  idle = "○",
+  done = "✓",
+  failed = "✗",
+  stopped = "■",
+  exited = "■",
 }
 
 --- Gives the name under which a view is kept.
@@ -57,7 +57,17 @@ function M.prepare(child, root, way, clock)
     vim.o.termguicolors = true
     vim.o.ruler, vim.o.showcmd, vim.o.showmode, vim.o.guicursor = false, false, false, ""
     vim.o.statusline = " main.rs"
-    require("orchflow").setup({ icons = way.icons and icons or nil })
+    if way.icons and pcall(require, "orchflow.config.nerd") then
+      icons = "nerd"
+    end
+    -- A binary that is not there: no screen depends on what the machine has.
+    require("orchflow").setup({ icons = way.icons and icons or nil, binary = "/nowhere/orchflow" })
+    local version = vim.version
+    vim.version = setmetatable({}, { __index = version, __call = function()
+      local found = version()
+      found.patch = 0
+      return found
+    end })
     vim.api.nvim_buf_set_lines(0, 0, -1, false, {
       "use std::env;", "", "fn main() {", '    let greeting = "hello";', '    println!("{greeting}");', "}" })
     vim.bo.modified = false

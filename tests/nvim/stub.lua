@@ -216,18 +216,15 @@ function M.serve_log(last, event)
   M.last = last
   M.answers.log = function(params)
     local limit = params.limit or 100
-    local words = params.text or params.filter
+    local said = params.filter or ""
+    local wanted = said:match("agent:(%S+)")
+    local words = vim.trim((said:gsub("%a+:%S+", ""):gsub('"', "")))
     local function passes(each)
-      if
-        params.agent
-        and not vim.list_contains(
-          { each.agent, ("%d/%s"):format(each.run, each.agent) },
-          params.agent
-        )
-      then
+      local key = ("%d/%s"):format(each.run, each.agent)
+      if wanted and wanted ~= each.agent and wanted ~= key then
         return false
       end
-      return not words or words == "" or each.summary:find(words, 1, true) ~= nil
+      return words == "" or each.summary:find(words, 1, true) ~= nil
     end
     local events = {}
     local step, from, to = -1, math.min(M.last, (params.before or math.huge) - 1), 1

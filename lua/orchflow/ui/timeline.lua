@@ -27,6 +27,7 @@ local TITLE_MS = 40
 ---@field at_start boolean whether the oldest event that passes is held
 ---@field at_end boolean whether the newest one is
 ---@field live boolean whether the cursor follows the end
+---@field behind? boolean whether it could not follow, under a selection or while a macro is recorded
 ---@field total integer events in the log
 ---@field examined integer the newest event that the filter was applied to
 ---@field news boolean whether something happened while a page was on its way
@@ -282,10 +283,10 @@ local function watch(timeline)
     vim.api.nvim_create_autocmd(event, options)
   end
   on("CursorMoved", { buffer = opened.buffer, desc = "Follow the end, or let it go" }, function()
-    local line = vim.api.nvim_win_get_cursor(opened.window)[1]
-    timeline.live = timeline.at_end
-      and not timeline.loading.all
-      and line >= vim.api.nvim_buf_line_count(opened.buffer)
+    -- While another place is on its way the cursor stands on what is left.
+    if not timeline.loading.all then
+      timeline.live = timeline.at_end and pages.is_at_end(timeline)
+    end
     pages.resume(timeline)
     pages.ahead(timeline)
     timeline.retitle()
@@ -294,7 +295,7 @@ local function watch(timeline)
     pages.ahead(timeline)
   end)
   on("ModeChanged", { desc = "Take what waited for a selection to end" }, function()
-    if timeline.waiting then
+    if timeline.waiting or timeline.behind then
       vim.schedule(function()
         if opened:is_open() then
           pages.resume(timeline)
@@ -355,9 +356,8 @@ end
 
 --- Opens the timeline, or gives the open one another filter.
 ---@param filter orchflow.Filter
----@param window? integer a window to fill in place of a float
-function M.open(filter, window)
-  if current and current.float:is_open() and not window then
+function M.open(filter)
+  if current and current.float:is_open() then
     vim.api.nvim_set_current_win(current.float.window)
     current.live = true
     refilter(current, filter)
@@ -375,7 +375,6 @@ function M.open(filter, window)
     end,
     full = true,
     place = require("orchflow.config").get().timeline.place,
-    window = window,
     keys = keys(timeline),
     closed = function()
       timeline.generation = timeline.generation + 1

@@ -42,6 +42,9 @@ return function(it, tests)
   end)
 
   local WRONG = {
+    { "event x", "x is not the number of an event" },
+    { "event", ":Orchflow event" },
+    { "why a b", "one word too many" },
     { "swam", "orchflow: there is no command swam (did you mean :Orchflow swarm?)" },
     { "xyzzyxyzzy", "orchflow: there is no command xyzzyxyzzy (see :help orchflow-commands)" },
     {
@@ -147,6 +150,8 @@ return function(it, tests)
       approvals = "approvals",
       approve = "approve a_1",
       deny = "deny a_1 no",
+      why = "why claude",
+      event = "event 1",
     }
     -- What is asked of the host, where it is named otherwise.
     local asks =

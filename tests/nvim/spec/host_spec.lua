@@ -426,4 +426,28 @@ return function(it, tests)
       child:wait_message("the host is orchflow 0.1.0, this front 9.9.9")
     end
   )
+
+  with_repository("shows, expands, filters and explains what happened", function(repository, child)
+    rehearse(repository, "rehearsal")
+    child:cmd("Orchflow timeline type:edit file:src/**")
+    child:wait("the change is there", [[return vim.fn.search("changed src/main.rs", "w") > 0]])
+    tests.equal(child:lua([[return vim.fn.search("turn 1", "nw")]]), 0)
+    child:keys("<Tab>")
+    child:wait(
+      "it is expanded",
+      [[return vim.fn.search("^    because .*Make the greeting", "nw") > 0
+      and vim.fn.search("^    +.*", "nw") > 0]]
+    )
+    child:keys("F")
+    child:wait("the filter is gone", [[return vim.fn.search("turn 1", "nw") > 0]])
+    child:keys("q")
+    child:cmd("Orchflow why rehearsal")
+    child:wait("it says why", [[return vim.fn.search("It rests on", "nw") > 0]])
+    child:cmd("Orchflow event 1")
+    child:wait(
+      "the event is shown",
+      [[return vim.fn.getline(1):find("host 0.1", 1, true) ~= nil
+      or vim.fn.getline(1):find("started", 1, true) ~= nil]]
+    )
+  end)
 end

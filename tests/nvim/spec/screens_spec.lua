@@ -47,7 +47,7 @@ local LOG = [[
     local events = {}
     for seq = 1200000, 1200000 - #told + 1, -1 do
       local each = told_event(seq)
-      if seq < (params.before or math.huge) and (not params.agent or each.agent == params.agent) then
+      if seq < (params.before or math.huge) and (not params.filter or params.filter == "agent:" .. tostring(each.agent)) then
         events[#events + 1] = each
       end
     end
@@ -62,7 +62,8 @@ return function(it, tests)
   --- Holds one view in all its ways.
   ---@param view string
   ---@param show fun(child: orchflow.Child, way: table)
-  local function screen(view, show)
+  ---@param needs? string the module that draws it
+  local function screen(view, show, needs)
     for _, way in ipairs(reference.ways) do
       local name = ("%s, %d columns, %s, %s"):format(
         view,
@@ -70,9 +71,15 @@ return function(it, tests)
         way.background,
         way.icons and "icons" or "plain"
       )
-      it(name, { screen = true, child = known and nil }, function(child)
+      local options = { screen = true, child = known and nil }
+      if view == "health" then
+        options.env = { PATH = tests.root .. "/tests/nvim/programs" }
+      end
+      it(name, options, function(child)
         if not known then
           tests.skip("there are reference screens for Neovim 0.10 and 0.12")
+        elseif needs and not child:lua("return pcall(require, ...)", needs) then
+          tests.skip("there is no " .. needs)
         end
         reference.check(child, tests, view, way, CLOCK, show)
       end)
@@ -135,4 +142,121 @@ return function(it, tests)
     child:cmd("Orchflow why claude")
     child:wait("it says why", [[return vim.fn.search("It follows from", "n") > 0]])
   end)
+
+  screen("dashboard", function(child)
+    child:lua(
+      [[
+      local clock = ... * 1000000
+      local status = stub.status()
+      for index, agent in ipairs(status.agents) do
+        agent.since = clock - index * 41000000
+        for _, prompt in ipairs(agent.prompts) do
+          prompt.at = clock - 13000000
+        end
+      end
+      stub.answers.status = function() return vim.deepcopy(status) end
+    ]],
+      CLOCK
+    )
+    child:cmd("Orchflow dashboard")
+    child:wait("it is drawn", [[return vim.fn.search("claude", "nw") > 0]])
+  end, "orchflow.ui.dashboard")
+
+  screen("approvals", function(child)
+    child:lua(
+      [[
+      local clock = ... * 1000000
+      local asked = {
+        { id = "a_9", agent = "codex", run = 7, key = "7/codex", turn = 1, tool = "Bash", summary = "Bash: npm install left-pad",
+          reason = "need padding for the banner", input = { command = "npm install left-pad" },
+          requested_at = clock - 41000000, state = "pending", answerable = true },
+        { id = "a_11", agent = "claude", run = 7, key = "7/claude", turn = 2, tool = "Edit", summary = "Edit: src/config.rs",
+          input = { file_path = "src/config.rs", old_string = "hello", new_string = "world" },
+          requested_at = clock - 5000000, state = "pending", answerable = true },
+      }
+      stub.answers.approvals = function() return { approvals = vim.deepcopy(asked) } end
+    ]],
+      CLOCK
+    )
+    child:cmd("Orchflow approvals")
+    child:wait("it is drawn", [[return vim.fn.search("left-pad", "nw") > 0]])
+  end, "orchflow.view.approval")
+
+  --- Three files of two agents, rivals and a conflict among them.
+  local HUNKS = [[
+    local base = { "use std::env;", "", "/// Reads the configuration.", "pub fn load_config(path: &Path) -> Result<Config> {",
+      '    let greeting = "hello";', "    let text = fs::read_to_string(path)?;", "    parse(&text, greeting)", "}" }
+    local one, two = vim.deepcopy(base), vim.deepcopy(base)
+    one[5] = '    let greeting = env::var("GREETING")?;'
+    table.insert(one, 7, '    log::debug!("read {path:?}");')
+    two[5] = '    let greeting = option("greeting")?;'
+    local function changes(agent, lines, more)
+      local fields = { agent = agent, path = "src/config.rs", heading = "fn load_config" }
+      return stub.changes(vim.tbl_extend("force", fields, more or {}), base, lines)
+    end
+    local all = changes("claude", one, { words = "env wins, so that tests can override it" })
+    local other = changes("codex", two)
+    all[1].rivals = { stub.rival(other[1].id, "codex", "src/config.rs", 5) }
+    other[1].rivals = { stub.rival(all[1].id, "claude", "src/config.rs", 5) }
+    all[1].forecast = "conflict"
+    vim.list_extend(all, other)
+    local test = { agent = "claude", path = "tests/greet.rs", change = "added", changed = true }
+    vim.list_extend(all, stub.changes(test, {}, { "#[test]", "fn greets() {", "}" }))
+    stub.serve(all)
+  ]]
+
+  ---@param child orchflow.Child
+  local function open_review(child)
+    child:lua(HUNKS)
+    child:cmd("Orchflow review")
+    child:wait("it is filled", [[return vim.fn.getqflist({ size = 0 }).size == 4]])
+    child:cmd("cfirst")
+    child:wait("the file is there", [[return vim.fn.search("GREETING", "nw") > 0]])
+    child:wait(
+      "its winbar says where it stands",
+      [[return vim.wo.winbar:find("hunk", 1, true) ~= nil
+      or vim.api.nvim_eval_statusline(vim.wo.winbar, { use_winbar = true }).str:find("hunk 1", 1, true) ~= nil]]
+    )
+  end
+
+  screen("review", open_review, "orchflow.view.inline")
+
+  screen("diff", function(child)
+    open_review(child)
+    child:cmd("cclose")
+    child:keys("dV")
+    child:wait("both stand side by side", [[return vim.wo.diff]])
+    child:cmd("echo ''")
+  end, "orchflow.view.inline")
+
+  screen("prompt", function(child)
+    child:cmd("file src/main.rs")
+    child:cmd("setlocal filetype=rust")
+    child:cmd("3,5Orchflow send claude")
+    child:wait("the prompt is open", [[return vim.b.orchflow_prompt ~= nil]])
+  end, "orchflow.prompt")
+
+  screen("health", function(child)
+    child:cmd("checkhealth orchflow")
+    child:wait("it is there", [[return vim.bo.filetype == "checkhealth"]])
+    -- Where this machine has its programs, and which patch of Neovim runs, is no part of the picture.
+    child:lua(
+      [[
+      local root = ...
+      local lines = vim.api.nvim_buf_get_lines(0, 0, -1, false)
+      for index, line in ipairs(lines) do
+        line = line:gsub(vim.pesc(root .. "/tests/nvim/programs"), "/usr/bin"):gsub(vim.pesc(root), "/plugin")
+        line = line:gsub(vim.pesc(vim.v.progpath), "/usr/bin/nvim"):gsub("(Neovim 0%.%d+)%.%d+", "%1.x")
+        lines[index] = line
+      end
+      vim.bo.modifiable = true
+      vim.api.nvim_buf_set_lines(0, 0, -1, false, lines)
+      vim.bo.modifiable = false
+      vim.bo.modified = false
+      vim.cmd("normal! gg")
+    ]],
+      tests.root
+    )
+    child:cmd("echo ''")
+  end, "orchflow.ui.dashboard")
 end

@@ -172,6 +172,29 @@ return function(it, tests)
     child:wait("it is taken", [[return vim.fn.line("$") > ...]], lines)
   end)
 
+  it(
+    "follows the end again once a selection or a recording is over",
+    { tui = true },
+    function(child)
+      prepare(child, 30)
+      open(child)
+      child:wait("all of them are there", [[return vim.fn.line("$") == 30]])
+      child:keys("V")
+      child:wait("a selection stands", [[return vim.fn.mode() == "V"]])
+      child:lua([[push(31, 32)]])
+      child:wait("it grows", [[return vim.fn.line("$") == 32]])
+      tests.equal(child:lua([[return { vim.fn.line("."), vim.fn.line("v") }]]), { 30, 30 })
+      child:keys("<Esc>")
+      wait_line(child, "turn 32")
+      -- The key `q` closes the timeline, so a recording is one that was begun elsewhere.
+      child:lua([[vim.fn.reg_recording = function() return "q" end]])
+      child:lua([[push(33, 34)]])
+      child:wait("it grows", [[return vim.fn.line("$") == 34]])
+      tests.equal(child:lua([[return vim.fn.line(".")]]), 32)
+      wait_title(child, "LIVE")
+    end
+  )
+
   it("takes from the pushes what the host says passes the filter", function(child)
     prepare(child, 30)
     child:lua(
@@ -265,12 +288,7 @@ return function(it, tests)
     function(child)
       prepare(child, 5000, { page = 20 })
       child:lua([[
-      local serve = stub.answers.log
-      stub.answers.log = function(params)
-        if params.filter then params.text = params.filter end
-        return serve(params)
-      end
-      vim.ui.input = function(_, done) done("turn 12") end
+      vim.ui.input = function(_, done) done('"turn 12"') end
     ]])
       open(child)
       wait_line(child, "turn 5000")
@@ -282,7 +300,7 @@ return function(it, tests)
       child:keys("N")
       wait_line(child, "turn 1299")
       child:keys("N")
-      child:wait_message("no newer event has turn 12")
+      child:wait_message([[no newer event has "turn 12"]])
       child:keys("/turn 130[0-2]<CR>")
       wait_line(child, "turn 1300")
       child:keys("n")

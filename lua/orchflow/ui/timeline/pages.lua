@@ -120,14 +120,31 @@ local function shifted(timeline, shift, change)
   end)
 end
 
---- Goes to the last line, where that is not under the finger.
+---@param timeline orchflow.Timeline
+---@return boolean
+function M.is_at_end(timeline)
+  local line = vim.api.nvim_win_get_cursor(timeline.float.window)[1]
+  return line >= vim.api.nvim_buf_line_count(timeline.float.buffer)
+end
+
+--- Goes to the last line; later, where the cursor is under the finger.
 ---@param timeline orchflow.Timeline
 function M.to_the_end(timeline)
-  if not M.may_shift(timeline) then
-    return
+  local is_here = vim.api.nvim_get_current_win() == timeline.float.window
+  local is_macro = vim.fn.reg_recording() ~= "" or vim.fn.reg_executing() ~= ""
+  timeline.behind = not M.may_shift(timeline) or is_here and is_macro
+  if not timeline.behind then
+    local last = vim.api.nvim_buf_line_count(timeline.float.buffer)
+    vim.api.nvim_win_set_cursor(timeline.float.window, { last, 0 })
   end
-  local last = vim.api.nvim_buf_line_count(timeline.float.buffer)
-  vim.api.nvim_win_set_cursor(timeline.float.window, { last, 0 })
+end
+
+--- Lets the end go where the cursor has left it, before anything is added behind it.
+---@param timeline orchflow.Timeline
+local function heed_cursor(timeline)
+  if timeline.live and not timeline.behind and not M.is_at_end(timeline) then
+    timeline.live = false
+  end
 end
 
 --- Lets go of rows where there are too many, on the side that the cursor is farther from.
@@ -186,6 +203,7 @@ local function load_above(timeline)
   fetch(timeline, { before = oldest }, function(events)
     make_rows(timeline, events, function(rows)
       local function take()
+        heed_cursor(timeline)
         timeline.at_start = #events < page_size()
         shifted(timeline, #rows, function()
           timeline.stretch:splice(0, 0, rows)
@@ -213,6 +231,7 @@ end
 ---@param more boolean whether there are more behind them
 local function take_below(timeline, events, more)
   make_rows(timeline, events, function(rows)
+    heed_cursor(timeline)
     if #rows > 0 then
       timeline.stretch:splice(#timeline.stretch.rows, 0, rows)
     end
@@ -305,6 +324,9 @@ function M.resume(timeline)
     timeline.waiting = nil
     take()
   end
+  if timeline.behind and timeline.live then
+    M.to_the_end(timeline)
+  end
 end
 
 --- Puts the cursor on an event, in the middle of the window.
@@ -362,7 +384,7 @@ end
 function M.show(timeline, place)
   timeline.generation = timeline.generation + 1
   timeline.loading, timeline.waiting, timeline.news = { all = true }, nil, false
-  timeline.live = place.newest == true
+  timeline.live, timeline.behind = place.newest == true, false
   local size = page_size()
   if place.newest then
     fetch(timeline, {}, function(events, result)

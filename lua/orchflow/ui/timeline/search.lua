@@ -58,10 +58,13 @@ function M.ask(timeline)
     if not typed or vim.trim(typed) == "" then
       return
     end
+    local filter, problem = grammar.parse(typed)
+    if not filter then
+      message.error("orchflow: timeline: " .. problem)
+      return
+    end
     timeline.sought, timeline.searches_log = vim.trim(typed), true
-    timeline.stretch.sought = vim.tbl_filter(function(word)
-      return not word:find("^-?%a+:")
-    end, vim.split(timeline.sought:lower(), "%s+"))
+    timeline.stretch.sought = vim.tbl_map(string.lower, filter.words)
     find(timeline, true)
   end)
 end
