@@ -1,7 +1,9 @@
 --- Our quickfix list: one entry a hunk. It is updated by its id and keeps its place; no other list is ever touched.
 
 local client = require("orchflow.client")
+local feed = require("orchflow.review.feed")
 local message = require("orchflow.ui.message")
+local name_of = require("orchflow.review.name")
 local view = require("orchflow.view.hunk")
 
 local M = {}
@@ -14,25 +16,34 @@ local STALE_AFTER = {
   human_reverted_change = true,
   worktree_cleaned = true,
 }
+--- A longer list is not written anew when hunks come and go: it would hold the editor up. What is gone says so in its
+--- place, and what is new joins the end.
+local MOST_REWRITTEN = 200
 
 local list = {
   id = nil, ---@type integer? of the quickfix list
-  hunks = {}, ---@type orchflow.Hunk[]
-  lines = nil, ---@type string[]? as shown, made when asked for
+  hunks = {}, ---@type orchflow.Hunk[] those whose entries stand in the list
+  places = {}, ---@type table<string, integer> by id
+  lines = {}, ---@type table<integer, string> as shown, made when asked for
+  layout = nil, ---@type orchflow.QuickfixLayout?
+  buffers = {}, ---@type table<string, integer> by name
   query = {}, ---@type table what the host is asked for
-  generation = 0, -- grows with each fetch, so that the answer to a former one is known
 }
 local stop_listening
 local refresh_timer
+local after_decision ---@type fun()?
+
+--- Calls a function whenever another entry has become the current one by a decision.
+---@param callback fun()
+function M.on_decided(callback)
+  after_decision = callback
+end
 
 --- Gives the buffer's name under which an agent's version of a file is shown.
 ---@param hunk orchflow.Hunk
 ---@return string
 function M.review_name(hunk)
-  local path = hunk.path:gsub("[%c%%]", function(char)
-    return ("%%%02X"):format(char:byte())
-  end)
-  return ("orchflow://%s/%s"):format(hunk.key, path)
+  return name_of.of(hunk)
 end
 
 --- Says whether our list still stands in the quickfix stack.
@@ -80,6 +91,26 @@ function M.find(prefix)
   return found
 end
 
+--- Finds a listed hunk by its whole id.
+---@param id string
+---@return orchflow.Hunk?
+function M.find_exact(id)
+  return list.hunks[list.places[id] or 0]
+end
+
+---@param index integer
+---@return string
+local function line_of(index)
+  local line = list.lines[index]
+  if not line then
+    local hunk = list.hunks[index]
+    list.layout = list.layout or view.layout(list.hunks, vim.o.columns)
+    line = view.quickfix_line(hunk, list.layout, view.rivalry(hunk, list.places, list.hunks))
+    list.lines[index] = line
+  end
+  return line
+end
+
 --- Writes the lines Neovim shows for a part of our list; it is the list's 'quickfixtextfunc'.
 ---@param info { id: integer, quickfix: integer, start_idx: integer, end_idx: integer }
 ---@return string[]
@@ -87,34 +118,57 @@ function M.textfunc(info)
   if info.quickfix ~= 1 or info.id ~= (list.id or info.id) then
     return {}
   end
-  list.lines = list.lines or view.quickfix_lines(list.hunks)
-  return vim.list_slice(list.lines, info.start_idx, info.end_idx)
+  local lines = {}
+  for index = info.start_idx, math.min(info.end_idx, #list.hunks) do
+    lines[#lines + 1] = line_of(index)
+  end
+  return lines
 end
 
----@param hunks orchflow.Hunk[]
----@return table[] items
-local function items_of(hunks)
-  local buffers, items = {}, {}
-  for _, hunk in ipairs(hunks) do
-    local name = hunk.key .. "\0" .. hunk.path
-    local exists = buffers[hunk.user_path]
-    if exists == nil then
-      exists = vim.uv.fs_stat(hunk.user_path) ~= nil
-      buffers[hunk.user_path] = exists
-    end
-    -- A file the human does not have is shown as the agent's, in a buffer that starts no language server.
-    local buffer_name = exists and hunk.user_path or M.review_name(hunk)
-    buffers[name] = buffers[name] or vim.fn.bufadd(buffer_name)
-    items[#items + 1] = {
-      bufnr = buffers[name],
-      lnum = math.max(1, hunk.line or 1),
-      type = "I",
-      text = hunk.heading or "",
-      valid = 1,
-      user_data = { id = hunk.id, hash = hunk.hash, agent = hunk.key },
-    }
+--- Marks hunks that would meet unsaved changes: the host knows files, only the editor knows its buffers.
+---@param hunk orchflow.Hunk
+---@param modified table<string, string> text of modified buffers by path
+local function forecast(hunk, modified)
+  local whole = modified[hunk.user_path]
+  if not whole or hunk.state ~= "undecided" or hunk.forecast == "applied" then
+    return
   end
-  return items
+  local before = hunk.before or {}
+  local wanted = vim.list_extend({ before[#before] }, hunk.removed or {})
+  vim.list_extend(wanted, { (hunk.after or {})[1] })
+  if not whole:find("\n" .. table.concat(wanted, "\n") .. "\n", 1, true) then
+    hunk.forecast, hunk.conflict_with = "conflict", "buffer"
+  end
+end
+
+---@return table<string, string>
+local function modified_buffers()
+  local modified = {}
+  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.bo[buffer].modified and vim.bo[buffer].buftype == "" then
+      local path = vim.api.nvim_buf_get_name(buffer)
+      local lines = vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
+      local whole = "\n" .. table.concat(lines, "\n") .. "\n"
+      modified[path] = whole
+      modified[vim.uv.fs_realpath(path) or path] = whole
+    end
+  end
+  return modified
+end
+
+---@param hunk orchflow.Hunk
+---@return table item
+local function item_of(hunk)
+  local name = name_of.of(hunk)
+  list.buffers[name] = list.buffers[name] or vim.fn.bufadd(name)
+  return {
+    bufnr = list.buffers[name],
+    lnum = view.line(hunk),
+    type = view.type(hunk),
+    text = view.entry_text(hunk, view.rivalry(hunk, list.places, list.hunks)),
+    valid = 1,
+    user_data = { id = hunk.id, hash = hunk.hash, agent = hunk.key },
+  }
 end
 
 ---@return string
@@ -125,19 +179,62 @@ local function title()
       words[#words + 1] = ("%s:%s"):format(name, list.query[name])
     end
   end
+  vim.list_extend(words, list.query.filter or {})
   return table.concat(words, "  ")
 end
 
---- Gives the place of a hunk in the list.
 ---@param wanted? orchflow.Hunk
 ---@return integer?
 function M.place(wanted)
-  for index, hunk in ipairs(list.hunks) do
-    if wanted and hunk.id == wanted.id and hunk.key == wanted.key then
-      return index
+  local place = wanted and list.places[wanted.id]
+  return place and list.hunks[place].key == wanted.key and place or nil
+end
+
+---@param hunks orchflow.Hunk[]
+local function set_hunks(hunks)
+  list.hunks, list.lines, list.places = hunks, {}, {}
+  for place, hunk in ipairs(hunks) do
+    list.places[hunk.id] = place
+  end
+end
+
+--- Writes entries of our list that are shown already anew, where their lines have changed.
+---@param changed integer[] places
+local function repaint(changed)
+  for _, place in ipairs(changed) do
+    list.lines[place] = nil
+  end
+  if not M.is_current() then
+    return
+  end
+  local buffer = vim.fn.getqflist({ qfbufnr = 0 }).qfbufnr
+  if buffer == 0 or not vim.api.nvim_buf_is_loaded(buffer) then
+    return
+  end
+  local count = vim.api.nvim_buf_line_count(buffer)
+  vim.bo[buffer].modifiable = true
+  for _, place in ipairs(changed) do
+    if place <= count then
+      vim.api.nvim_buf_set_lines(buffer, place - 1, place, false, { line_of(place) })
     end
   end
-  return nil
+  vim.bo[buffer].modifiable = false
+  vim.bo[buffer].modified = false
+end
+
+--- Appends hunks to our list.
+---@param hunks orchflow.Hunk[]
+local function append(hunks)
+  local modified, items = modified_buffers(), {}
+  for _, hunk in ipairs(hunks) do
+    forecast(hunk, modified)
+    list.hunks[#list.hunks + 1] = hunk
+    list.places[hunk.id] = #list.hunks
+  end
+  for index, hunk in ipairs(hunks) do
+    items[index] = item_of(hunk)
+  end
+  vim.fn.setqflist({}, "a", { id = list.id, items = items })
 end
 
 --- Shows other hunks in our list: the current entry and every window keep what they stood on.
@@ -152,11 +249,16 @@ local function replace(hunks)
       views[#views + 1] = { window = window, line = line, hunk = list.hunks[line] }
     end
   end
-  list.hunks, list.lines = hunks, nil
+  local modified = modified_buffers()
+  for _, hunk in ipairs(hunks) do
+    forecast(hunk, modified)
+  end
+  set_hunks(hunks)
+  list.layout = nil
   local index = M.place(current) or math.min(math.max(former_place, 1), math.max(#hunks, 1))
   vim.fn.setqflist({}, "r", {
     id = list.id,
-    items = items_of(hunks),
+    items = vim.tbl_map(item_of, hunks),
     idx = index,
     title = title(),
   })
@@ -166,44 +268,103 @@ local function replace(hunks)
   end
 end
 
---- Fetches all hunks, a page at a time.
----@param query table
----@param on_page fun(hunks: orchflow.Hunk[], is_first: boolean, is_last: boolean)
----@param on_failure fun(failure: orchflow.Failure)
-local function fetch(query, on_page, on_failure)
-  list.generation = list.generation + 1
-  local generation = list.generation
-  local function ask(after)
-    local params = vim.tbl_extend("force", query, {
-      limit = require("orchflow.config").get().review.page,
-      after = after,
-    })
-    client.request("review", params, function(failure, result)
-      if generation ~= list.generation then
-        return
-      elseif failure then
-        on_failure(failure)
-        return
-      end
-      on_page(result.hunks or {}, after == nil, result.next == nil)
-      if result.next then
-        ask(result.next)
-      end
-    end)
+--- Says whether the entries of a list can stay as they are but for what their lines say.
+---@param before orchflow.Hunk[]
+---@param after orchflow.Hunk[]
+---@return boolean
+local function same_entries(before, after)
+  if #before ~= #after then
+    return false
   end
-  ask(nil)
+  for index, hunk in ipairs(before) do
+    local other = after[index]
+    if
+      hunk.id ~= other.id
+      or hunk.key ~= other.key
+      or hunk.hash ~= other.hash
+      or view.line(hunk) ~= view.line(other)
+    then
+      return false
+    end
+  end
+  return true
+end
+
+--- Takes what the host says now into a list whose entries stay, a part at a time.
+---@param hunks orchflow.Hunk[]
+local function take_in_place(hunks)
+  local modified, changed, joining, here = modified_buffers(), {}, {}, {}
+  feed.in_slices(hunks, function(hunk)
+    local place = list.places[hunk.id]
+    here[hunk.id] = true
+    forecast(hunk, modified)
+    if not place then
+      joining[#joining + 1] = hunk
+    else
+      local before = list.hunks[place]
+      hunk.changed_since = hunk.changed_since
+        or before.changed_since
+        or (hunk.hash ~= before.hash)
+        or nil
+      list.hunks[place] = hunk
+      changed[#changed + 1] = place
+    end
+  end, function(is_last)
+    if not M.stands() then
+      return false
+    end
+    if is_last then
+      for place, hunk in ipairs(list.hunks) do
+        if not here[hunk.id] and hunk.state == "undecided" and not hunk.gone then
+          hunk.gone = true
+          changed[#changed + 1] = place
+        end
+      end
+    end
+    local shown = {}
+    for _, place in ipairs(changed) do
+      local before = list.lines[place]
+      list.lines[place] = nil
+      if line_of(place) ~= before then
+        shown[#shown + 1] = place
+      end
+    end
+    repaint(shown)
+    changed = {}
+    if is_last and #joining > 0 then
+      append(view.in_order(joining))
+    end
+    return true
+  end)
+end
+
+---@param fetched orchflow.Hunk[]
+local function update(fetched)
+  if #fetched > MOST_REWRITTEN or #list.hunks > MOST_REWRITTEN then
+    take_in_place(fetched)
+    return
+  end
+  local merged = view.merge(list.hunks, view.in_order(fetched))
+  if same_entries(list.hunks, merged) then
+    take_in_place(merged)
+  else
+    replace(merged)
+  end
 end
 
 --- Fetches the hunks again and puts them into the list that is shown.
 function M.refresh()
   if not M.stands() then
     return
+  elseif feed.is_filling() then
+    M.refresh_soon()
+    return
   end
   local all = {}
-  fetch(list.query, function(hunks, _, is_last)
+  feed.fetch(list.query, function(hunks, is_last)
     vim.list_extend(all, hunks)
     if is_last and M.stands() then
-      replace(view.merge(list.hunks, view.in_order(all)))
+      update(all)
     end
   end, function() end)
 end
@@ -218,77 +379,129 @@ local function listen()
   stop_listening = stop_listening
     or client.on("events", function(events)
       for _, event in ipairs(events) do
-        if STALE_AFTER[event.type] and M.stands() then
+        if STALE_AFTER[event.type] then
           M.refresh_soon()
+          require("orchflow.review.buffer").refresh_soon()
           return
         end
       end
     end)
 end
 
---- Takes hunks into the quickfix list: ours where it is the current one, else a new one.
----@param query table parameters of `review` that gave them
+--- Begins our list with some hunks: in its place where it is the current one, else as a new one.
+---@param query table
 ---@param hunks orchflow.Hunk[]
-function M.take(query, hunks)
+local function begin(query, hunks)
   listen()
-  hunks = view.in_order(hunks)
   list.query = query
   if M.is_current() then
-    list.hunks, list.lines = {}, nil
     replace(hunks)
     return
   end
-  list.id, list.hunks, list.lines = nil, hunks, nil
+  local modified = modified_buffers()
+  for _, hunk in ipairs(hunks) do
+    forecast(hunk, modified)
+  end
+  list.id, list.layout, list.buffers = nil, nil, {}
+  set_hunks(hunks)
   vim.fn.setqflist({}, " ", {
     title = title(),
     context = { orchflow = true },
     quickfixtextfunc = "v:lua.require'orchflow.review.list'.textfunc",
-    items = items_of(hunks),
+    items = vim.tbl_map(item_of, hunks),
   })
   list.id = vim.fn.getqflist({ id = 0 }).id
 end
 
---- Fills the quickfix list from the host.
+--- Takes hunks into the quickfix list, all at once.
+---@param query table parameters of `review` that gave them
+---@param hunks orchflow.Hunk[]
+function M.take(query, hunks)
+  begin(query, view.in_order(hunks))
+end
+
+--- Fills the quickfix list from the host: the first entries at once, the others in parts between which keys are served.
 ---@param query table parameters of `review`
----@param done fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[]) called when the first page is there
+---@param done fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[]) called when the first entries are there
 function M.fill(query, done)
-  fetch(query, function(hunks, is_first, _)
+  local is_first = true
+  feed.fill(query, function(hunks)
     if is_first then
-      M.take(query, hunks)
-    elseif M.stands() then
-      replace(vim.list_extend(vim.list_slice(list.hunks, 1), view.in_order(hunks)))
-    end
-    if is_first then
+      is_first = false
+      begin(query, hunks)
       done(nil, hunks)
+      return true
+    elseif not M.stands() then
+      return false
     end
+    append(hunks)
+    return true
   end, done)
 end
 
---- Notes a decision on listed hunks and makes the next undecided one the current entry.
+--- Notes how listed hunks are decided now.
 ---@param decided table<string, string> state by id
-function M.decide(decided)
-  if not M.stands() then
-    return
-  end
-  local last
-  for index, hunk in ipairs(list.hunks) do
-    if decided[hunk.id] then
-      hunk.state = decided[hunk.id]
-      last = index
+---@return integer? last place of the last of them
+function M.note(decided)
+  local changed, last = {}, nil
+  for id, state in pairs(M.stands() and decided or {}) do
+    local place = list.places[id]
+    if place then
+      list.hunks[place].state = state
+      changed[#changed + 1] = place
+      last = math.max(last or place, place)
     end
   end
+  repaint(changed)
+  return last
+end
+
+--- Notes that a listed hunk was commented on.
+---@param id string
+function M.note_comment(id)
+  local place = list.places[id]
+  local hunk = place and list.hunks[place]
+  if hunk and M.stands() then
+    repaint({ place })
+  end
+end
+
+--- Makes an entry the current one, without going there.
+---@param index integer
+local function set_index(index)
+  vim.fn.setqflist({}, "r", { id = list.id, idx = index })
+  for _, window in ipairs(vim.api.nvim_list_wins()) do
+    if M.is_shown_in(window) then
+      vim.api.nvim_win_set_cursor(window, { index, 0 })
+    end
+  end
+end
+
+--- Makes a hunk the current entry, without going there.
+---@param hunk? orchflow.Hunk
+function M.set_current(hunk)
+  local place = hunk and M.stands() and list.places[hunk.id]
+  if place and place ~= M.index() then
+    set_index(place)
+  end
+end
+
+--- Notes a decision on listed hunks; where the current entry is decided, the next undecided one becomes it.
+---@param decided table<string, string> state by id
+function M.decide(decided)
+  local last = M.note(decided)
   if not last then
     return
   end
-  list.lines = nil
-  replace(list.hunks)
+  local current = list.hunks[M.index()]
+  if current and current.state == "undecided" and not decided[current.id] then
+    return
+  end
   local following = M.next_undecided(last, 1)
   if following then
-    vim.fn.setqflist({}, "r", { id = list.id, idx = following })
-    for _, window in ipairs(vim.api.nvim_list_wins()) do
-      if M.is_shown_in(window) then
-        vim.api.nvim_win_set_cursor(window, { following, 0 })
-      end
+    set_index(following)
+    if after_decision then
+      after_decision()
     end
   end
 end
@@ -298,11 +511,24 @@ end
 ---@param step 1|-1
 ---@return integer?
 function M.next_undecided(from, step)
-  local count = #list.hunks
+  local hunk = M.next_that(function(each)
+    return each.state == "undecided"
+  end, step, from)
+  return hunk and list.places[hunk.id]
+end
+
+--- Gives the next listed hunk that fits, around the end of the list.
+---@param fits fun(hunk: orchflow.Hunk): boolean
+---@param step? 1|-1
+---@param from? integer a place; that of the current entry where absent
+---@return orchflow.Hunk?
+function M.next_that(fits, step, from)
+  local count = M.stands() and #list.hunks or 0
+  from = from or M.index()
   for offset = 1, count do
-    local index = (from - 1 + step * offset) % count + 1
-    if list.hunks[index].state == "undecided" then
-      return index
+    local hunk = list.hunks[(from - 1 + (step or 1) * offset) % count + 1]
+    if not hunk.gone and fits(hunk) then
+      return hunk
     end
   end
   return nil

@@ -32,9 +32,24 @@ M.groups = {
   { name = "OrchflowAdded", link = "Added", description = "Lines an agent adds." },
   { name = "OrchflowRemoved", link = "Removed", description = "Lines an agent removes." },
   {
-    name = "OrchflowHunk",
-    link = "Folded",
-    description = "The head of a hunk in a review buffer.",
+    name = "OrchflowAddedLine",
+    link = "DiffAdd",
+    description = "The ground of a line that an agent adds, in a review buffer.",
+  },
+  {
+    name = "OrchflowAddedWord",
+    link = "DiffText",
+    description = "What is new within such a line.",
+  },
+  {
+    name = "OrchflowRemovedLine",
+    link = "DiffDelete",
+    description = "The ground of a line that an agent removes.",
+  },
+  {
+    name = "OrchflowRemovedWord",
+    link = "DiffText",
+    description = "What is gone within such a line.",
   },
 }
 
