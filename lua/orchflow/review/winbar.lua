@@ -5,9 +5,10 @@ local M = {}
 --- Gives the line for the window that Neovim draws, as 'winbar' takes it.
 ---@return string
 function M.line()
-  local window = vim.g.statusline_winid
+  -- While Neovim draws it, the window it stands in is the current one.
+  local window = vim.api.nvim_get_current_win()
   local buffer_view = require("orchflow.review.buffer")
-  local page = window and buffer_view.page(vim.api.nvim_win_get_buf(window))
+  local page = buffer_view.page(vim.api.nvim_win_get_buf(window))
   if not page then
     return ""
   end

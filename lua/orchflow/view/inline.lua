@@ -111,14 +111,15 @@ end
 
 --- Says what is to be known of a hunk beside its lines: the agent's words, its rivals, what would go wrong.
 ---@param hunk orchflow.Hunk
+---@param said_before? string words that stand above already
 ---@return orchflow.Piece[]
-function M.remarks(hunk)
+function M.remarks(hunk, said_before)
   local pieces = {}
   local function add(piece, group)
     pieces[#pieces + 1] = { (#pieces > 0 and "   " or "") .. piece, group or "OrchflowMuted" }
   end
   local said = vim.trim(text.clean(hunk.words))
-  if said ~= "" then
+  if said ~= "" and hunk.words ~= said_before then
     add(('%s: "%s"'):format(text.clean(hunk.agent), said))
   end
   if hunk.state ~= "undecided" then
@@ -185,7 +186,8 @@ end
 ---@param hunk orchflow.Hunk
 ---@param lines string[]
 ---@param options orchflow.InlineOptions
-local function add_hunk(marks, hunk, lines, options)
+---@param said_before? string
+local function add_hunk(marks, hunk, lines, options, said_before)
   local first, last = M.place(hunk, #lines, options.deleted)
   local undecided = hunk.state == "undecided"
   local function mark(line, column, fields)
@@ -244,7 +246,7 @@ local function add_hunk(marks, hunk, lines, options)
   if options.mode ~= "inline" then
     return
   end
-  local remarks = M.remarks(hunk)
+  local remarks = M.remarks(hunk, said_before)
   local gone = {}
   for index, line in ipairs(options.deleted and {} or removed) do
     local groups = (undecided and not taken_removed[index]) and UNDECIDED or DECIDED
@@ -273,8 +275,10 @@ function M.marks(hunks, lines, options)
   if options.mode == "off" then
     return marks
   end
+  local said
   for _, hunk in ipairs(hunks) do
-    add_hunk(marks, hunk, lines, options)
+    add_hunk(marks, hunk, lines, options, said)
+    said = hunk.words or said
   end
   return marks
 end

@@ -124,10 +124,7 @@ function M.pairs(removed, added)
   local from = 1
   for index, old in ipairs(removed) do
     local best
-    -- Where as many lines came as went, each is the successor of its own place.
-    local first = #removed == #added and index or from
-    local last = #removed == #added and index or #added
-    for other = first, last do
+    local function try(other)
       local old_spans, new_spans, shared = M.compare(old, added[other])
       if shared >= LEAST_SHARED and (not best or shared > best.shared) then
         best = {
@@ -138,6 +135,13 @@ function M.pairs(removed, added)
           shared = shared,
         }
       end
+    end
+    -- Where as many lines came as went, each is mostly the successor of its own place.
+    if #removed == #added and index >= from then
+      try(index)
+    end
+    for other = best and #added + 1 or from, #added do
+      try(other)
     end
     if best then
       found[#found + 1] = best
