@@ -252,7 +252,7 @@ local function send_comment(hunks, comment)
   local window = vim.api.nvim_get_current_win()
   for _, hunk in ipairs(hunks) do
     hunk.comments = (hunk.comments or 0) + 1
-    list.note_comment(hunk.id)
+    list.note_comments(hunk.id, hunk.comments)
   end
   local about = vim.tbl_map(function(hunk)
     return { id = hunk.id, hash = hunk.hash }

@@ -381,6 +381,9 @@ local refresh_timer
 --- Refreshes all review buffers soon, once for many reasons.
 function M.refresh_soon()
   refresh_timer = refresh_timer or assert(vim.uv.new_timer())
+  if refresh_timer:is_active() then
+    return
+  end
   refresh_timer:start(
     150,
     0,

@@ -369,10 +369,16 @@ function M.refresh()
   end, function() end)
 end
 
+--- Milliseconds until the list is fetched again; a long one costs the host more.
+local SOON_MS, SOON_LONG_MS = 120, 1000
+
 --- Fetches again soon, once for many reasons.
 function M.refresh_soon()
   refresh_timer = refresh_timer or assert(vim.uv.new_timer())
-  refresh_timer:start(120, 0, vim.schedule_wrap(M.refresh))
+  if not refresh_timer:is_active() then
+    local delay = #list.hunks > MOST_REWRITTEN and SOON_LONG_MS or SOON_MS
+    refresh_timer:start(delay, 0, vim.schedule_wrap(M.refresh))
+  end
 end
 
 local function listen()
@@ -456,12 +462,13 @@ function M.note(decided)
   return last
 end
 
---- Notes that a listed hunk was commented on.
+--- Notes how many comments a listed hunk has.
 ---@param id string
-function M.note_comment(id)
+---@param count integer
+function M.note_comments(id, count)
   local place = list.places[id]
-  local hunk = place and list.hunks[place]
-  if hunk and M.stands() then
+  if place and M.stands() then
+    list.hunks[place].comments = count
     repaint({ place })
   end
 end

@@ -48,12 +48,16 @@ function M.dress(buffer, is_review)
   vim.o.eventignore = before
 end
 
---- Gives the filetype a path would have.
+--- Gives the filetype that a buffer would have if its file had a path, and sets the variables that the syntax of such
+--- files looks at.
+---@param buffer integer
 ---@param path string
----@param lines string[]
 ---@return string?
-local function filetype_of(path, lines)
-  local ok, filetype = pcall(vim.filetype.match, { filename = path, contents = lines })
+local function filetype_of(buffer, path)
+  local ok, filetype, on_detect = pcall(vim.filetype.match, { filename = path, buf = buffer })
+  if ok and on_detect then
+    pcall(on_detect, buffer)
+  end
   return ok and filetype or nil
 end
 
@@ -65,14 +69,15 @@ function M.colour(buffer, path, lines)
   local before = vim.o.eventignore
   vim.o.eventignore = "all"
   pcall(vim.treesitter.stop, buffer)
-  local filetype = #lines <= MOST_COLOURED_LINES and filetype_of(path, lines)
+  local filetype = #lines <= MOST_COLOURED_LINES and filetype_of(buffer, path)
   if filetype then
     local language = vim.treesitter.language.get_lang(filetype) or filetype
     local started = pcall(vim.treesitter.start, buffer, language)
     if not started then
       pcall(vim.api.nvim_buf_call, buffer, function()
         vim.cmd("syntax clear")
-        vim.b.current_syntax = nil
+        vim.api.nvim_buf_set_var(0, "current_syntax", "")
+        vim.api.nvim_buf_del_var(0, "current_syntax")
         vim.cmd(
           ("silent! runtime! syntax/%s.vim syntax/%s.lua syntax/%s/*.vim"):format(
             filetype,
@@ -82,7 +87,7 @@ function M.colour(buffer, path, lines)
         )
       end)
     end
-    vim.b[buffer].orchflow_filetype = filetype
+    vim.api.nvim_buf_set_var(buffer, "orchflow_filetype", filetype)
   end
   vim.o.eventignore = before
 end

@@ -46,6 +46,9 @@ return function(it, tests)
     )
   end
 
+  --- Lua that gives what the current buffer shows.
+  local PAGE = "require('orchflow.review.buffer').page(vim.api.nvim_get_current_buf())"
+
   it("shows the agent's checkpoint, read-only, on the first hunk", function(child)
     prepare(child)
     open(child)
@@ -182,9 +185,7 @@ return function(it, tests)
     )
     tests.equal(child:lines(), child:lua("return lines"))
     tests.equal(child:lua("return vim.fn.line('.')"), 4)
-    local bar = child:lua(
-      "return require('orchflow.review.paint').bar(require('orchflow.review.buffer').page(vim.api.nvim_get_current_buf()), nil, 1)"
-    )
+    local bar = child:lua("return require('orchflow.review.paint').bar(" .. PAGE .. ", nil, 1)")
     tests.equal(bar[#bar], { "  agent wrote since: R", "OrchflowWaiting" })
     child:keys("R")
     child:wait_message("newer version loaded")
@@ -417,7 +418,7 @@ return function(it, tests)
     end
     child:wait(
       "all of it was on the screen",
-      [[return require("orchflow.review.seen").is_shown(require("orchflow.review.buffer").page(vim.api.nvim_get_current_buf()).hunks[1])]]
+      "return require('orchflow.review.seen').is_shown(" .. PAGE .. ".hunks[1])"
     )
   end)
 end
