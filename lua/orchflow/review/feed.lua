@@ -101,7 +101,7 @@ function M.fill(query, take, on_failure)
     at = last + 1
     -- As many the next time as fit a slice, by what these took; the first portion also made the window.
     if at > FIRST + 1 and spent > 0 then
-      portion = math.max(10, math.min(MOST, math.floor(portion * SLICE_MS / spent)))
+      portion = math.max(20, math.min(MOST, math.floor(portion * SLICE_MS / spent)))
     end
     is_running = goes_on and at <= #queue
     if is_running then

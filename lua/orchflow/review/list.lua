@@ -26,7 +26,7 @@ local list = {
   places = {}, ---@type table<string, integer> by id
   lines = {}, ---@type table<integer, string> as shown, made when asked for
   layout = nil, ---@type orchflow.QuickfixLayout?
-  buffers = {}, ---@type table<string, integer> by name
+  buffers = {}, ---@type table<string, integer> by agent and path
   query = {}, ---@type table what the host is asked for
 }
 local stop_listening
@@ -98,17 +98,23 @@ function M.find_exact(id)
   return list.hunks[list.places[id] or 0]
 end
 
+--- Writes an entry's line and keeps it.
+---@param index integer
+---@return string line
+---@return string entry
+local function write_line(index)
+  local hunk = list.hunks[index]
+  list.layout = list.layout or view.layout(list.hunks, vim.o.columns)
+  local rivalry = view.rivalry(hunk, list.places, list.hunks)
+  local line, entry = view.quickfix_line(hunk, list.layout, rivalry)
+  list.lines[index] = line
+  return line, entry
+end
+
 ---@param index integer
 ---@return string
 local function line_of(index)
-  local line = list.lines[index]
-  if not line then
-    local hunk = list.hunks[index]
-    list.layout = list.layout or view.layout(list.hunks, vim.o.columns)
-    line = view.quickfix_line(hunk, list.layout, view.rivalry(hunk, list.places, list.hunks))
-    list.lines[index] = line
-  end
-  return line
+  return list.lines[index] or (write_line(index))
 end
 
 --- Writes the lines Neovim shows for a part of our list; it is the list's 'quickfixtextfunc'.
@@ -141,34 +147,45 @@ local function forecast(hunk, modified)
   end
 end
 
----@return table<string, string>
+--- Gives the text of the human's modified buffers.
+---@return table<string, string> by path
 local function modified_buffers()
   local modified = {}
-  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
-    if vim.bo[buffer].modified and vim.bo[buffer].buftype == "" then
-      local path = vim.api.nvim_buf_get_name(buffer)
-      local lines = vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
+  for _, info in ipairs(vim.fn.getbufinfo({ bufmodified = 1 })) do
+    if vim.bo[info.bufnr].buftype == "" and info.name ~= "" then
+      local lines = vim.api.nvim_buf_get_lines(info.bufnr, 0, -1, false)
       local whole = "\n" .. table.concat(lines, "\n") .. "\n"
-      modified[path] = whole
-      modified[vim.uv.fs_realpath(path) or path] = whole
+      modified[info.name] = whole
+      modified[vim.uv.fs_realpath(info.name) or info.name] = whole
     end
   end
   return modified
 end
 
----@param hunk orchflow.Hunk
----@return table item
-local function item_of(hunk)
-  local name = name_of.of(hunk)
-  list.buffers[name] = list.buffers[name] or vim.fn.bufadd(name)
-  return {
-    bufnr = list.buffers[name],
-    lnum = view.line(hunk),
-    type = view.type(hunk),
-    text = view.entry_text(hunk, view.rivalry(hunk, list.places, list.hunks)),
-    valid = 1,
-    user_data = { id = hunk.id, hash = hunk.hash, agent = hunk.key },
-  }
+--- Makes the entries of our list from a place on.
+---@param first integer
+---@return table[]
+local function items_from(first)
+  local items = {}
+  for place = first, #list.hunks do
+    local hunk = list.hunks[place]
+    local file = hunk.key .. "\0" .. (hunk.path_b64 or hunk.path)
+    local buffer = list.buffers[file]
+    if not buffer then
+      buffer = vim.fn.bufadd(name_of.of(hunk))
+      list.buffers[file] = buffer
+    end
+    local _, entry = write_line(place)
+    items[#items + 1] = {
+      bufnr = buffer,
+      lnum = view.line(hunk),
+      type = view.type(hunk),
+      text = entry,
+      valid = 1,
+      user_data = { id = hunk.id, hash = hunk.hash, agent = hunk.key },
+    }
+  end
+  return items
 end
 
 ---@return string
@@ -224,17 +241,15 @@ end
 
 --- Appends hunks to our list.
 ---@param hunks orchflow.Hunk[]
-local function append(hunks)
-  local modified, items = modified_buffers(), {}
+---@param modified table<string, string>
+local function append(hunks, modified)
+  local first = #list.hunks + 1
   for _, hunk in ipairs(hunks) do
     forecast(hunk, modified)
     list.hunks[#list.hunks + 1] = hunk
     list.places[hunk.id] = #list.hunks
   end
-  for index, hunk in ipairs(hunks) do
-    items[index] = item_of(hunk)
-  end
-  vim.fn.setqflist({}, "a", { id = list.id, items = items })
+  vim.fn.setqflist({}, "a", { id = list.id, items = items_from(first) })
 end
 
 --- Shows other hunks in our list: the current entry and every window keep what they stood on.
@@ -258,7 +273,7 @@ local function replace(hunks)
   local index = M.place(current) or math.min(math.max(former_place, 1), math.max(#hunks, 1))
   vim.fn.setqflist({}, "r", {
     id = list.id,
-    items = vim.tbl_map(item_of, hunks),
+    items = items_from(1),
     idx = index,
     title = title(),
   })
@@ -332,7 +347,7 @@ local function take_in_place(hunks)
     repaint(shown)
     changed = {}
     if is_last and #joining > 0 then
-      append(view.in_order(joining))
+      append(view.in_order(joining), modified)
     end
     return true
   end)
@@ -414,7 +429,7 @@ local function begin(query, hunks)
     title = title(),
     context = { orchflow = true },
     quickfixtextfunc = "v:lua.require'orchflow.review.list'.textfunc",
-    items = vim.tbl_map(item_of, hunks),
+    items = items_from(1),
   })
   list.id = vim.fn.getqflist({ id = 0 }).id
 end
@@ -430,7 +445,7 @@ end
 ---@param query table parameters of `review`
 ---@param done fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[]) called when the first entries are there
 function M.fill(query, done)
-  local is_first = true
+  local is_first, modified = true, modified_buffers()
   feed.fill(query, function(hunks)
     if is_first then
       is_first = false
@@ -440,7 +455,7 @@ function M.fill(query, done)
     elseif not M.stands() then
       return false
     end
-    append(hunks)
+    append(hunks, modified)
     return true
   end, done)
 end

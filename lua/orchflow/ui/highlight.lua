@@ -34,7 +34,7 @@ M.groups = {
   {
     name = "OrchflowAddedLine",
     link = "DiffAdd",
-    description = "The ground of a line that an agent adds, in a review buffer.",
+    description = "The ground of a line that an agent adds.",
   },
   {
     name = "OrchflowAddedWord",
@@ -44,7 +44,7 @@ M.groups = {
   {
     name = "OrchflowRemovedLine",
     link = "DiffDelete",
-    description = "The ground of a line that an agent removes.",
+    description = "The ground of a line that is removed.",
   },
   {
     name = "OrchflowRemovedWord",

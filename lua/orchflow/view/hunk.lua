@@ -140,11 +140,25 @@ function M.rivalry(hunk, places, listed)
   }
 end
 
+--- Says which rival of a hunk was accepted.
+---@param hunk orchflow.Hunk
+---@return string
+function M.rival_note(hunk)
+  local rival = hunk.rival_accepted or {}
+  return ("rival of accepted %s:%s"):format(text.clean(rival.agent), text.clean(rival.line))
+end
+
 --- Says what else the human should know of a hunk.
 ---@param hunk orchflow.Hunk
 ---@param rivalry? orchflow.Rivalry
 ---@return string
 function M.note(hunk, rivalry)
+  local plain = hunk.state == "undecided" and not rivalry and hunk.forecast ~= "conflict"
+  local known = hunk.changed or hunk.changed_since or hunk.partly or hunk.gone
+  -- Most hunks of a long list have nothing to say.
+  if plain and not known and hunk.forecast ~= "applied" and (hunk.comments or 0) == 0 then
+    return hunk.rival_accepted and M.rival_note(hunk) or ""
+  end
   local notes = {}
   local undecided = hunk.state == "undecided"
   if not undecided then
@@ -161,11 +175,7 @@ function M.note(hunk, rivalry)
     notes[#notes + 1] = "in your file already"
   end
   if undecided and hunk.rival_accepted then
-    local rival = hunk.rival_accepted
-    notes[#notes + 1] = ("rival of accepted %s:%s"):format(
-      text.clean(rival.agent),
-      text.clean(rival.line)
-    )
+    notes[#notes + 1] = M.rival_note(hunk)
   elseif undecided and rivalry then
     local first = ("%s:%s"):format(text.clean(rivalry.first.agent), text.clean(rivalry.first.line))
     local place = ("rival %d/%d"):format(rivalry.place, rivalry.count)
@@ -205,7 +215,7 @@ end
 ---@field path integer most cells of a path
 ---@field widths integer[] of place, agent, insertions, deletions, heading
 ---@field several_runs boolean
----@field paths table<string, string> as shown, by path
+---@field cells table<integer, table<string, string>> as shown, by column and value: most stand in many lines
 
 --- What a note mostly wants: `rival of accepted claude:41`, `changed since you saw it`.
 local NOTE_WIDTH = 26
@@ -235,53 +245,59 @@ function M.layout(hunks, width)
   widest[5] = math.min(headings, math.max(room - longest, math.floor(room / 3)))
   local place = math.min(longest, room - widest[5])
   widest[1] = place + 4
-  return { path = place, widths = widest, several_runs = several_runs, paths = {} }
+  return {
+    path = place,
+    widths = widest,
+    several_runs = several_runs,
+    cells = { {}, {}, {}, {}, {} },
+  }
 end
 
---- Writes a line of the quickfix list.
+--- Gives a value as it stands in a column: cut, and filled with spaces.
+---@param layout orchflow.QuickfixLayout
+---@param column integer
+---@param value string
+---@return string
+local function cell(layout, column, value)
+  local shown = layout.cells[column][value]
+  if not shown then
+    local width = layout.widths[column]
+    shown = text.pad(text.cut(text.clean(value), width), width)
+    layout.cells[column][value] = shown
+  end
+  return shown
+end
+
+--- Writes a line of the quickfix list, and what other programs show of the entry: all but its place.
 ---@param hunk orchflow.Hunk
 ---@param layout orchflow.QuickfixLayout
 ---@param rivalry? orchflow.Rivalry
----@return string
+---@return string line
+---@return string entry
 function M.quickfix_line(hunk, layout, rivalry)
   local line = tostring(M.line(hunk))
   local room = layout.path - #line
-  local cached = hunk.path .. "\0" .. room
-  local path = layout.paths[cached] or short_path(hunk.path, room)
-  layout.paths[cached] = path
+  local paths, cached = layout.cells[1], hunk.path .. "\0" .. #line
+  local path = paths[cached]
+  if not path then
+    path = short_path(hunk.path, room)
+    paths[cached] = path
+  end
+  local place = path .. "|" .. line .. " " .. M.type(hunk) .. "|"
   local insertions, deletions = counts(hunk)
-  local widths = layout.widths
-  local shown = table.concat({
-    text.pad(("%s|%s %s|"):format(path, line, M.type(hunk)), widths[1]),
-    M.mark(hunk),
-    text.pad(
-      text.cut(text.clean(layout.several_runs and hunk.key or hunk.agent), widths[2]),
-      widths[2]
-    ),
-    text.pad(insertions, widths[3]),
-    text.pad(deletions, widths[4]),
-    text.pad(text.cut(M.heading(hunk), widths[5]), widths[5]),
-  }, " ") .. "  " .. M.note(hunk, rivalry)
-  return (shown:gsub("%s+$", ""))
-end
-
---- Writes what other programs show of an entry: all but its place.
----@param hunk orchflow.Hunk
----@param rivalry? orchflow.Rivalry
----@return string
-function M.entry_text(hunk, rivalry)
-  local insertions, deletions = counts(hunk)
-  local parts = vim.tbl_filter(function(part)
-    return part ~= ""
-  end, {
-    vim.trim(M.mark(hunk)),
-    text.clean(hunk.agent),
-    insertions,
-    deletions,
-    M.heading(hunk),
-    M.note(hunk, rivalry),
-  })
-  return table.concat(parts, " ")
+  local mark, note = M.mark(hunk), M.note(hunk, rivalry)
+  local agent = cell(layout, 2, layout.several_runs and hunk.key or hunk.agent)
+  local heading = cell(layout, 5, M.heading(hunk))
+  local entry = table.concat({
+    mark,
+    agent,
+    cell(layout, 3, insertions),
+    cell(layout, 4, deletions),
+    heading,
+    note ~= "" and " " .. note or "",
+  }, " ")
+  local shown = text.pad(place, layout.widths[1]) .. " " .. entry
+  return (shown:gsub("%s+$", "")), (vim.trim(entry):gsub("  +", " "))
 end
 
 --- Writes the lines of the quickfix list, in aligned columns.
@@ -294,7 +310,7 @@ function M.quickfix_lines(hunks, width)
     places[hunk.id] = place
   end
   for index, hunk in ipairs(hunks) do
-    lines[index] = M.quickfix_line(hunk, layout, M.rivalry(hunk, places, hunks))
+    lines[index] = (M.quickfix_line(hunk, layout, M.rivalry(hunk, places, hunks)))
   end
   return lines
 end

@@ -436,9 +436,10 @@ return function(it, tests)
     child:wait_message("2 hunks wait after a comment")
     tests.equal(child:lua("return states()"), { accepted = 15, rejected = 3, undecided = 2 })
     tests.equal(
-      child:lua(
-        "return vim.tbl_map(function(hunk) return hunk.comments end, vim.tbl_filter(function(hunk) return hunk.state == 'undecided' end, stub.all))"
-      ),
+      child:lua([[
+        local open = vim.tbl_filter(function(hunk) return hunk.state == "undecided" end, stub.all)
+        return vim.tbl_map(function(hunk) return hunk.comments end, open)
+      ]]),
       { 1, 1 }
     )
     io.stdout:write(
