@@ -121,6 +121,7 @@ function M.marks(buffer, page)
     width = width,
     gutter = gutter,
     deleted = page.deleted,
+    opaque = not vim.o.termguicolors,
   })
   local last = vim.api.nvim_buf_line_count(buffer) - 1
   for _, mark in ipairs(marks) do

@@ -6,6 +6,7 @@ local M = {}
 ---@field name string
 ---@field link string
 ---@field description string
+---@field ground_only? boolean whether only the ground of the other group is taken, so that the text keeps its colours
 
 ---@type orchflow.Group[]
 M.groups = {
@@ -34,11 +35,13 @@ M.groups = {
   {
     name = "OrchflowAddedLine",
     link = "DiffAdd",
+    ground_only = true,
     description = "The ground of a line that an agent adds.",
   },
   {
     name = "OrchflowAddedWord",
     link = "DiffText",
+    ground_only = true,
     description = "What is new within such a line.",
   },
   {
@@ -55,9 +58,22 @@ M.groups = {
 
 local ready = false
 
+--- Gives what a group looks like. A ground alone lets the text on it keep its colours, where there are enough of them.
+---@param group orchflow.Group
+---@return table
+local function style_of(group)
+  local other = group.ground_only
+      and vim.o.termguicolors
+      and vim.api.nvim_get_hl(0, { name = group.link, link = false })
+    or {}
+  local style = other.bg and not other.reverse and { bg = other.bg } or { link = group.link }
+  style.default = true
+  return style
+end
+
 local function set()
   for _, group in ipairs(M.groups) do
-    vim.api.nvim_set_hl(0, group.name, { link = group.link, default = true })
+    vim.api.nvim_set_hl(0, group.name, style_of(group))
   end
 end
 
@@ -70,6 +86,12 @@ function M.setup()
   set()
   vim.api.nvim_create_autocmd("ColorScheme", {
     group = vim.api.nvim_create_augroup("orchflow_highlight", { clear = true }),
+    desc = "Set the highlight groups of orchflow again",
+    callback = set,
+  })
+  vim.api.nvim_create_autocmd("OptionSet", {
+    group = "orchflow_highlight",
+    pattern = "termguicolors",
     desc = "Set the highlight groups of orchflow again",
     callback = set,
   })

@@ -67,6 +67,19 @@ local CHANGES = {
   too_large = "too large to show",
 }
 
+--- What stands before a bracket without being a name.
+local STATEMENTS = {
+  ["if"] = true,
+  ["for"] = true,
+  ["while"] = true,
+  ["switch"] = true,
+  ["catch"] = true,
+  ["return"] = true,
+  ["function"] = true,
+  ["fn"] = true,
+  ["func"] = true,
+}
+
 local MARKS = { accepted = "+", rejected = "x" }
 
 --- Gives the sign that stands before a hunk: decided, in conflict, or changed since it was seen.
@@ -100,7 +113,13 @@ end
 ---@param hunk orchflow.Hunk
 ---@return string
 function M.heading(hunk)
-  return CHANGES[hunk.change] or vim.trim(text.clean(hunk.heading))
+  if CHANGES[hunk.change] then
+    return CHANGES[hunk.change]
+  end
+  -- Of `pub fn load_config(path: &Path) -> Result<Config> {` the name is what people look for.
+  local heading = vim.trim(text.clean(hunk.heading))
+  local name = heading:match("([%w_][%w_.:]*)%s*%(")
+  return name and not STATEMENTS[name] and name or heading
 end
 
 ---@class orchflow.Rivalry

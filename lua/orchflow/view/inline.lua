@@ -16,6 +16,7 @@ M.modes = { "inline", "added", "off" }
 ---@field width integer cells of the text
 ---@field gutter integer cells before the text
 ---@field deleted? boolean whether the lines are those of a file that the agent deleted
+---@field opaque? boolean whether the ground goes with a colour of the text: few colours are read on another's ground
 
 ---@class orchflow.Mark
 ---@field line integer 0-based
@@ -23,6 +24,8 @@ M.modes = { "inline", "added", "off" }
 ---@field options table for nvim_buf_set_extmark()
 
 local TAB = 8
+--- Below the colours of the text, above them, and above the words: what is dimmed is dimmed altogether.
+local GROUND, OPAQUE, WORD, DIM = 50, 150, 160, 200
 
 --- Gives the lines on which a hunk stands in its agent's version. One that only removes stands on the line before.
 ---@param hunk orchflow.Hunk
@@ -208,37 +211,40 @@ local function add_hunk(marks, hunk, lines, options, said_before)
           mark(line, span.first, {
             end_col = math.min(span.last, length),
             hl_group = "OrchflowAddedWord",
-            priority = 160,
+            priority = WORD,
           })
         end
       end
     end
   end
   local is_added = options.deleted or (hunk.new_lines or 0) > 0
-  for line = first, is_added and last or first - 1 do
-    local muted = not undecided or taken_added[line - first + 1]
-    if muted then
-      mark(line - 1, 0, {
-        end_col = #(lines[line] or ""),
-        hl_group = "OrchflowMuted",
-        priority = 200,
-        sign_text = options.deleted and "-" or "+",
-        sign_hl_group = "OrchflowMuted",
+  local kind = options.deleted and "Removed" or "Added"
+  -- A run of lines that look the same is one mark: a new file may have thousands.
+  local run_first, run_muted
+  local function close_run(next_line)
+    if run_first then
+      mark(run_first - 1, 0, {
+        end_row = run_muted and next_line - 2 or next_line - 1,
+        end_col = run_muted and #(lines[next_line - 1] or "") or nil,
+        hl_group = run_muted and "OrchflowMuted" or "Orchflow" .. kind .. "Line",
+        hl_eol = not run_muted or nil,
+        priority = run_muted and DIM or options.opaque and OPAQUE or GROUND,
       })
-    elseif options.deleted then
-      mark(line - 1, 0, {
-        line_hl_group = "OrchflowRemovedLine",
-        sign_text = "-",
-        sign_hl_group = "OrchflowRemoved",
-      })
-    else
-      mark(line - 1, 0, {
-        line_hl_group = "OrchflowAddedLine",
-        sign_text = "+",
-        sign_hl_group = "OrchflowAdded",
-      })
+      run_first = nil
     end
   end
+  for line = first, is_added and last or first - 1 do
+    local muted = not undecided or taken_added[line - first + 1] == true
+    if run_first and run_muted ~= muted then
+      close_run(line)
+    end
+    run_first, run_muted = run_first or line, muted
+    mark(line - 1, 0, {
+      sign_text = options.deleted and "-" or "+",
+      sign_hl_group = muted and "OrchflowMuted" or "Orchflow" .. kind,
+    })
+  end
+  close_run(last + 1)
   local standing = M.standing(hunk)
   if #standing > 0 then
     mark(first - 1, 0, { virt_text = standing, virt_text_pos = "eol" })
