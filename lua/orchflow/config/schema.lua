@@ -62,27 +62,38 @@ return group("", {
     default = "auto",
     description = "Where agents are shown: auto takes tmux panes inside tmux, else windows of Neovim.",
   },
-  review = group("The list of hunks, and the files they are in.", { "height", "page", "winbar" }, {
-    height = {
-      kind = "integer",
-      least = 1,
-      most = 200,
-      default = 12,
-      description = "Most lines of the quickfix window that `:Orchflow review` opens.",
-    },
-    page = {
-      kind = "integer",
-      least = 10,
-      most = 10000,
-      default = 200,
-      description = "Hunks asked for at a time; the first page is shown while the next ones come.",
-    },
-    winbar = {
-      kind = "boolean",
-      default = true,
-      description = "Whether a review buffer has a line above it with agent, file, hunk, turn and time.",
-    },
-  }),
+  review = group(
+    "The list of hunks, and the files they are in.",
+    { "height", "page", "winbar", "words" },
+    {
+      height = {
+        kind = "integer",
+        least = 1,
+        most = 200,
+        default = 12,
+        description = "Most lines of the quickfix window that `:Orchflow review` opens.",
+      },
+      page = {
+        kind = "integer",
+        least = 10,
+        most = 10000,
+        default = 200,
+        description = "Hunks asked for at a time; the first page is shown while the next ones come.",
+      },
+      winbar = {
+        kind = "boolean",
+        default = true,
+        description = "Whether a review buffer has a line above it with agent, file, hunk, turn and time.",
+      },
+      words = {
+        kind = "choice",
+        values = { "line", "prompt" },
+        default = "line",
+        description = "Where the keys of a review buffer ask for a reason or a comment: in one line, or in a prompt "
+          .. "buffer of markdown.",
+      },
+    }
+  ),
   timeline = group("The timeline.", { "page", "keep" }, {
     page = {
       kind = "integer",

@@ -509,7 +509,7 @@ end
 --- Loads a hunk's buffer in the background, so that going there takes no time.
 ---@param hunk orchflow.Hunk
 function M.prefetch(hunk)
-  local buffer = M.buffer_of(hunk)
+  local buffer = vim.fn.bufadd(name_of.of(hunk))
   if not vim.api.nvim_buf_is_loaded(buffer) then
     vim.fn.bufload(buffer)
   end

@@ -121,6 +121,15 @@ local function dress_windows()
   end
 end
 
+--- Loads the files of the entry under the cursor and of the next one, so that going there, or a plugin that previews
+--- entries, finds them.
+local function prefetch()
+  local line = vim.api.nvim_win_get_cursor(0)[1]
+  for _, hunk in ipairs(vim.list_slice(list.hunks(), line, line + 1)) do
+    buffer_view.prefetch(hunk)
+  end
+end
+
 local watching = false
 
 local function watch()
@@ -136,6 +145,15 @@ local function watch()
     desc = "Keys of orchflow while the list is its own",
     callback = function()
       vim.schedule(dress_windows)
+    end,
+  })
+  vim.api.nvim_create_autocmd("CursorMoved", {
+    group = group,
+    desc = "Load what the cursor of orchflow's list stands on",
+    callback = function()
+      if vim.bo.buftype == "quickfix" and list.is_shown_in(vim.api.nvim_get_current_win()) then
+        prefetch()
+      end
     end,
   })
   vim.api.nvim_create_autocmd({ "WinEnter", "QuickFixCmdPost" }, {
@@ -165,6 +183,7 @@ function M.open(query)
     vim.cmd(("botright copen %d"):format(math.min(#hunks, most)))
     vim.wo.wrap = false
     dress_windows()
+    prefetch()
   end)
 end
 

@@ -132,16 +132,31 @@ function M.marks(buffer, page)
   page.width, page.gutter = width, gutter
 end
 
+local to_set ---@type { buffer: integer, lines: string[] }
+
+--- Puts the lines of a call to `set_lines` into its buffer.
+function M.set_lines_now()
+  vim.api.nvim_buf_set_lines(to_set.buffer, 0, -1, false, to_set.lines)
+end
+
+--- Replaces a buffer's lines. Neovim would move the lines of quickfix entries along with the text; they are right already.
+---@param buffer integer
+---@param lines string[]
+local function set_lines(buffer, lines)
+  to_set = { buffer = buffer, lines = lines }
+  vim.bo[buffer].modifiable = true
+  vim.cmd([[lockmarks lua require("orchflow.review.paint").set_lines_now()]])
+  vim.bo[buffer].modifiable = false
+  vim.bo[buffer].modified = false
+end
+
 --- Fills a buffer with a page, its colours and its marks.
 ---@param buffer integer
 ---@param page orchflow.ReviewPage
 function M.fill(buffer, page)
   local lines = page.note and { page.note } or page.lines
-  vim.bo[buffer].modifiable = true
   vim.api.nvim_buf_clear_namespace(buffer, namespace, 0, -1)
-  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
-  vim.bo[buffer].modifiable = false
-  vim.bo[buffer].modified = false
+  set_lines(buffer, lines)
   if page.note then
     vim.api.nvim_buf_set_extmark(buffer, namespace, 0, 0, {
       end_col = #page.note,

@@ -78,7 +78,12 @@ return function(it, tests)
     ]])
     open(child)
     child:wait("all pages are there", "return #vim.fn.getqflist() == 25")
-    tests.equal(child:lua("return #stub.asked"), 3)
+    tests.equal(
+      child:lua([[
+      return #vim.tbl_filter(function(asked) return asked.params.limit == 10 end, stub.asked)
+    ]]),
+      3
+    )
   end)
 
   --- Shows the entry under the cursor: what was not on the screen is not accepted by a key.
@@ -310,12 +315,41 @@ return function(it, tests)
     child:cmd("Orchflow accept")
     local said = child:wait_message("2 hunks are here: claude h_aa01, codex h_bb02")
     tests.contains(said, "name one")
-    child:cmd("2cc | Orchflow accept")
-    child:wait_message("the file is still being loaded")
+    child:cmd("2cc")
     child:wait("it is loaded", "return vim.fn.line('.') == 2")
     child:cmd("Orchflow accept")
     child:wait("it is asked", [[return stub.last("accept") ~= nil]])
     tests.equal(child:lua("return stub.last('accept').params.hunks[1].id"), "h_bb02")
+  end)
+
+  it("accepts nothing in a file that is still being loaded", function(child)
+    prepare(child)
+    child:lua([[stub.answers.file = nil; local request = require("orchflow.client").request
+      require("orchflow.client").request = function(method, ...)
+        if method ~= "file" then request(method, ...) end
+      end]])
+    open(child)
+    child:cmd("1cc | Orchflow accept")
+    child:wait_message("the file is still being loaded")
+    child:keys("a")
+    child:wait_message("orchflow: the file is still being loaded")
+    tests.equal(child:lua("return stub.last('accept')"), vim.NIL)
+  end)
+
+  it("keeps the lines of entries when their files are loaded, and loaded anew", function(child)
+    prepare(child)
+    open(child)
+    child:keys("<CR>")
+    child:wait(
+      "it is loaded",
+      "return vim.fn.bufname() == 'orchflow://7/claude/one.txt' and vim.fn.line('.') == 2"
+    )
+    child:keys("R")
+    child:wait_message("this is the newest version")
+    tests.equal(
+      child:lua([[return vim.tbl_map(function(item) return item.lnum end, vim.fn.getqflist())]]),
+      { 2, 2, 5, 1 }
+    )
   end)
 
   it("accepts nothing in a file it did not lead to", function(child)
