@@ -418,7 +418,7 @@ end
 function M.read(buffer)
   require("orchflow.ui.highlight").setup()
   local named = name_of.parse(vim.api.nvim_buf_get_name(buffer))
-  paint.dress(buffer, named ~= nil)
+  paint.dress(buffer)
   if not named then
     return
   end

@@ -27,10 +27,10 @@ function M.set_mode(new)
   mode = new
 end
 
---- Sets the options of a buffer that shows what an agent wrote.
+--- Sets the options of a buffer that shows what an agent wrote. It has no filetype: whatever looks at one would start
+--- there what belongs to real files.
 ---@param buffer integer
----@param is_review boolean
-function M.dress(buffer, is_review)
+function M.dress(buffer)
   local before = vim.o.eventignore
   vim.o.eventignore = "all"
   pcall(function()
@@ -40,10 +40,6 @@ function M.dress(buffer, is_review)
     vim.bo[buffer].undolevels = -1
     vim.bo[buffer].modeline = false
     vim.bo[buffer].modifiable = false
-    if is_review then
-      -- Whoever asks for it finds a name, but nobody is told: a FileType event would start whatever listens.
-      vim.bo[buffer].filetype = "orchflow-review"
-    end
   end)
   vim.o.eventignore = before
 end

@@ -14,7 +14,7 @@ local M = {}
 ---@return integer
 local function scratch(lines, path)
   local buffer = vim.api.nvim_create_buf(false, true)
-  paint.dress(buffer, true)
+  paint.dress(buffer)
   vim.bo[buffer].bufhidden = "wipe"
   vim.bo[buffer].modifiable = true
   vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)

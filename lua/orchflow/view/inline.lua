@@ -230,6 +230,11 @@ local function add_hunk(marks, hunk, lines, options, said_before)
         hl_eol = not run_muted or nil,
         priority = run_muted and DIM or options.opaque and OPAQUE or GROUND,
       })
+      mark(run_first - 1, 0, {
+        end_row = next_line - 2,
+        sign_text = options.deleted and "-" or "+",
+        sign_hl_group = run_muted and "OrchflowMuted" or "Orchflow" .. kind,
+      })
       run_first = nil
     end
   end
@@ -239,10 +244,6 @@ local function add_hunk(marks, hunk, lines, options, said_before)
       close_run(line)
     end
     run_first, run_muted = run_first or line, muted
-    mark(line - 1, 0, {
-      sign_text = options.deleted and "-" or "+",
-      sign_hl_group = muted and "OrchflowMuted" or "Orchflow" .. kind,
-    })
   end
   close_run(last + 1)
   local standing = M.standing(hunk)

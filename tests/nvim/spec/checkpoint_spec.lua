@@ -107,7 +107,7 @@ return function(it, tests)
         child:lua(
           "return { vim.bo.filetype, vim.bo.shiftwidth, #vim.lsp.get_clients({ bufnr = 0 }) }"
         ),
-        { "orchflow-review", 8, 0 }
+        { "", 8, 0 }
       )
       tests.equal(
         child:lua("return vim.b.editorconfig == nil or vim.tbl_isempty(vim.b.editorconfig)"),

@@ -86,7 +86,10 @@ return function(it, tests)
     end
     tests.equal(#by.OrchflowAddedLine, 1)
     tests.equal({ by.OrchflowAddedLine[1].line, by.OrchflowAddedLine[1].options.end_row }, { 1, 3 })
-    tests.equal({ by.sign[1].line, by.sign[2].line, by.sign[2].options.sign_text }, { 1, 2, "+" })
+    tests.equal(
+      { by.sign[1].line, by.sign[1].options.end_row, by.sign[1].options.sign_text },
+      { 1, 2, "+" }
+    )
     local word = by.OrchflowAddedWord[1]
     tests.equal({ word.line, word.column, word.options.end_col }, { 1, 20, 25 })
     local above, below = by.virtual[1], by.virtual[2]
@@ -183,10 +186,10 @@ return function(it, tests)
       local base = { "a", "b" }
       local hunk = stub.changes({ agent = "x", path = "f", change = "deleted" }, base, {})[1]
       local marks = inline.marks({ hunk }, base, { mode = "inline", width = 20, gutter = 2, deleted = true })
-      return { #marks, marks[3].options.hl_group, marks[1].options.sign_text, { inline.place(hunk, 2, true) } }
+      return { #marks, marks[1].options.hl_group, marks[2].options.sign_text, { inline.place(hunk, 2, true) } }
     ]]
     )
-    tests.equal(result, { 3, "OrchflowRemovedLine", "-", { 1, 2 } })
+    tests.equal(result, { 2, "OrchflowRemovedLine", "-", { 1, 2 } })
   end)
 
   it("takes removed lines along with the lines they became", function(child)

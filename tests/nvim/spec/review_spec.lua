@@ -352,6 +352,83 @@ return function(it, tests)
     )
   end)
 
+  it("is walked by :cdo, filtered by :Cfilter and left by :colder like any list", function(child)
+    prepare(child)
+    open(child)
+    child:lua([[
+      vim.cmd("cclose | set hidden")
+      walked = {}
+      function note() walked[#walked + 1] = vim.fn.bufname() .. ":" .. vim.fn.getqflist({ idx = 0 }).idx end
+    ]])
+    child:cmd("silent cdo lua note()")
+    tests.equal(child:lua("return walked"), {
+      "orchflow://7/claude/one.txt:1",
+      "orchflow://7/codex/one.txt:2",
+      "orchflow://7/claude/one.txt:3",
+      "orchflow://7/claude/zzz.txt:4",
+    })
+    child:cmd("packadd cfilter")
+    child:cmd("Cfilter /codex/")
+    child:cmd("copen")
+    local filtered = quickfix(child)
+    tests.equal(filtered.count, 1)
+    tests.equal(child:lua("return vim.fn.getqflist()[1].user_data.id"), "h_bb02")
+    -- The filtered list is the user's: it has none of our keys, and nothing is written into it.
+    tests.equal(child:lua("return #vim.api.nvim_buf_get_keymap(0, 'n')"), 0)
+    child:lua("require('orchflow.review.list').refresh()")
+    child:wait("our list is up to date", "return #stub.asked > 1")
+    tests.equal(quickfix(child).count, 1)
+    child:cmd("colder")
+    tests.equal(quickfix(child).count, 4)
+    child:wait("the keys are back", "return #vim.api.nvim_buf_get_keymap(0, 'n') == 5")
+    tests.contains(child:lines()[1], "one.txt|2 I|")
+  end)
+
+  it("hands its filter to the host and names the list by it", function(child)
+    prepare(child)
+    open(child, "agent:claude file:src/** is:unseen words")
+    tests.equal(
+      child:lua("return stub.last('review').params.filter or stub.asked[1].params.filter"),
+      { "agent:claude", "file:src/**", "is:unseen", "words" }
+    )
+    tests.equal(
+      quickfix(child).title,
+      "orchflow review  agent:claude  file:src/**  is:unseen  words"
+    )
+  end)
+
+  it(
+    "keeps a long list where it stands: what is gone says so, what is new joins the end",
+    function(child)
+      prepare(child)
+      child:lua([[
+      local hunks = {}
+      for number = 1, 300 do
+        hunks[number] = stub.hunk({ id = ("h_%04x"):format(number), agent = "claude", path = "one.txt",
+          line = number, old_start = number, new_start = number })
+      end
+      stub.serve(hunks)
+    ]])
+      open(child)
+      child:wait("all are there", "return #vim.fn.getqflist() == 300")
+      child:lua([[
+      vim.cmd("150cc | copen")
+      items = vim.fn.getqflist()
+      table.remove(stub.all, 10)
+      stub.all[10].hash = ("1"):rep(64)
+      table.insert(stub.all, 1, stub.hunk({ id = "h_new", agent = "codex", path = "aaa.txt" }))
+      require("orchflow.review.list").refresh()
+    ]])
+      child:wait("the new one has joined", "return #vim.fn.getqflist() == 301")
+      tests.equal(quickfix(child).idx, 150)
+      local lines = child:lines()
+      tests.contains(lines[10], "taken back by its agent")
+      tests.contains(lines[11], "~ claude")
+      tests.contains(lines[301], "aaa.txt|1 I|")
+      tests.equal(child:lua("return vim.bo.modifiable"), false)
+    end
+  )
+
   it("accepts nothing in a file it did not lead to", function(child)
     prepare(child)
     open(child)
