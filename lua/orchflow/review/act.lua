@@ -53,7 +53,9 @@ local function targets(count)
     return nil, "orchflow: the file is still being loaded"
   end
   local hunk, index = buffer_view.hunk_under(window)
-  if not page or not hunk then
+  if not list.is_still() then
+    return nil, "orchflow: it moved under the key; press again"
+  elseif not page or not hunk then
     return nil, "orchflow: no hunk is on this line; ]h goes to the next undecided one"
   elseif decide.pending[hunk.id] then
     return nil, "orchflow: the host is still deciding this hunk"
@@ -180,6 +182,7 @@ local function go_back(window, from, hunk)
   local stayed = vim.api.nvim_win_get_buf(window) == from.buffer
     and vim.deep_equal(vim.api.nvim_win_get_cursor(window), from.cursor)
   if stayed then
+    list.moved()
     buffer_view.open(window, hunk)
     list.set_current(hunk)
   end

@@ -42,6 +42,10 @@ end
 --- Runs the command of a key on the entry under the cursor. What was not on the screen is shown first.
 ---@param command string
 local function run_key(command)
+  if command ~= "undo" and not list.is_still() then
+    message.info("orchflow: it moved under the key; press again")
+    return
+  end
   local hunk = list.hunks()[vim.api.nvim_win_get_cursor(0)[1]]
   if command == "accept" and hunk and hunk.state == "undecided" and not seen.is_shown(hunk) then
     local had_part = seen.is_partly_shown(hunk)

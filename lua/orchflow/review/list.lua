@@ -39,6 +39,21 @@ function M.on_decided(callback)
   after_decision = callback
 end
 
+--- Milliseconds for which keys that decide are ignored after something else has come under the cursor.
+M.still_ms = 300
+local moved_at ---@type integer?
+
+--- Notes that something else has come under the cursor, not by the human's hand.
+function M.moved()
+  moved_at = vim.uv.now()
+end
+
+--- Says whether what is under the cursor has stood there long enough for a key to mean it.
+---@return boolean
+function M.is_still()
+  return not moved_at or vim.uv.now() - moved_at >= M.still_ms
+end
+
 --- Gives the buffer's name under which an agent's version of a file is shown.
 ---@param hunk orchflow.Hunk
 ---@return string
@@ -278,6 +293,9 @@ local function replace(hunks)
     title = title(),
   })
   for _, kept in ipairs(views) do
+    if kept.hunk and not M.place(kept.hunk) then
+      M.moved()
+    end
     local last = vim.api.nvim_buf_line_count(vim.api.nvim_win_get_buf(kept.window))
     vim.api.nvim_win_set_cursor(kept.window, { math.min(M.place(kept.hunk) or kept.line, last), 0 })
   end

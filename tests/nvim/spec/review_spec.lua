@@ -274,6 +274,22 @@ return function(it, tests)
     tests.equal(child:lua([[return vim.fn.getqflist()[vim.fn.line(".")].user_data.id]]), "h_aa03")
   end)
 
+  it("takes no key for a hunk that has just come under the cursor by itself", function(child)
+    prepare(child)
+    open(child)
+    look(child)
+    child:lua([[
+      require("orchflow.review.list").still_ms = 60000
+      table.remove(stub.all, 1)
+      require("orchflow.review.list").refresh()
+    ]])
+    child:wait("the list is updated", [[return vim.fn.getqflist()[1].user_data.id == "h_bb02"]])
+    child:keys("a")
+    child:wait_message("it moved under the key; press again")
+    child:keys("x")
+    tests.equal(child:lua("return { stub.last('accept'), stub.last('reject') }"), {})
+  end)
+
   it("updates after an event of another front", function(child)
     prepare(child)
     open(child)
