@@ -207,7 +207,7 @@ function M.serve(hunks)
               agent = each.agent,
               path = each.path,
               state = "refused",
-              code = "stale_hunk",
+              code = "hash_mismatch",
               message = "its agent has changed it since you saw it",
               hint = "look at the newer version",
             }

@@ -199,9 +199,7 @@ local function refused(window, place, results, verb, hunks)
     if hunk.id == results[1].id then
       local buffer = buffer_view.buffer_of(hunk)
       local page = buffer_view.page(buffer)
-      local stale = results[1].code == "stale_hunk"
-        or results[1].code == "changed"
-        or results[1].code == "unknown_hunk"
+      local stale = results[1].code == "hash_mismatch" or results[1].code == "unknown_hunk"
       if stale and page then
         -- What is shown is not what the agent has: a decision on it would be one on bytes nobody saw.
         buffer_view.load(buffer, function()

@@ -3,6 +3,7 @@
 --- What is shown never changes by itself. The agent may write on; the buffer says so, and `R` loads the newer one.
 
 local client = require("orchflow.client")
+local forecast = require("orchflow.review.forecast")
 local inline = require("orchflow.view.inline")
 local message = require("orchflow.ui.message")
 local name_of = require("orchflow.review.name")
@@ -186,6 +187,10 @@ local function own(page, hunks)
     local same_run = not page.run or hunk.run == page.run
     return name_of.bytes(hunk) == path and hunk.agent == agent and same_run
   end, hunks)
+  local modified = forecast.modified()
+  for _, hunk in ipairs(found) do
+    forecast.mark(hunk, modified)
+  end
   table.sort(found, function(left, right)
     if left.new_start ~= right.new_start then
       return left.new_start < right.new_start
@@ -479,6 +484,10 @@ function M.open(window, hunk)
     vim.api.nvim_win_call(window, function()
       vim.cmd(("silent keepalt keepjumps buffer %d"):format(buffer))
     end)
+  end
+  if not pages[buffer] then
+    -- Somebody loaded it without autocommands.
+    M.read(buffer)
   end
   local page = pages[buffer]
   local here = page and page.state == "ready" and M.find(page, hunk.id)

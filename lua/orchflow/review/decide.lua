@@ -78,7 +78,7 @@ function M.summary(results, state, hunks)
   local arrow = state == "accepted" and " → " or ": "
   if #results == 1 then
     local decided, all = M.progress(hunks, agent, state)
-    local progress = all > 1 and (" %d/%d"):format(decided, all) or ""
+    local progress = all > 1 and not results[1].part and (" %d/%d"):format(decided, all) or ""
     local already = results[1].already and " already" or ""
     local unsaved = results[1].applied_to == "buffer" and ", not saved" or ""
     local part = results[1].part and " in part" or ""

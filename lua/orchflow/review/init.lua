@@ -129,9 +129,13 @@ end
 --- entries, finds them.
 local function prefetch()
   local line = vim.api.nvim_win_get_cursor(0)[1]
-  for _, hunk in ipairs(vim.list_slice(list.hunks(), line, line + 1)) do
-    buffer_view.prefetch(hunk)
-  end
+  local hunks = vim.list_slice(list.hunks(), line, line + 1)
+  -- A buffer that is loaded within an autocommand would stay empty: no other one is called for it.
+  vim.schedule(function()
+    for _, hunk in ipairs(hunks) do
+      buffer_view.prefetch(hunk)
+    end
+  end)
 end
 
 local watching = false

@@ -2,6 +2,7 @@
 
 local client = require("orchflow.client")
 local feed = require("orchflow.review.feed")
+local forecast = require("orchflow.review.forecast")
 local message = require("orchflow.ui.message")
 local name_of = require("orchflow.review.name")
 local view = require("orchflow.view.hunk")
@@ -113,13 +114,26 @@ function M.find_exact(id)
   return list.hunks[list.places[id] or 0]
 end
 
+--- Gives the cells there are for a line of the list.
+---@return integer
+local function width_of_lines()
+  local window = vim.fn.getqflist({ winid = 0 }).winid
+  local info = window ~= 0 and vim.fn.getwininfo(window)[1]
+  if info and info.width then
+    return info.width - info.textoff
+  end
+  -- The window that will be opened takes its line numbers from this one.
+  local has_numbers = vim.wo.number or vim.wo.relativenumber
+  return vim.o.columns - (has_numbers and vim.wo.numberwidth or 0)
+end
+
 --- Writes an entry's line and keeps it.
 ---@param index integer
 ---@return string line
 ---@return string entry
 local function write_line(index)
   local hunk = list.hunks[index]
-  list.layout = list.layout or view.layout(list.hunks, vim.o.columns)
+  list.layout = list.layout or view.layout(list.hunks, width_of_lines())
   local rivalry = view.rivalry(hunk, list.places, list.hunks)
   local line, entry = view.quickfix_line(hunk, list.layout, rivalry)
   list.lines[index] = line
@@ -144,37 +158,6 @@ function M.textfunc(info)
     lines[#lines + 1] = line_of(index)
   end
   return lines
-end
-
---- Marks hunks that would meet unsaved changes: the host knows files, only the editor knows its buffers.
----@param hunk orchflow.Hunk
----@param modified table<string, string> text of modified buffers by path
-local function forecast(hunk, modified)
-  local whole = modified[hunk.user_path]
-  if not whole or hunk.state ~= "undecided" or hunk.forecast == "applied" then
-    return
-  end
-  local before = hunk.before or {}
-  local wanted = vim.list_extend({ before[#before] }, hunk.removed or {})
-  vim.list_extend(wanted, { (hunk.after or {})[1] })
-  if not whole:find("\n" .. table.concat(wanted, "\n") .. "\n", 1, true) then
-    hunk.forecast, hunk.conflict_with = "conflict", "buffer"
-  end
-end
-
---- Gives the text of the human's modified buffers.
----@return table<string, string> by path
-local function modified_buffers()
-  local modified = {}
-  for _, info in ipairs(vim.fn.getbufinfo({ bufmodified = 1 })) do
-    if vim.bo[info.bufnr].buftype == "" and info.name ~= "" then
-      local lines = vim.api.nvim_buf_get_lines(info.bufnr, 0, -1, false)
-      local whole = "\n" .. table.concat(lines, "\n") .. "\n"
-      modified[info.name] = whole
-      modified[vim.uv.fs_realpath(info.name) or info.name] = whole
-    end
-  end
-  return modified
 end
 
 --- Makes the entries of our list from a place on.
@@ -260,7 +243,7 @@ end
 local function append(hunks, modified)
   local first = #list.hunks + 1
   for _, hunk in ipairs(hunks) do
-    forecast(hunk, modified)
+    forecast.mark(hunk, modified)
     list.hunks[#list.hunks + 1] = hunk
     list.places[hunk.id] = #list.hunks
   end
@@ -279,9 +262,9 @@ local function replace(hunks)
       views[#views + 1] = { window = window, line = line, hunk = list.hunks[line] }
     end
   end
-  local modified = modified_buffers()
+  local modified = forecast.modified()
   for _, hunk in ipairs(hunks) do
-    forecast(hunk, modified)
+    forecast.mark(hunk, modified)
   end
   set_hunks(hunks)
   list.layout = nil
@@ -326,11 +309,11 @@ end
 --- Takes what the host says now into a list whose entries stay, a part at a time.
 ---@param hunks orchflow.Hunk[]
 local function take_in_place(hunks)
-  local modified, changed, joining, here = modified_buffers(), {}, {}, {}
+  local modified, changed, joining, here = forecast.modified(), {}, {}, {}
   feed.in_slices(hunks, function(hunk)
     local place = list.places[hunk.id]
     here[hunk.id] = true
-    forecast(hunk, modified)
+    forecast.mark(hunk, modified)
     if not place then
       joining[#joining + 1] = hunk
     else
@@ -437,9 +420,9 @@ local function begin(query, hunks)
     replace(hunks)
     return
   end
-  local modified = modified_buffers()
+  local modified = forecast.modified()
   for _, hunk in ipairs(hunks) do
-    forecast(hunk, modified)
+    forecast.mark(hunk, modified)
   end
   list.id, list.layout, list.buffers = nil, nil, {}
   set_hunks(hunks)
@@ -463,7 +446,7 @@ end
 ---@param query table parameters of `review`
 ---@param done fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[]) called when the first entries are there
 function M.fill(query, done)
-  local is_first, modified = true, modified_buffers()
+  local is_first, modified = true, forecast.modified()
   feed.fill(query, function(hunks)
     if is_first then
       is_first = false

@@ -135,7 +135,7 @@ function M.set_lines_now()
   vim.api.nvim_buf_set_lines(to_set.buffer, 0, -1, false, to_set.lines)
 end
 
---- Replaces a buffer's lines. Neovim would move the lines of quickfix entries along with the text; they are right already.
+--- Replaces lines. Neovim would move the lines of quickfix entries along with the text; they are right already.
 ---@param buffer integer
 ---@param lines string[]
 local function set_lines(buffer, lines)

@@ -26,8 +26,9 @@ end
 
 ---@param window integer
 ---@param title string
-local function name_window(window, title)
-  vim.wo[window][0].winbar = title:gsub("%%", "%%%%")
+---@param hint? string
+local function name_window(window, title, hint)
+  vim.wo[window][0].winbar = title:gsub("%%", "%%%%") .. "%<%=" .. (hint or "")
 end
 
 ---@param windows integer[]
@@ -106,7 +107,8 @@ function M.toggle(against)
     end)
   end
   name_window(left, title)
-  name_window(right, ("%s: %s   dv closes"):format(page.agent, page.path))
+  local closing = require("orchflow.config").get().keys.side_by_side
+  name_window(right, ("%s: %s"):format(page.agent, page.path), closing and closing .. " closes")
   close_together({ left, right })
   for _, key in ipairs({ "side_by_side", "side_by_side_base" }) do
     local lhs = require("orchflow.config").get().keys[key]

@@ -61,7 +61,7 @@ function M.page(hunk, why, width)
     add("changed", "since you saw it", "OrchflowWaiting")
   end
   local forecast = {
-    conflict = "conflicts with your file as it is",
+    conflict = ("conflicts with your %s as it is"):format(hunk.conflict_with or "file"),
     applied = "is in your file already",
     clean = "fits your file",
   }

@@ -237,7 +237,7 @@ end
 ---@field cells table<integer, table<string, string>> as shown, by column and value: most stand in many lines
 
 --- What a note mostly wants: `rival of accepted claude:41`, `changed since you saw it`.
-local NOTE_WIDTH = 26
+local NOTE_WIDTH = 24
 
 --- Measures the columns of the quickfix list, so that a line is read in the width there is.
 ---@param hunks orchflow.Hunk[]
@@ -261,7 +261,7 @@ function M.layout(hunks, width)
   -- `|`, ` I|`, the mark and the spaces between the columns, two before the note.
   local fixed = 1 + 3 + 3 + widest[2] + 1 + widest[3] + 1 + widest[4] + 1 + 2
   local room = math.max((width or 80) - fixed - NOTE_WIDTH, 20)
-  widest[5] = math.min(headings, math.max(room - longest, math.floor(room / 3)))
+  widest[5] = math.min(headings, math.max(room - longest, math.floor(room / 3), 8))
   local place = math.min(longest, room - widest[5])
   widest[1] = place + 4
   return {

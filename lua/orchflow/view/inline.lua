@@ -119,7 +119,7 @@ end
 function M.remarks(hunk, said_before)
   local pieces = {}
   local function add(piece, group)
-    pieces[#pieces + 1] = { (#pieces > 0 and "   " or "") .. piece, group or "OrchflowMuted" }
+    pieces[#pieces + 1] = { piece, group or "OrchflowMuted" }
   end
   local said = vim.trim(text.clean(hunk.words))
   if said ~= "" and hunk.words ~= said_before then
@@ -165,10 +165,29 @@ function M.standing(hunk)
   if (hunk.comments or 0) > 0 then
     pieces[#pieces + 1] = { text.count(hunk.comments, "comment"), "OrchflowMuted" }
   end
-  for index = #pieces, 1, -1 do
-    pieces[index][1] = "  " .. pieces[index][1]
-  end
   return pieces
+end
+
+---@param pieces orchflow.Piece[]
+---@param gap string stands before each but the first
+---@param first_gap string
+---@return orchflow.Piece[]
+local function spaced(pieces, gap, first_gap)
+  local result = {}
+  for index, piece in ipairs(pieces) do
+    result[index] = { (index == 1 and first_gap or gap) .. piece[1], piece[2] }
+  end
+  return result
+end
+
+---@param pieces orchflow.Piece[]
+---@return integer cells
+local function width_of(pieces)
+  local width = 0
+  for _, piece in ipairs(pieces) do
+    width = width + text.width(piece[1])
+  end
+  return width
 end
 
 ---@param pieces orchflow.Piece[]
@@ -247,19 +266,25 @@ local function add_hunk(marks, hunk, lines, options, said_before)
   end
   close_run(last + 1)
   local standing = M.standing(hunk)
-  if #standing > 0 then
-    mark(first - 1, 0, { virt_text = standing, virt_text_pos = "eol" })
+  local at_the_end = spaced(standing, "  ", "  ")
+  -- What stands behind a line's end is lost where the line is as wide as the window.
+  local fits = text.width(lines[first] or "") + width_of(at_the_end) <= options.width
+  if #standing > 0 and (fits or options.mode ~= "inline") then
+    mark(first - 1, 0, { virt_text = at_the_end, virt_text_pos = "eol" })
   end
   if options.mode ~= "inline" then
     return
   end
   local remarks = M.remarks(hunk, said_before)
+  if not fits then
+    remarks = vim.list_extend(standing, remarks)
+  end
   local gone = {}
   for index, line in ipairs(options.deleted and {} or removed) do
     local groups = (undecided and not taken_removed[index]) and UNDECIDED or DECIDED
     gone[#gone + 1] = removed_line(line, old_spans[index] or {}, groups, options)
   end
-  local below = #remarks > 0 and { remark_line(remarks, options) } or {}
+  local below = #remarks > 0 and { remark_line(spaced(remarks, "   ", ""), options) } or {}
   if #gone > 0 and not M.is_above(hunk) then
     below = vim.list_extend(gone, below)
     gone = {}

@@ -52,6 +52,18 @@ return function(it, tests)
     child:wait("the quickfix window is open", [[return vim.bo.buftype == "quickfix"]])
   end
 
+  --- Shows the entry under the cursor: what was not on the screen is not accepted by a key.
+  local function look(child)
+    child:keys("=")
+    child:wait(
+      "the entry is on the screen",
+      [[
+      local list = require("orchflow.review.list")
+      return require("orchflow.review.seen").is_shown(list.hunks()[vim.fn.line(".")])
+    ]]
+    )
+  end
+
   local function entry(child, pattern)
     child:wait("an entry fits " .. pattern, [[return vim.fn.search(..., "w") > 0]], pattern)
   end
@@ -92,7 +104,9 @@ return function(it, tests)
       tests.contains(result.stderr, "rehearsal")
       local envelope
       for _, line in ipairs(lines) do
-        envelope = vim.startswith(line, "{") and vim.json.decode(line) or envelope
+        envelope = vim.startswith(line, "{")
+            and vim.json.decode(line, { luanil = { object = true } })
+          or envelope
       end
       tests.equal({ envelope.schema, envelope.ok, envelope.code }, { "orchflow.review/1", true, 0 })
       assert(#envelope.data >= 2, "too few hunks")
@@ -196,8 +210,9 @@ return function(it, tests)
     local before = child:lines()
     review(child)
     entry(child, "main.rs")
+    look(child)
     child:keys("a")
-    child:wait_message("accepted → src/main.rs, not saved (undo: :Orchflow undo)")
+    child:wait_message("accepted → src/main.rs, not saved (u undoes)")
     child:wait("the list says so", [[return vim.fn.search("accepted", "nw") > 0]])
     local after = child:lua([[return vim.fn.getbufline("src/main.rs", 1, "$")]])
     assert(not vim.deep_equal(after, before), "the buffer was not changed")
@@ -232,6 +247,9 @@ return function(it, tests)
       )
       review(child)
       entry(child, "main.rs")
+      tests.contains(child:lua([[return vim.fn.getline(".")]]), "! rehearsal")
+      tests.contains(child:lua([[return vim.fn.getline(".")]]), "conflicts: your buffer")
+      look(child)
       child:keys("a")
       child:wait_message("rehearsal src/main.rs not accepted: ")
       tests.equal(

@@ -124,6 +124,24 @@ return function(it, tests)
     tests.equal(result, { { "OrchflowMuted" }, { { "  accepted", "OrchflowDone" } } })
   end)
 
+  it("says below a hunk how it stands where its line has no room", function(child)
+    local said = run(child, CHANGE .. [[
+      hunks[1].state, options.width = "rejected", 28
+      local said = {}
+      for _, mark in ipairs(inline.marks(hunks, lines, options)) do
+        if mark.options.virt_text then said[#said + 1] = "end" end
+        for _, line in ipairs(mark.options.virt_lines or {}) do
+          local whole = ""
+          for _, chunk in ipairs(line) do whole = whole .. chunk[1] end
+          said[#said + 1] = whole
+        end
+      end
+      return said
+    ]])
+    tests.equal(said[#said], '    | rejected   claude: "env wi…')
+    tests.lacks(table.concat(said, " "), "end ")
+  end)
+
   it("dims only the lines of a part that was taken", function(child)
     local muted = run(child, CHANGE .. [[
       hunks[1].partly = { added = { 2 }, removed = {} }

@@ -352,6 +352,36 @@ return function(it, tests)
     tests.equal(child:lua("return stub.last('accept')"), vim.NIL)
   end)
 
+  it("loads what the cursor comes to, with all that belongs to it", { tui = true }, function(child)
+    prepare(child)
+    open(child)
+    child:keys("j")
+    child:wait(
+      "the entry's file is loaded",
+      "return #vim.fn.getbufline('orchflow://7/codex/one.txt', 1, '$') > 1"
+    )
+    child:keys("<CR>")
+    child:wait("it has its keys", "return vim.fn.maparg('a', 'n', false, true).buffer == 1")
+    tests.equal(child:lua("return { vim.bo.buftype, vim.bo.modifiable, vim.fn.line('.') }"), {
+      "nofile",
+      false,
+      2,
+    })
+  end)
+
+  it("fills a buffer that was loaded without autocommands", function(child)
+    prepare(child)
+    open(child)
+    child:lua([[
+      vim.cmd("noautocmd call bufload('orchflow://7/codex/one.txt')")
+      require("orchflow.review.buffer").preview(require("orchflow.review.list").hunks()[2])
+    ]])
+    child:wait(
+      "it is filled",
+      "return #vim.fn.getbufline('orchflow://7/codex/one.txt', 1, '$') > 1"
+    )
+  end)
+
   it("keeps the lines of entries when their files are loaded, and loaded anew", function(child)
     prepare(child)
     open(child)

