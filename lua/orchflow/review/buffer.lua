@@ -490,9 +490,16 @@ function M.open(window, hunk)
     M.read(buffer)
   end
   local page = pages[buffer]
-  local here = page and page.state == "ready" and M.find(page, hunk.id)
+  if not page or page.state ~= "ready" then
+    return
+  end
+  local line = math.min(math.max(hunk.new_start or 1, 1), math.max(#page.lines, 1))
+  -- A hunk that its agent has changed may have another name now; its place is still the place to look at.
+  local here = M.find(page, hunk.id) or (M.hunks_at(buffer, line, line) or {})[1]
   if here then
     M.go(window, here)
+  else
+    vim.api.nvim_win_set_cursor(window, { math.min(line, vim.api.nvim_buf_line_count(buffer)), 0 })
   end
 end
 

@@ -259,6 +259,10 @@ function M.bar(page, hunk, index)
   if hunk and hunk.state ~= "undecided" then
     add(hunk.state, hunk.state == "accepted" and "OrchflowDone" or "OrchflowFailed")
   end
+  if page.is_behind then
+    local key = require("orchflow.config").get().keys.reload
+    add("agent wrote since" .. (key and ": " .. key or ""), "OrchflowWaiting")
+  end
   if page.deleted then
     add("deletes the file", "OrchflowWaiting")
   end
@@ -271,9 +275,6 @@ function M.bar(page, hunk, index)
   end
   if mode ~= "inline" then
     add(mode == "added" and "only added" or "marks off")
-  end
-  if page.is_behind then
-    add("agent wrote since: R", "OrchflowWaiting")
   end
   return pieces
 end

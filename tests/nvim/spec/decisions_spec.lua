@@ -279,6 +279,21 @@ return function(it, tests)
     tests.equal(child:lua("return stub.last('accept').params.hunks[1].hash"), ("1"):rep(64))
   end)
 
+  it("goes back to the place of a hunk that has another name now", function(child)
+    prepare(child, [[serve(change("claude", "a.txt", 1), change("codex", "b.txt", 2))]])
+    open(child)
+    child:lua([[
+      stub.all[1].id, stub.all[1].hash, stub.all[1].changed = "h_renamed", ("1"):rep(64), true
+    ]])
+    child:keys("a")
+    child:wait_message("not accepted: there is no hunk")
+    child:wait(
+      "the cursor is back",
+      "return vim.fn.bufname() == 'orchflow://7/claude/a.txt' and vim.fn.line('.') == 3"
+    )
+    tests.equal(child:lua("return require('orchflow.review.buffer').hunk_under(0).id"), "h_renamed")
+  end)
+
   it("walks undecided hunks and rivals, with counts, and through the quickfix list", function(child)
     prepare(
       child,

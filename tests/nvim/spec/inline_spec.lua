@@ -138,7 +138,7 @@ return function(it, tests)
       end
       return said
     ]])
-    tests.equal(said[#said], '    | rejected   claude: "env wi…')
+    tests.equal(said[#said], '    | rejected   claude: "env win…')
     tests.lacks(table.concat(said, " "), "end ")
   end)
 
