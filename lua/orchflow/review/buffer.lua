@@ -3,33 +3,13 @@
 --- What is shown never changes by itself. The agent may write on; the buffer says so, and `R` loads the newer one.
 
 local client = require("orchflow.client")
-local forecast = require("orchflow.review.forecast")
 local inline = require("orchflow.view.inline")
 local message = require("orchflow.ui.message")
 local name_of = require("orchflow.review.name")
+local page_of = require("orchflow.review.page")
 local paint = require("orchflow.review.paint")
 
 local M = {}
-
---- Hunks asked for at a time.
-local PAGE = 1000
-
----@class orchflow.ReviewPage
----@field named orchflow.ReviewName
----@field run? integer
----@field agent string
----@field path string as shown
----@field state "loading"|"ready"|"failed"
----@field lines string[]
----@field hunks orchflow.Hunk[] in the order of their lines
----@field deleted boolean
----@field checkpoint? string
----@field turn? integer
----@field at? integer microseconds since 1970
----@field base_lines string[]
----@field is_behind boolean whether the agent wrote since
----@field was_shown boolean
----@field note? string why there are no lines
 
 ---@type table<integer, orchflow.ReviewPage>
 local pages = {}
@@ -159,72 +139,6 @@ function M.redraw_all()
   end
 end
 
----@param params table
----@param done fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[])
----@param so_far? orchflow.Hunk[]
-local function fetch_hunks(params, done, so_far)
-  local query = vim.tbl_extend("force", params, { state = "all", limit = PAGE })
-  client.request("review", query, function(failure, result)
-    if failure then
-      done(failure)
-      return
-    end
-    local hunks = vim.list_extend(so_far or {}, result.hunks or {})
-    if result.next then
-      fetch_hunks(vim.tbl_extend("force", params, { after = result.next }), done, hunks)
-    else
-      done(nil, hunks)
-    end
-  end)
-end
-
----@param page orchflow.ReviewPage
----@param hunks orchflow.Hunk[]
----@return orchflow.Hunk[]
-local function own(page, hunks)
-  local path, agent = page.named.path, page.named.agent
-  local found = vim.tbl_filter(function(hunk)
-    local same_run = not page.run or hunk.run == page.run
-    return name_of.bytes(hunk) == path and hunk.agent == agent and same_run
-  end, hunks)
-  local modified = forecast.modified()
-  for _, hunk in ipairs(found) do
-    forecast.mark(hunk, modified)
-  end
-  table.sort(found, function(left, right)
-    if left.new_start ~= right.new_start then
-      return left.new_start < right.new_start
-    end
-    return left.old_start < right.old_start
-  end)
-  return found
-end
-
----@param lines any[]?
----@return string[]
-local function shown_lines(lines)
-  local shown = {}
-  for index, line in ipairs(lines or {}) do
-    -- Only line ends and NUL would break a buffer's line; everything else is shown as Neovim shows it.
-    shown[index] = tostring(line):gsub("\r?\n?$", ""):gsub("[\n%z]", " ")
-  end
-  return shown
-end
-
----@param page orchflow.ReviewPage
----@param file table
----@return string? note
-local function note_of(page, file)
-  if file.too_big then
-    return "The file is too big to be shown; i opens it in its worktree."
-  elseif file.binary then
-    return "The file is binary; i opens it in its worktree."
-  elseif file.missing and #page.hunks == 0 then
-    return "The agent has no such file."
-  end
-  return nil
-end
-
 ---@param buffer integer
 ---@param page orchflow.ReviewPage
 local function show(buffer, page)
@@ -272,34 +186,6 @@ local function fail(buffer, failure)
   end
 end
 
----@param buffer integer
----@param named orchflow.ReviewName
----@param file table
----@param all orchflow.Hunk[]
-local function take(buffer, named, file, all)
-  ---@type orchflow.ReviewPage
-  local page = {
-    named = named,
-    run = file.run or named.run or (all[1] and all[1].run),
-    agent = named.agent,
-    path = file.path or named.path,
-    state = "ready",
-    hunks = {},
-    lines = {},
-    base_lines = shown_lines(file.base_lines),
-    deleted = file.missing == true and not file.base_missing,
-    checkpoint = file.checkpoint,
-    turn = file.turn,
-    at = file.at,
-    is_behind = false,
-    was_shown = false,
-  }
-  page.hunks = own(page, all)
-  page.note = note_of(page, file)
-  page.lines = page.note and {} or page.deleted and page.base_lines or shown_lines(file.lines)
-  show(buffer, page)
-end
-
 --- Loads the newest checkpoint of the file into a buffer.
 ---@param buffer integer
 ---@param done? fun()
@@ -311,14 +197,14 @@ function M.load(buffer, done)
   waiting[buffer] = waiting[buffer] or {}
   table.insert(waiting[buffer], done)
   local params = name_of.params(named)
-  fetch_hunks(params, function(failure, hunks)
+  page_of.fetch_hunks(params, function(failure, hunks)
     if not pages[buffer] then
       return
     elseif failure then
       fail(buffer, failure)
       return
     end
-    local own_hunks = own({ named = named, run = named.run } --[[@as orchflow.ReviewPage]], hunks)
+    local own_hunks = page_of.own(named, named.run, hunks --[[@as orchflow.Hunk[] ]])
     local first = own_hunks[1]
     -- The lines are those the hunks were measured in, whatever the agent writes meanwhile.
     local query = vim.tbl_extend("force", params, {
@@ -332,7 +218,7 @@ function M.load(buffer, done)
         fail(buffer, problem)
         return
       end
-      take(buffer, named, file, own_hunks)
+      show(buffer, page_of.make(named, file, own_hunks))
     end)
   end)
 end
@@ -373,9 +259,9 @@ function M.refresh(buffer)
     M.load(buffer)
     return
   end
-  fetch_hunks(name_of.params(page.named), function(failure, hunks)
+  page_of.fetch_hunks(name_of.params(page.named), function(failure, hunks)
     if not failure and pages[buffer] == page then
-      update(page, own(page, hunks))
+      update(page, page_of.own(page.named, page.run, hunks --[[@as orchflow.Hunk[] ]]))
       M.redraw(buffer)
     end
   end)
@@ -427,20 +313,7 @@ function M.read(buffer)
   if not named then
     return
   end
-  pages[buffer] = {
-    named = named,
-    run = named.run,
-    agent = named.agent,
-    path = named.path,
-    state = "loading",
-    lines = {},
-    base_lines = {},
-    hunks = {},
-    deleted = false,
-    is_behind = false,
-    was_shown = false,
-    note = "asking the host…",
-  }
+  pages[buffer] = page_of.loading(named)
   vim.api.nvim_create_autocmd({ "BufUnload", "BufWipeout" }, {
     buffer = buffer,
     once = true,
