@@ -159,6 +159,35 @@ function M.is_partly_shown(hunk)
   return M.is_shown(hunk) or drawn[key_of(hunk)] ~= nil
 end
 
+--- Dresses the windows that show a review buffer, and draws its marks anew where their room is another one.
+---@param buffer integer
+local function dress(buffer)
+  local buffer_view = require("orchflow.review.buffer")
+  local windows = vim.fn.win_findbuf(buffer)
+  for _, window in ipairs(windows) do
+    paint.dress_window(window)
+  end
+  local page = buffer_view.page(buffer)
+  local info = windows[1] and vim.fn.getwininfo(windows[1])[1]
+  if page and info and (page.gutter ~= info.textoff or page.width ~= info.width - info.textoff) then
+    buffer_view.redraw(buffer)
+  end
+  M.look_soon()
+end
+
+---@return integer[] review buffers that are shown in this tab
+local function shown_buffers()
+  local buffer_view = require("orchflow.review.buffer")
+  local buffers = {}
+  for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    local buffer = vim.api.nvim_win_get_buf(window)
+    if buffer_view.page(buffer) then
+      buffers[#buffers + 1] = buffer
+    end
+  end
+  return buffers
+end
+
 local watching = false
 
 local function start()
@@ -167,6 +196,25 @@ local function start()
   end
   watching = true
   local buffer_view = require("orchflow.review.buffer")
+  local group = vim.api.nvim_create_augroup("orchflow_seen", { clear = true })
+  vim.api.nvim_create_autocmd({ "WinScrolled", "TabEnter" }, {
+    group = group,
+    desc = "Note what of orchflow's hunks is on the screen",
+    callback = function()
+      if #shown_buffers() > 0 then
+        M.look_soon()
+      end
+    end,
+  })
+  vim.api.nvim_create_autocmd({ "WinResized", "VimResized" }, {
+    group = group,
+    desc = "Fit orchflow's review buffers to their windows",
+    callback = function()
+      for _, buffer in ipairs(shown_buffers()) do
+        dress(buffer)
+      end
+    end,
+  })
   -- Neovim calls this whenever it draws a window, so nothing counts that was scrolled past before it could be drawn.
   vim.api.nvim_set_decoration_provider(vim.api.nvim_create_namespace("orchflow_seen"), {
     on_win = function(_, window, buffer, top, bottom)
@@ -187,52 +235,23 @@ function M.watch(buffer)
   start()
   local buffer_view = require("orchflow.review.buffer")
   local group = vim.api.nvim_create_augroup("orchflow_review_" .. buffer, { clear = true })
-  local function on(events, pattern, callback)
-    vim.api.nvim_create_autocmd(events, {
-      group = group,
-      buffer = not pattern and buffer or nil,
-      pattern = pattern,
-      callback = callback,
-    })
+  local function on(event, callback)
+    vim.api.nvim_create_autocmd(event, { group = group, buffer = buffer, callback = callback })
   end
-  local function dress()
-    for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
-      paint.dress_window(window)
-    end
-    local page = buffer_view.page(buffer)
-    if page then
-      local window = vim.fn.win_findbuf(buffer)[1]
-      local info = window and vim.fn.getwininfo(window)[1]
-      if info and (page.gutter ~= info.textoff or page.width ~= info.width - info.textoff) then
-        buffer_view.redraw(buffer)
-      end
-    end
-    M.look_soon()
-  end
-  on("BufWinEnter", nil, function()
-    dress()
+  on("BufWinEnter", function()
+    dress(buffer)
     buffer_view.entered(buffer)
   end)
-  on("CursorMoved", nil, function()
+  on("CursorMoved", function()
     local page = buffer_view.page(buffer)
     if page and page.state == "ready" and vim.api.nvim_win_get_buf(0) == buffer then
       paint.show_top(0, page)
     end
   end)
-  on("WinScrolled", "*", function()
-    if vim.fn.bufwinid(buffer) ~= -1 then
-      M.look_soon()
-    end
-  end)
-  on({ "WinResized", "VimResized" }, "*", function()
-    if vim.fn.bufwinid(buffer) ~= -1 then
-      dress()
-    end
-  end)
-  on("BufWipeout", nil, function()
+  on("BufWipeout", function()
     pcall(vim.api.nvim_del_augroup_by_id, group)
   end)
-  dress()
+  dress(buffer)
 end
 
 return M
