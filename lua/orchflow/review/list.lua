@@ -1,6 +1,7 @@
 --- Our quickfix list: one entry a hunk. It is updated by its id and keeps its place; no other list is ever touched.
 
 local client = require("orchflow.client")
+local entries = require("orchflow.review.entries")
 local feed = require("orchflow.review.feed")
 local forecast = require("orchflow.review.forecast")
 local message = require("orchflow.ui.message")
@@ -21,6 +22,7 @@ local STALE_AFTER = {
 --- place, and what is new joins the end.
 local MOST_REWRITTEN = 200
 
+---@class orchflow.HunkList
 local list = {
   id = nil, ---@type integer? of the quickfix list
   hunks = {}, ---@type orchflow.Hunk[] those whose entries stand in the list
@@ -114,38 +116,6 @@ function M.find_exact(id)
   return list.hunks[list.places[id] or 0]
 end
 
---- Gives the cells there are for a line of the list.
----@return integer
-local function width_of_lines()
-  local window = vim.fn.getqflist({ winid = 0 }).winid
-  local info = window ~= 0 and vim.fn.getwininfo(window)[1]
-  if info and info.width then
-    return info.width - info.textoff
-  end
-  -- The window that will be opened takes its line numbers from this one.
-  local has_numbers = vim.wo.number or vim.wo.relativenumber
-  return vim.o.columns - (has_numbers and vim.wo.numberwidth or 0)
-end
-
---- Writes an entry's line and keeps it.
----@param index integer
----@return string line
----@return string entry
-local function write_line(index)
-  local hunk = list.hunks[index]
-  list.layout = list.layout or view.layout(list.hunks, width_of_lines())
-  local rivalry = view.rivalry(hunk, list.places, list.hunks)
-  local line, entry = view.quickfix_line(hunk, list.layout, rivalry)
-  list.lines[index] = line
-  return line, entry
-end
-
----@param index integer
----@return string
-local function line_of(index)
-  return list.lines[index] or (write_line(index))
-end
-
 --- Writes the lines Neovim shows for a part of our list; it is the list's 'quickfixtextfunc'.
 ---@param info { id: integer, quickfix: integer, start_idx: integer, end_idx: integer }
 ---@return string[]
@@ -155,47 +125,9 @@ function M.textfunc(info)
   end
   local lines = {}
   for index = info.start_idx, math.min(info.end_idx, #list.hunks) do
-    lines[#lines + 1] = line_of(index)
+    lines[#lines + 1] = entries.line(list, index)
   end
   return lines
-end
-
---- Makes the entries of our list from a place on.
----@param first integer
----@return table[]
-local function items_from(first)
-  local items = {}
-  for place = first, #list.hunks do
-    local hunk = list.hunks[place]
-    local file = hunk.key .. "\0" .. (hunk.path_b64 or hunk.path)
-    local buffer = list.buffers[file]
-    if not buffer then
-      buffer = vim.fn.bufadd(name_of.of(hunk))
-      list.buffers[file] = buffer
-    end
-    local _, entry = write_line(place)
-    items[#items + 1] = {
-      bufnr = buffer,
-      lnum = view.line(hunk),
-      type = view.type(hunk),
-      text = entry,
-      valid = 1,
-      user_data = { id = hunk.id, hash = hunk.hash, agent = hunk.key },
-    }
-  end
-  return items
-end
-
----@return string
-local function title()
-  local words = { "orchflow review" }
-  for _, name in ipairs({ "run", "agent", "path" }) do
-    if list.query[name] then
-      words[#words + 1] = ("%s:%s"):format(name, list.query[name])
-    end
-  end
-  vim.list_extend(words, list.query.filter or {})
-  return table.concat(words, "  ")
 end
 
 ---@param wanted? orchflow.Hunk
@@ -230,7 +162,7 @@ local function repaint(changed)
   vim.bo[buffer].modifiable = true
   for _, place in ipairs(changed) do
     if place <= count then
-      vim.api.nvim_buf_set_lines(buffer, place - 1, place, false, { line_of(place) })
+      vim.api.nvim_buf_set_lines(buffer, place - 1, place, false, { entries.line(list, place) })
     end
   end
   vim.bo[buffer].modifiable = false
@@ -247,7 +179,7 @@ local function append(hunks, modified)
     list.hunks[#list.hunks + 1] = hunk
     list.places[hunk.id] = #list.hunks
   end
-  vim.fn.setqflist({}, "a", { id = list.id, items = items_from(first) })
+  vim.fn.setqflist({}, "a", { id = list.id, items = entries.items(list, first) })
 end
 
 --- Shows other hunks in our list: the current entry and every window keep what they stood on.
@@ -271,9 +203,9 @@ local function replace(hunks)
   local index = M.place(current) or math.min(math.max(former_place, 1), math.max(#hunks, 1))
   vim.fn.setqflist({}, "r", {
     id = list.id,
-    items = items_from(1),
+    items = entries.items(list, 1),
     idx = index,
-    title = title(),
+    title = entries.title(list),
   })
   for _, kept in ipairs(views) do
     if kept.hunk and not M.place(kept.hunk) then
@@ -341,7 +273,7 @@ local function take_in_place(hunks)
     for _, place in ipairs(changed) do
       local before = list.lines[place]
       list.lines[place] = nil
-      if line_of(place) ~= before then
+      if entries.line(list, place) ~= before then
         shown[#shown + 1] = place
       end
     end
@@ -427,10 +359,10 @@ local function begin(query, hunks)
   list.id, list.layout, list.buffers = nil, nil, {}
   set_hunks(hunks)
   vim.fn.setqflist({}, " ", {
-    title = title(),
+    title = entries.title(list),
     context = { orchflow = true },
     quickfixtextfunc = "v:lua.require'orchflow.review.list'.textfunc",
-    items = items_from(1),
+    items = entries.items(list, 1),
   })
   list.id = vim.fn.getqflist({ id = 0 }).id
 end
