@@ -117,7 +117,7 @@ function M.heading(hunk)
     return CHANGES[hunk.change]
   end
   -- Of `pub fn load_config(path: &Path) -> Result<Config> {` the name is what people look for.
-  local heading = vim.trim(text.clean(hunk.heading))
+  local heading = text.clean(hunk.heading):match("^%s*(.-)%s*$")
   local name = heading:match("([%w_][%w_.:]*)%s*%(")
   return name and not STATEMENTS[name] and name or heading
 end
@@ -234,6 +234,8 @@ end
 ---@field path integer most cells of a path
 ---@field widths integer[] of place, agent, insertions, deletions, heading
 ---@field several_runs boolean
+---@field headings table<string, string> by change and heading
+---@field heads table<string, string> names of agents, cleaned
 ---@field cells table<integer, table<string, string>> as shown, by column and value: most stand in many lines
 
 --- What a note mostly wants: `rival of accepted claude:41`, `changed since you saw it`.
@@ -269,6 +271,8 @@ function M.layout(hunks, width)
     widths = widest,
     several_runs = several_runs,
     cells = { {}, {}, {}, {}, {} },
+    headings = {},
+    heads = {},
   }
 end
 
@@ -303,20 +307,37 @@ function M.quickfix_line(hunk, layout, rivalry)
     paths[cached] = path
   end
   local place = path .. "|" .. line .. " " .. M.type(hunk) .. "|"
+  local missing = layout.widths[1] - text.width(place)
   local insertions, deletions = counts(hunk)
   local mark, note = M.mark(hunk), M.note(hunk, rivalry)
-  local agent = cell(layout, 2, layout.several_runs and hunk.key or hunk.agent)
-  local heading = cell(layout, 5, M.heading(hunk))
-  local entry = table.concat({
-    mark,
-    agent,
-    cell(layout, 3, insertions),
-    cell(layout, 4, deletions),
-    heading,
-    note ~= "" and " " .. note or "",
-  }, " ")
-  local shown = text.pad(place, layout.widths[1]) .. " " .. entry
-  return (shown:gsub("%s+$", "")), (vim.trim(entry):gsub("  +", " "))
+  local agent = layout.several_runs and hunk.key or hunk.agent
+  local kind = hunk.change .. "\0" .. hunk.heading
+  local heading = layout.headings[kind]
+  if not heading then
+    heading = M.heading(hunk)
+    layout.headings[kind] = heading
+  end
+  local head = layout.heads[agent]
+  if not head then
+    head = text.clean(agent)
+    layout.heads[agent] = head
+  end
+  local columns = cell(layout, 2, agent)
+    .. " "
+    .. cell(layout, 3, insertions)
+    .. " "
+    .. cell(layout, 4, deletions)
+    .. " "
+    .. cell(layout, 5, heading)
+  local shown = place .. (" "):rep(missing) .. " " .. mark .. " " .. columns
+  shown = note ~= "" and shown .. "  " .. note or shown:match("^(.-)%s*$")
+  local entry = (mark ~= " " and mark .. " " or "")
+    .. head
+    .. (insertions ~= "" and " " .. insertions or "")
+    .. (deletions ~= "" and " " .. deletions or "")
+    .. (heading ~= "" and " " .. heading or "")
+    .. (note ~= "" and " " .. note or "")
+  return shown, entry
 end
 
 --- Writes the lines of the quickfix list, in aligned columns.
