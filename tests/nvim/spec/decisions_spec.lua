@@ -152,6 +152,22 @@ return function(it, tests)
     tests.equal(child:lua("return states()"), { rejected = 3, undecided = 3 })
   end)
 
+  it("asks in a prompt buffer where that is wanted", function(child)
+    prepare(child)
+    child:lua([[
+      require("orchflow").setup({ review = { words = "prompt" } })
+      package.loaded["orchflow.prompt"] = { open = function(spec) asked_for = spec end }
+    ]])
+    open(child)
+    child:keys("x")
+    child:wait("it was asked", "return asked_for ~= nil")
+    tests.equal(child:lua("return asked_for.title"), "reject: for claude a.txt:3")
+    tests.equal(child:lua("return #calls('reject')"), 0)
+    child:lua("asked_for.send(..., function(failure) sent = failure == nil end)", "two\nlines")
+    child:wait("it is rejected", "return sent and #calls('reject') == 1")
+    tests.equal(child:lua("return stub.last('reject').params.reason"), "two\nlines")
+  end)
+
   it("decides nothing without an answer to its question", function(child)
     prepare(child)
     open(child)

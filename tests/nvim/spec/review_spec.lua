@@ -443,6 +443,38 @@ return function(it, tests)
     )
   end)
 
+  it("fills a long list in parts, between which keys are served", { tui = true }, function(child)
+    prepare(child)
+    child:lua([[
+      local hunks = {}
+      for number = 1, 2000 do
+        hunks[number] = stub.hunk({
+          id = ("h_%04x"):format(number), agent = "claude", path = "one.txt", line = number })
+      end
+      stub.answers.review = function(params)
+        return { hunks = params.path and {} or hunks }
+      end
+      local set = vim.fn.setqflist
+      sizes = {}
+      vim.fn.setqflist = function(items, action, what)
+        sizes[#sizes + 1] = what and what.items and #what.items or nil
+        return set(items, action, what)
+      end
+      served = {}
+      vim.keymap.set("n", "<F5>", function() served[#served + 1] = #vim.fn.getqflist() end)
+    ]])
+    child:cmd("Orchflow review")
+    child:keys(("<F5>"):rep(3))
+    child:wait("all entries are there", "return #vim.fn.getqflist() == 2000")
+    child:wait("the keys were served", "return #served == 3")
+    local sizes = child:lua("return sizes")
+    assert(#sizes >= 20, vim.inspect(sizes))
+    assert(math.max(unpack(sizes)) <= 100, vim.inspect(sizes))
+    local served = child:lua("return served")
+    assert(served[1] < 2000, vim.inspect(served))
+    tests.equal(child:lua("return vim.fn.getqflist({ idx = 0 }).idx"), 1)
+  end)
+
   it(
     "keeps a long list where it stands: what is gone says so, what is new joins the end",
     function(child)
