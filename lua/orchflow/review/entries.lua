@@ -77,7 +77,8 @@ function M.title(list)
       words[#words + 1] = ("%s:%s"):format(name, list.query[name])
     end
   end
-  vim.list_extend(words, list.query.filter or {})
+  local filter = list.query.filter
+  vim.list_extend(words, type(filter) == "table" and filter or { filter })
   return table.concat(words, "  ")
 end
 

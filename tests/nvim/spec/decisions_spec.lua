@@ -13,6 +13,7 @@ return function(it, tests)
       vim.cmd.cd(root)
       package.path = plugin .. "/tests/nvim/?.lua;" .. package.path
       stub = require("stub")
+      require("orchflow").setup({ review = { words = "line" } })
       --- Makes hunks of an agent, each a line changed, six lines apart.
       function change(agent, path, count)
         local base, lines = {}, {}
