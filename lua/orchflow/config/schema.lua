@@ -86,12 +86,12 @@ return group("", {
         description = "Whether a review buffer has a line above it with agent, file, hunk, turn and time.",
       },
       words = {
-      kind = "choice",
-      values = { "prompt", "line" },
-      default = "prompt",
-      description = "Where the keys of a review buffer ask for a reason or a comment: in a prompt buffer of markdown, "
-        .. "or in one line.",
-    },
+        kind = "choice",
+        values = { "prompt", "line" },
+        default = "prompt",
+        description = "Where the keys of a review buffer ask for a reason or a comment: in a prompt buffer of markdown, "
+          .. "or in one line.",
+      },
     }
   ),
   timeline = group("The timeline.", { "page", "keep" }, {
