@@ -10,6 +10,8 @@ local MAX_LENGTH = 2000
 local MAX_PAIRS = 1600
 --- Lines that share less than this are two lines, not one that was changed.
 local LEAST_SHARED = 0.4
+--- Bytes; fewer are a bracket or two, which stand in many lines.
+local LEAST_COMMON = 6
 
 ---@class orchflow.Span
 ---@field first integer 0-based byte
@@ -101,8 +103,13 @@ function M.compare(old, new)
   end
   -- Spaces at the beginning say nothing of whether two lines are the same one.
   local indent = math.min(#old:match("^%s*"), #new:match("^%s*"))
-  local length = math.max(#old, #new) - indent
-  local shared = length > 0 and (math.max(#old - gone, #new - come) - indent) / length or 1
+  local common = math.max(#old - gone, #new - come) - indent
+  local longer, shorter = math.max(#old, #new) - indent, math.min(#old, #new) - indent
+  local shared = longer > 0 and common / longer or 1
+  -- A line that stands whole in a much longer one was added to.
+  if common >= LEAST_COMMON then
+    shared = math.max(shared, common / shorter / 2)
+  end
   return joined(old_spans), joined(new_spans), shared
 end
 

@@ -41,12 +41,14 @@ return function(it, tests)
       return {
         short(words.pairs({ "alpha one two", "beta three four" }, { "new first line", "alpha one 2", "beta three 4" })),
         short(words.pairs({ "let a = 1;" }, { "// wholly different words" })),
+        short(words.pairs({ "    return nil" }, { "    return nil, \"no such file: \" .. path" })),
+        short(words.pairs({ "}" }, { "call(several, words) }" })),
         short(words.pairs({ "" }, { "" })),
         short(words.pairs({ ("x "):rep(2000) }, { ("y "):rep(2000) })),
       }
     ]]
     )
-    tests.equal(found, { { { 1, 2 }, { 2, 3 } }, {}, {}, {} })
+    tests.equal(found, { { { 1, 2 }, { 2, 3 } }, {}, { { 1, 1 } }, {}, {}, {} })
   end)
 
   it("keeps letters of more than one byte whole", function(child)
