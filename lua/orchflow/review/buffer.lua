@@ -254,10 +254,6 @@ function M.refresh(buffer)
   local page = pages[buffer]
   if not page or page.state ~= "ready" then
     return
-  elseif not page.was_shown then
-    -- Nobody has seen it, so nothing can move under anybody's eyes.
-    M.load(buffer)
-    return
   end
   page_of.fetch_hunks(name_of.params(page.named), function(failure, hunks)
     if not failure and pages[buffer] == page then
@@ -269,7 +265,7 @@ end
 
 local refresh_timer
 
---- Refreshes all review buffers soon, once for many reasons.
+--- Refreshes the review buffers that are shown soon, once for many reasons.
 function M.refresh_soon()
   refresh_timer = refresh_timer or assert(vim.uv.new_timer())
   if refresh_timer:is_active() then
@@ -279,8 +275,13 @@ function M.refresh_soon()
     150,
     0,
     vim.schedule_wrap(function()
-      for buffer in pairs(pages) do
-        M.refresh(buffer)
+      for buffer, page in pairs(pages) do
+        if #vim.fn.win_findbuf(buffer) > 0 then
+          M.refresh(buffer)
+        else
+          -- Nobody looks at it; it is asked for when it comes into a window.
+          page.is_unsure = true
+        end
       end
     end)
   )
@@ -408,9 +409,16 @@ end
 ---@param buffer integer
 function M.entered(buffer)
   local page = pages[buffer]
-  if page and page.state == "ready" and not page.was_shown then
-    page.was_shown = true
-    M.refresh(buffer)
+  if not page or page.state ~= "ready" then
+    return
+  end
+  local is_new = not page.was_shown
+  page.was_shown = true
+  if page.is_unsure then
+    page.is_unsure = nil
+    -- What nobody has seen yet is not told to be old but loaded anew.
+    local renew = is_new and M.load or M.refresh
+    renew(buffer)
   end
 end
 

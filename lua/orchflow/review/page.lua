@@ -24,6 +24,7 @@ local PAGE = 1000
 ---@field base_lines string[]
 ---@field is_behind boolean whether the agent wrote since
 ---@field was_shown boolean
+---@field is_unsure? boolean whether something may have happened since it was last asked for
 ---@field note? string why there are no lines
 
 --- Asks the host for all hunks of a file.

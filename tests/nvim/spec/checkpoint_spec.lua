@@ -198,6 +198,21 @@ return function(it, tests)
     )
   end)
 
+  it("asks for what is looked at, and for the rest when it is looked at again", function(child)
+    prepare(child)
+    open(child)
+    child:cmd("set hidden | enew")
+    child:lua([[
+      stub.asked = {}
+      stub.all[1].state = "accepted"
+      require("orchflow.review.buffer").refresh_soon()
+      vim.wait(400, function() return #stub.asked > 0 end, 10)
+    ]])
+    tests.equal(child:lua("return #stub.asked"), 0)
+    child:cmd("buffer #")
+    child:wait("it is known", "return " .. PAGE .. ".hunks[1].state == 'accepted'")
+  end)
+
   it("does not speak of the agent's writing after a decision of the human's", function(child)
     prepare(child)
     open(child)
