@@ -89,7 +89,7 @@ return group("", {
         kind = "choice",
         values = { "prompt", "line" },
         default = "prompt",
-        description = "Where the keys of a review buffer ask for a reason or a comment: in a prompt buffer of markdown, "
+        description = "Where the keys of a review buffer ask for a reason or a comment: in a markdown prompt buffer, "
           .. "or in one line.",
       },
     }

@@ -326,6 +326,7 @@ function M.read(buffer)
   require("orchflow.review.seen").watch(buffer)
   paint.fill(buffer, pages[buffer])
   local list = require("orchflow.review.list")
+  list.listen()
   local current = list.hunks()[list.index()]
   -- The current entry of our list is the hunk that brought the human here.
   if

@@ -329,12 +329,15 @@ function M.refresh_soon()
   end
 end
 
-local function listen()
+--- Begins to heed what happens, for the list and for review buffers.
+function M.listen()
   stop_listening = stop_listening
     or client.on("events", function(events)
       for _, event in ipairs(events) do
         if STALE_AFTER[event.type] then
-          M.refresh_soon()
+          if list.id then
+            M.refresh_soon()
+          end
           require("orchflow.review.buffer").refresh_soon()
           return
         end
@@ -346,7 +349,7 @@ end
 ---@param query table
 ---@param hunks orchflow.Hunk[]
 local function begin(query, hunks)
-  listen()
+  M.listen()
   list.query = query
   if M.is_current() then
     replace(hunks)

@@ -177,7 +177,6 @@ return function(it, tests)
       vim.api.nvim_win_set_cursor(0, { 4, 0 })
       require("orchflow.client").receive({ { kind = "events", cursor = 9, events = {
         { seq = 9, type = "checkpoint_taken", agent = "claude", run = 7, summary = "", data = {} } } } })
-      require("orchflow.review.buffer").refresh_soon()
     ]])
     child:wait(
       "it is known",
