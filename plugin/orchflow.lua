@@ -29,7 +29,11 @@ vim.api.nvim_create_autocmd("BufReadCmd", {
   pattern = "orchflow://*",
   desc = "Show what an agent changed in a file",
   callback = function(event)
-    require("orchflow.review.buffer").read(event.buf)
+    if event.match:find("^orchflow://prompt/") then
+      require("orchflow.prompt").read(event.buf)
+    else
+      require("orchflow.review.buffer").read(event.buf)
+    end
   end,
 })
 
@@ -40,7 +44,7 @@ vim.api.nvim_create_autocmd("BufReadCmd", {
 ---@param visual? boolean
 local function plug(name, command, description, visual)
   local left = ("<Plug>(orchflow-%s)"):format(name)
-  vim.keymap.set("n", left, ("<Cmd>Orchflow %s<CR>"):format(command), { desc = description })
+  vim.keymap.set("n", left, vim.trim("<Cmd>Orchflow " .. command) .. "<CR>", { desc = description })
   if visual then
     vim.keymap.set("x", left, (":Orchflow %s<CR>"):format(command), {
       desc = description,
@@ -49,6 +53,8 @@ local function plug(name, command, description, visual)
   end
 end
 
+plug("dashboard", "", "orchflow: every agent, live, with keys to steer it")
+plug("swarm", "swarm", "orchflow: start several agents on one objective", true)
 plug("status", "status", "orchflow: who works, who waits, who is done")
 plug("timeline", "timeline", "orchflow: what happens")
 plug("review", "review", "orchflow: hunks to decide in quickfix")
@@ -58,7 +64,11 @@ plug("reject-silently", "reject!", "orchflow: reject the hunk here, without a re
 plug("comment", "comment", "orchflow: comment on the hunk here", true)
 plug("undo", "undo", "orchflow: undo the last decision")
 plug("approvals", "approvals", "orchflow: what agents ask permission for")
-plug("send", "send", "orchflow: say something to an agent")
+plug("send", "send", "orchflow: say something to an agent", true)
+plug("attention", "next", "orchflow: go to what needs you most")
+plug("pick-agents", "pick agents", "orchflow: pick an agent")
+plug("pick-events", "pick events", "orchflow: pick an event")
+plug("pick-hunks", "pick hunks", "orchflow: pick a hunk")
 
 vim.keymap.set("n", "<Plug>(orchflow-next)", function()
   require("orchflow.review").move(1)
@@ -66,3 +76,17 @@ end, { desc = "orchflow: go to the next undecided hunk" })
 vim.keymap.set("n", "<Plug>(orchflow-previous)", function()
   require("orchflow.review").move(-1)
 end, { desc = "orchflow: go to the undecided hunk before" })
+
+-- Global mappings are there only for who asked for them.
+local options = vim.g.orchflow
+if type(options) == "table" and options.keys then
+  require("orchflow.keys").apply()
+end
+
+vim.api.nvim_create_autocmd("SessionLoadPost", {
+  group = vim.api.nvim_create_augroup("orchflow_session", { clear = true }),
+  desc = "Read again, or leave out, what a session brought back of orchflow",
+  callback = function()
+    require("orchflow.session").mend()
+  end,
+})

@@ -129,13 +129,14 @@ return {
   {
     name = "accept",
     summary = "take hunks into your own tree",
-    usage = "accept [--hash HEX] [--dry-run] [--json] [HUNKS...]",
+    usage = "accept [--hash HEX] [--lines +N-M,-N] [--dry-run] [--json] [HUNKS...]",
     example = "accept h_9f2c",
     arguments = {
       { name = "hunks", arity = "many", required = false, summary = "hunk ids or their beginnings; - reads them from standard input" },
     },
     flags = {
       { name = "hash", kind = "text", value = "HEX", summary = "refuse unless the one hunk has this content hash" },
+      { name = "lines", kind = "text", value = "+N-M,-N", summary = "only these added (+) and removed (-) lines of the one hunk" },
       { name = "dry-run", kind = "switch", value = "", summary = "say what would happen and change nothing" },
       { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
     },
@@ -143,13 +144,14 @@ return {
   {
     name = "reject",
     summary = "take hunks out of their agent's worktree, and tell it why",
-    usage = "reject [--hash HEX] [--reason TEXT] [--dry-run] [--json] [HUNKS...]",
+    usage = "reject [--hash HEX] [--lines +N-M,-N] [--reason TEXT] [--dry-run] [--json] [HUNKS...]",
     example = "reject h_9f2c --reason 'keep the old name'",
     arguments = {
       { name = "hunks", arity = "many", required = false, summary = "hunk ids or their beginnings; - reads them from standard input" },
     },
     flags = {
       { name = "hash", kind = "text", value = "HEX", summary = "refuse unless the one hunk has this content hash" },
+      { name = "lines", kind = "text", value = "+N-M,-N", summary = "only these added (+) and removed (-) lines of the one hunk" },
       { name = "reason", kind = "text", value = "TEXT", summary = "why; the agent is told" },
       { name = "dry-run", kind = "switch", value = "", summary = "say what would happen and change nothing" },
       { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },

@@ -19,21 +19,33 @@ local SCRIPT_PATIENCE_MS = 60000
 ---@field bang boolean
 ---@field range? { first: integer, last: integer }
 ---@field is_script boolean
+---@field quoted? string[] lines that a prompt is to begin with
 
 ---@alias orchflow.Respond fun(failure?: orchflow.Failure, outcome?: orchflow.Outcome)
+
+--- Takes a failure over, and answers in the end.
+---@alias orchflow.TakeFailure fun(f: orchflow.Failure, of: orchflow.Invocation, respond: orchflow.Respond): boolean
 
 ---@class orchflow.Verb
 ---@field request fun(invocation: orchflow.Invocation, respond: orchflow.Respond)
 ---@field show? fun(outcome: orchflow.Outcome, invocation: orchflow.Invocation) shows the outcome to a human
 ---@field open? fun(invocation: orchflow.Invocation) what a human gets in place of request and show
 ---@field lines? fun(outcome: orchflow.Outcome, invocation: orchflow.Invocation): string[] text for a script
----@field fail? fun(failure: orchflow.Failure, invocation: orchflow.Invocation): boolean takes a failure over
+---@field fail? orchflow.TakeFailure
+---@field prompt? fun(invocation: orchflow.Invocation): orchflow.TextWanted? what is to be written first, where it lacks
 ---@field range? boolean whether a range of lines means something
 ---@field bang? string what the bang means
 ---@field takes_ids? boolean
 ---@field optional? table<string, boolean>
 ---@field complete? table<string, fun(lead: string): string[]> by argument
 ---@field patience_ms? integer how long a script waits
+
+---@class orchflow.TextWanted
+---@field key string what makes it the same prompt again
+---@field title string what is written and to whom
+---@field argument string that the text is for
+---@field lines? string[] what the prompt begins with
+---@field empty? string what to do instead of writing something
 
 --- Gives the catalogue's entry of a verb.
 ---@param name string
@@ -79,22 +91,65 @@ local function run_as_script(invocation, verb)
   output.finish(invocation, failure, outcome, lines)
 end
 
+--- Asks the host, shows what it gave, and hands a failure on.
+---@param invocation orchflow.Invocation
+---@param verb orchflow.Verb
+---@param failed fun(failure?: orchflow.Failure) called once, with nil where all went well
+local function ask(invocation, verb, failed)
+  local function finish(failure, outcome)
+    if outcome and verb.show then
+      verb.show(outcome, invocation)
+    end
+    failed(not outcome and failure or nil)
+  end
+  verb.request(invocation, function(failure, outcome)
+    local taken = failure and not outcome and verb.fail and verb.fail(failure, invocation, finish)
+    if not taken then
+      finish(failure, outcome)
+    end
+  end)
+end
+
+--- Opens a prompt for the text that a command lacks; the command is run when the text is written.
+---@param invocation orchflow.Invocation
+---@param verb orchflow.Verb
+---@param wanted orchflow.TextWanted
+local function ask_text(invocation, verb, wanted)
+  require("orchflow.prompt").open({
+    key = wanted.key,
+    title = wanted.title,
+    lines = wanted.lines,
+    empty = wanted.empty,
+    send = function(text, done)
+      local whole = vim.deepcopy(invocation)
+      whole.arguments[wanted.argument] = text
+      ask(whole, verb, done)
+    end,
+  })
+end
+
 ---@param invocation orchflow.Invocation
 ---@param verb orchflow.Verb
 local function run_for_human(invocation, verb)
-  if verb.open then
+  local wanted = verb.prompt and verb.prompt(invocation)
+  if wanted then
+    ask_text(invocation, verb, wanted)
+    return
+  elseif verb.open then
     verb.open(invocation)
     return
   end
-  verb.request(invocation, function(failure, outcome)
-    if outcome then
-      if verb.show then
-        verb.show(outcome, invocation)
-      end
-    elseif failure and not (verb.fail and verb.fail(failure, invocation)) then
+  ask(invocation, verb, function(failure)
+    if failure then
       require("orchflow.ui.message").failure(failure, output.prefix(invocation.verb))
     end
   end)
+end
+
+--- Runs a verb with all of its text, as the prompt or a picker that gave the rest of it does.
+---@param invocation orchflow.Invocation
+function M.go_on(invocation)
+  run_for_human(invocation, require("orchflow.command.verbs")[invocation.verb])
 end
 
 --- Tells of a wrong call, to whoever made it.
@@ -125,7 +180,11 @@ end
 ---@param range? { first: integer, last: integer }
 local function dispatch(line, bang, range)
   local name, rest = line:match("^%s*(%S+)%s?(.*)$")
-  name = name or "status"
+  if not name then
+    -- A script has no screen for the dashboard, and is told the same in lines.
+    name = not mode.is_script() and require("orchflow.command.verbs").dashboard and "dashboard"
+      or "status"
+  end
   if name:sub(-1) == "!" then
     name, bang = name:sub(1, -2), true
   end
@@ -139,8 +198,10 @@ local function dispatch(line, bang, range)
     refuse({ verb = "orchflow", flags = as_given }, unknown_verb(name))
     return
   end
+  -- What a human is asked for, a script has to give.
+  local optional = not mode.is_script() and verb.optional or nil
   local parsed, problem =
-    parse.parse(entry, rest or "", { takes_ids = verb.takes_ids, optional = verb.optional })
+    parse.parse(entry, rest or "", { takes_ids = verb.takes_ids, optional = optional })
   if parsed and range and not verb.range then
     parsed, problem = nil, "it takes no range of lines"
   end
@@ -174,7 +235,7 @@ end
 function M.run(options)
   require("orchflow.ui.highlight").setup()
   local range = options.range > 0 and { first = options.line1, last = options.line2 } or nil
-  dispatch(options.args, options.bang, range)
+  require("orchflow.ui.steady").by_hand(dispatch, options.args, options.bang, range)
 end
 
 --- Runs a line as `:Orchflow` would.
@@ -182,7 +243,7 @@ end
 ---@param bang? boolean
 function M.execute(line, bang)
   require("orchflow.ui.highlight").setup()
-  dispatch(line, bang == true, nil)
+  require("orchflow.ui.steady").by_hand(dispatch, line, bang == true, nil)
 end
 
 --- Completes `:Orchflow`; nothing is asked of the host for it.

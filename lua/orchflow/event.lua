@@ -1,4 +1,4 @@
---- Events as people look at them: who, how they are coloured, which file they lead to, which filter lets them through.
+--- Events as people look at them: who, how they are coloured, which file they lead to.
 
 local text = require("orchflow.view.text")
 
@@ -94,113 +94,6 @@ function M.place(event, worktrees)
     end
   end
   return path, tonumber(hunk.line)
-end
-
----@class orchflow.Filter
----@field agent? string
----@field type? string one type, or several with commas between
----@field file? string
----@field run? integer
----@field text? string
-
-local FIELDS =
-  { agent = "agent", ai = "agent", type = "type", file = "file", path = "file", run = "run" }
-
---- Reads a filter as it is typed: `agent:claude type:tool_failed file:src/main.rs run:7`, the rest is text.
----@param typed string
----@return orchflow.Filter? filter
----@return string? problem
-function M.parse_filter(typed)
-  local filter, words = {}, {}
-  for word in typed:gmatch("%S+") do
-    local name, value = word:match("^(%a+):(.*)$")
-    if name and FIELDS[name] then
-      if value == "" then
-        return nil, ("%s: wants a value, as in %s:claude"):format(name, name)
-      elseif FIELDS[name] == "run" then
-        filter.run = tonumber(value)
-        if not filter.run then
-          return nil, ("run: wants a number, got %s"):format(value)
-        end
-      else
-        filter[FIELDS[name]] = value
-      end
-    elseif
-      name
-      and name:lower() == name
-      and value ~= ""
-      and not word:find("//", 1, true)
-      and #words == 0
-    then
-      local nearest = require("orchflow.config.validate").nearest(name, vim.tbl_keys(FIELDS))
-      if nearest then
-        return nil, ("no filter %s:; did you mean %s:?"):format(name, nearest)
-      end
-      words[#words + 1] = word
-    else
-      words[#words + 1] = word
-    end
-  end
-  if #words > 0 then
-    filter.text = table.concat(words, " ")
-  end
-  return filter
-end
-
---- Writes a filter as it is typed.
----@param filter orchflow.Filter
----@return string
-function M.show_filter(filter)
-  local words = {}
-  for _, name in ipairs({ "run", "agent", "type", "file" }) do
-    if filter[name] then
-      words[#words + 1] = name .. ":" .. tostring(filter[name])
-    end
-  end
-  words[#words + 1] = filter.text
-  return table.concat(words, " ")
-end
-
---- Gives the parameters by which the host applies a filter.
----@param filter orchflow.Filter
----@return table
-function M.filter_params(filter)
-  return {
-    agent = filter.agent,
-    type = filter.type and vim.split(filter.type, ",", { plain = true, trimempty = true }),
-    path = filter.file,
-    run = filter.run,
-    text = filter.text,
-  }
-end
-
---- Says whether an event that was pushed passes a filter.
----@param filter orchflow.Filter
----@param event orchflow.Event
----@return boolean
-function M.passes(filter, event)
-  local agent = event.agent or ""
-  local name = agent:gsub("^%d+/", "")
-  if filter.agent and filter.agent ~= agent and filter.agent ~= name then
-    -- `7/claude` names the agent of one run, where the event may carry the two apart.
-    if filter.agent ~= ("%s/%s"):format(event.run or "", name) then
-      return false
-    end
-  end
-  if filter.run and filter.run ~= event.run then
-    return false
-  elseif
-    filter.type and not vim.list_contains(vim.split(filter.type, ",", { plain = true }), event.type)
-  then
-    return false
-  elseif
-    filter.file
-    and not vim.list_contains(event.paths or {}, filter.file)
-    and M.place(event) ~= filter.file
-  then
-    return false
-  end
-  return not filter.text or (event.summary or ""):lower():find(filter.text:lower(), 1, true) ~= nil
 end
 
 return M

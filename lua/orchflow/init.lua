@@ -17,7 +17,13 @@ function M.setup(options)
   for _, problem in ipairs(problems) do
     vim.notify("orchflow: " .. problem, vim.log.levels.ERROR)
   end
+  require("orchflow.keys").apply()
   return #problems == 0, problems
 end
 
-return M
+--- Every verb is a function as well: `require("orchflow").send({ to = "claude", text = "…" }, callback)`.
+return setmetatable(M, {
+  __index = function(_, name)
+    return require("orchflow.api").verb(name)
+  end,
+}) --[[@as orchflow.Module]]

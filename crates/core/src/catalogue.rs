@@ -159,6 +159,8 @@ const FILTER: Argument = arg(
 );
 const HUNKS: Argument =
     arg("hunks", Arity::Many, false, "hunk ids or their beginnings; - reads them from standard input");
+const LINES: Flag =
+    flag("lines", FlagKind::Text, "+N-M,-N", "only these added (+) and removed (-) lines of the one hunk");
 const HASH: Flag = flag("hash", FlagKind::Text, "HEX", "refuse unless the one hunk has this content hash");
 
 /// Every command.
@@ -293,7 +295,7 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "accept",
         summary: "take hunks into your own tree",
         arguments: &[HUNKS],
-        flags: &[HASH, DRY_RUN, JSON],
+        flags: &[HASH, LINES, DRY_RUN, JSON],
         example: "accept h_9f2c",
         callers: Callers::Human,
         front: Front::Both,
@@ -303,7 +305,13 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "reject",
         summary: "take hunks out of their agent's worktree, and tell it why",
         arguments: &[HUNKS],
-        flags: &[HASH, flag("reason", FlagKind::Text, "TEXT", "why; the agent is told"), DRY_RUN, JSON],
+        flags: &[
+            HASH,
+            LINES,
+            flag("reason", FlagKind::Text, "TEXT", "why; the agent is told"),
+            DRY_RUN,
+            JSON,
+        ],
         example: "reject h_9f2c --reason 'keep the old name'",
         callers: Callers::Human,
         front: Front::Both,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::payload::{Bytes, HunkRef};
+use crate::event::payload::{Bytes, HunkRef, SeenHunk};
 use crate::state::Signals;
 use crate::{AgentKey, EventSeq, RunId};
 
@@ -104,8 +104,6 @@ pub enum Command {
     AcceptHunk {
         /// The hunk, resolved.
         hunk: HunkRef,
-        /// Hunks of the same file of the same agent taken before, in order.
-        accepted_before: Vec<String>,
     },
     /// Takes a hunk out of the agent's worktree.
     RejectHunk {
@@ -121,8 +119,15 @@ pub enum Command {
         /// The comment.
         text: String,
     },
+    /// Notes what the human was shown.
+    NoteSeen {
+        /// The hunks.
+        hunks: Vec<SeenHunk>,
+    },
     /// Undoes the last decision.
     Undo,
+    /// Makes the decision again that was undone last.
+    Redo,
     /// Removes an agent's worktree.
     Clean {
         /// The agent.

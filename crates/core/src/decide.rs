@@ -8,6 +8,7 @@ mod delivery;
 mod outcomes;
 mod pause;
 mod reports;
+mod review;
 mod status;
 
 use crate::command::Command;

@@ -180,6 +180,10 @@ fn text(event: &Event) -> String {
         EventBody::DecisionRefused(body) => {
             format!("{} of {} refused: {}", body.decision, place(&body.hunk), body.message)
         }
+        EventBody::HunksSeen(body) => match body.hunks.len() {
+            1 => "saw a hunk".to_owned(),
+            count => format!("saw {count} hunks"),
+        },
         EventBody::HunkCommented(body) => format!("comment on {}: {}", place(&body.hunk), body.text),
         EventBody::UndoRequested(_) => "undo".to_owned(),
         EventBody::HumanRevertedChange(body) => format!("{} of {} undone", body.decision, place(&body.hunk)),
@@ -194,7 +198,12 @@ fn text(event: &Event) -> String {
 }
 
 fn place(hunk: &crate::event::payload::HunkRef) -> String {
-    format!("{}:{} (+{} -{})", hunk.path.lossy(), hunk.line, hunk.insertions, hunk.deletions)
+    let (added, removed) = match &hunk.lines {
+        Some(lines) => (lines.added.len() as u32, lines.removed.len() as u32),
+        None => (hunk.insertions, hunk.deletions),
+    };
+    let some = if hunk.lines.is_some() { "some lines, " } else { "" };
+    format!("{}:{} ({some}+{added} -{removed})", hunk.path.lossy(), hunk.line)
 }
 
 #[cfg(test)]

@@ -104,8 +104,9 @@ pub enum EffectBody {
         hunk: HunkRef,
         /// The base's tree.
         base_tree: String,
-        /// Hunks of the same file taken before.
-        accepted_before: Vec<String>,
+        /// What was taken of the same file of the same agent before, in order.
+        #[serde(default)]
+        before: Vec<HunkRef>,
     },
     /// Takes a hunk out of the agent's worktree.
     RevertHunk {

@@ -2,6 +2,7 @@
 //!
 //! Each type's payload is a struct in [`payload`]; its JSON form is a contract held by a snapshot test.
 
+pub mod hunk;
 pub mod payload;
 
 use serde::{Deserialize, Serialize};
@@ -247,6 +248,8 @@ event_types! {
     HunkRejected = "hunk_rejected",
     /// A hunk could not be applied or removed.
     DecisionRefused = "decision_refused",
+    /// The human was shown hunks as they are.
+    HunksSeen = "hunks_seen",
     /// The human commented on a hunk.
     HunkCommented = "hunk_commented",
     /// The human wants the last decision undone.

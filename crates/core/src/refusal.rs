@@ -38,6 +38,8 @@ pub enum Code {
     DirtyTree,
     /// There is nothing to undo.
     NothingToUndo,
+    /// There is nothing to make again.
+    NothingToRedo,
     /// The repository cannot be used as it is.
     Repository,
     /// The store takes no writes now.

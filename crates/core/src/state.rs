@@ -1,6 +1,7 @@
 //! What is so now: the sum of the log, kept as aggregates that the store saves one by one.
 
 pub mod agent;
+pub mod decisions;
 mod evolve;
 mod needs;
 pub mod review;
@@ -14,8 +15,9 @@ pub use agent::{
     Signals, Status, StatusSource, StatusState, TurnOutcome,
 };
 pub use needs::{Need, NeedKind};
-pub use review::{Approval, Decision, DecisionState, KEPT_OPERATIONS, Operation};
+pub use review::{Approval, Decision, DecisionState, KEPT_OPERATIONS, Operation, SeenFile, Shown, Undone};
 
+use crate::event::payload::Bytes;
 use crate::{AgentKey, EventSeq, RunId, Timestamp};
 
 /// One objective and the agents on it.
@@ -54,6 +56,10 @@ pub enum AggregateKey {
     Decision(String),
     /// A decision that can be undone.
     Operation(EventSeq),
+    /// A decision that can be made again.
+    Undone(EventSeq),
+    /// What the human was shown of a file of an agent.
+    Seen(AgentKey, Bytes),
 }
 
 impl AggregateKey {
@@ -66,6 +72,15 @@ impl AggregateKey {
             AggregateKey::Approval(seq) => ("approval", seq.0.to_string()),
             AggregateKey::Decision(hunk) => ("decision", hunk.clone()),
             AggregateKey::Operation(seq) => ("operation", seq.0.to_string()),
+            AggregateKey::Undone(seq) => ("undone", seq.0.to_string()),
+            AggregateKey::Seen(agent, path) => {
+                // Bytes that are no text are told from those that only look like them.
+                let path = std::str::from_utf8(&path.0).map_or_else(
+                    |_| format!("b64:{}", crate::id::base64(&path.0)),
+                    |path| format!("text:{path}"),
+                );
+                ("seen", format!("{agent} {path}"))
+            }
         }
     }
 }
@@ -85,6 +100,10 @@ pub struct State {
     pub decisions: BTreeMap<String, Decision>,
     /// Decisions that can be undone, oldest first.
     pub operations: BTreeMap<EventSeq, Operation>,
+    /// Decisions that were undone and can be made again, in the order of their undoing.
+    pub undone: BTreeMap<EventSeq, Undone>,
+    /// What the human was shown, by agent and file.
+    pub seen: BTreeMap<(AgentKey, Bytes), SeenFile>,
     touched: BTreeSet<AggregateKey>,
 }
 
@@ -96,6 +115,8 @@ impl PartialEq for State {
             && self.approvals == other.approvals
             && self.decisions == other.decisions
             && self.operations == other.operations
+            && self.undone == other.undone
+            && self.seen == other.seen
     }
 }
 
@@ -133,6 +154,8 @@ impl State {
             AggregateKey::Approval(seq) => text(self.approvals.get(seq)),
             AggregateKey::Decision(hunk) => text(self.decisions.get(hunk)),
             AggregateKey::Operation(seq) => text(self.operations.get(seq)),
+            AggregateKey::Undone(seq) => text(self.undone.get(seq)),
+            AggregateKey::Seen(agent, path) => text(self.seen.get(&(agent.clone(), path.clone()))),
         }
     }
 
@@ -166,6 +189,14 @@ impl State {
             "operation" => {
                 let operation: Operation = serde_json::from_str(text).map_err(wrong)?;
                 self.operations.insert(operation.seq, operation);
+            }
+            "undone" => {
+                let undone: Undone = serde_json::from_str(text).map_err(wrong)?;
+                self.undone.insert(undone.seq, undone);
+            }
+            "seen" => {
+                let seen: SeenFile = serde_json::from_str(text).map_err(wrong)?;
+                self.seen.insert((seen.agent.clone(), seen.path.clone()), seen);
             }
             _ => {}
         }

@@ -31,6 +31,7 @@ fn hunk() -> HunkRef {
         insertions: 3,
         deletions: 1,
         checkpoint: "c0ffee".into(),
+        lines: Some(HunkLines { added: vec![1, 3], removed: vec![1] }),
     }
 }
 
@@ -87,7 +88,6 @@ fn samples() -> Vec<EventBody> {
             confidence: Confidence::Stated,
         }
         .into(),
-        ViewRequested { backend: "tmux".into() }.into(),
         StopRequested {}.into(),
         PauseRequested {}.into(),
         ResumeRequested {}.into(),
@@ -98,6 +98,7 @@ fn samples() -> Vec<EventBody> {
         AgentSessionStarted { session: "10846561".into(), source: "startup".into() }.into(),
         AgentSessionEnded { reason: "prompt_input_exit".into() }.into(),
         InputModeChanged { bracketed_paste: true }.into(),
+        ViewRequested { backend: "tmux".into() }.into(),
         ViewOpened { backend: "tmux".into(), view: "%5".into() }.into(),
         ViewClosed { view: "%5".into() }.into(),
         ViewNotOpened { reason: "the window is zoomed".into() }.into(),
@@ -182,16 +183,26 @@ fn samples() -> Vec<EventBody> {
         }
         .into(),
         AiRequestedReview { changes: 5, confidence: Some(0.5), message: some("Done.") }.into(),
-        AcceptRequested { hunk: hunk() }.into(),
+        AcceptRequested { hunk: hunk(), redoes: Some(EventSeq(42)) }.into(),
         HunkAccepted { hunk: hunk(), applied_to: "buffer".into(), already: true, kept_ref: some("refs/k") }
             .into(),
-        RejectRequested { hunk: hunk(), reason: some("too clever") }.into(),
+        RejectRequested { hunk: hunk(), redoes: Some(EventSeq(42)), reason: some("too clever") }.into(),
         HunkRejected { hunk: hunk(), reason: some("too clever"), kept_ref: some("refs/k") }.into(),
         DecisionRefused {
             hunk: hunk(),
             decision: "accept".into(),
             code: Code::HashMismatch,
             message: "it changed".into(),
+        }
+        .into(),
+        HunksSeen {
+            hunks: vec![SeenHunk {
+                id: "h_9f2c41d00a1b".into(),
+                hash: "5d41402abc4b2a76".into(),
+                agent: AgentKey::new(RunId(7), "claude-2"),
+                path: Bytes(b"caf\xe9/src/main.rs".to_vec()),
+                place: HunkPlace { change: "lines".into(), start: 41, lines: 1 },
+            }],
         }
         .into(),
         HunkCommented { hunk: hunk(), text: "why?".into() }.into(),

@@ -44,6 +44,8 @@ pub enum Reason {
     OtherRepository,
     /// The content is too large to be held in memory.
     TooLarge,
+    /// It has no lines that could be decided on alone.
+    Whole,
 }
 
 impl fmt::Display for Reason {
@@ -80,6 +82,7 @@ impl fmt::Display for Reason {
             Reason::OtherRepository => formatter.write_str(
                 "it moves a submodule or nested repository to another commit; check that commit out by hand",
             ),
+            Reason::Whole => formatter.write_str("it can only be decided on whole; leave its lines out"),
             Reason::TooLarge => formatter
                 .write_str("the file is too large to be merged here; copy it from the agent's worktree"),
         }
@@ -176,7 +179,12 @@ pub fn accept(base: Option<&File>, accepted_before: &[&Hunk], hunk: &Hunk, ours:
 /// `checkpoint` is the file in the checkpoint the hunk was seen in; `current` is the file as it is now, in the form
 /// git stores.
 pub fn reject(checkpoint: Option<&File>, hunk: &Hunk, current: Option<&File>) -> Applied {
-    match apply_to_file(checkpoint, &[&hunk.inverse()]) {
+    take_out(checkpoint, &hunk.inverse(), current)
+}
+
+/// Takes out of the agent's version of its file what an inverse, whole or of a part, takes out of the checkpoint.
+pub fn take_out(checkpoint: Option<&File>, inverse: &Hunk, current: Option<&File>) -> Applied {
+    match apply_to_file(checkpoint, &[inverse]) {
         Ok(without) => merge_file(checkpoint, current, without.as_ref()),
         Err(reason) => Applied::Conflict(reason),
     }

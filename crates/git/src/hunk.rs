@@ -26,7 +26,7 @@ pub struct HunkId([u8; 6]);
 impl fmt::Display for HunkId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("h_")?;
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        write_hex(formatter, &self.0)
     }
 }
 
@@ -44,8 +44,20 @@ impl ContentHash {
 
 impl fmt::Display for ContentHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        write_hex(formatter, &self.0)
     }
+}
+
+/// Writes bytes as hexadecimal digits, at most 32 of them; lists of thousands of hunks are full of these.
+fn write_hex(formatter: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| DIGITS.get(usize::from(value & 15)).copied().unwrap_or(b'0');
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(*byte)]);
+    }
+    let written = text.get(..bytes.len() * 2).unwrap_or(&text);
+    formatter.write_str(std::str::from_utf8(written).map_err(|_| fmt::Error)?)
 }
 
 /// Says what a hunk does to its file.

@@ -25,8 +25,11 @@ mod lines;
 pub mod merge;
 mod object;
 pub mod operations;
+pub mod part;
 mod repository;
+pub mod rivals;
 mod show;
+pub mod standing;
 mod uncommitted;
 pub mod worktrees;
 

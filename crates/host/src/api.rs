@@ -5,7 +5,9 @@ mod approvals;
 mod attach;
 mod base;
 mod clean;
+mod decide;
 mod event;
+mod file;
 mod kinds;
 mod log;
 mod params;
@@ -68,7 +70,7 @@ pub async fn call(
         )
         .hint("run it in your own shell or editor"));
     }
-    if matches!(method, "swarm" | "spawn" | "accept" | "reject" | "undo") {
+    if matches!(method, "swarm" | "spawn" | "accept" | "reject" | "undo" | "redo") {
         check_worktree(world, session)?;
     }
     match method {
@@ -84,10 +86,13 @@ pub async fn call(
         "log" => log::call(world, params).await,
         "await_events" => log::await_events(world, params).await,
         "review" => review::list(world, params).await,
-        "accept" => review::decide(world, session, params, true).await,
-        "reject" => review::decide(world, session, params, false).await,
-        "comment" => review::comment(world, session, params).await,
-        "undo" => review::undo(world, session).await,
+        "file" => file::call(world, params).await,
+        "seen" => decide::seen(world, session, params).await,
+        "accept" => decide::decide(world, session, params, true).await,
+        "reject" => decide::decide(world, session, params, false).await,
+        "comment" => decide::comment(world, session, params).await,
+        "undo" => decide::undo(world, session).await,
+        "redo" => decide::redo(world, session).await,
         "approvals" => approvals::list(world).await,
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,

@@ -114,12 +114,13 @@ async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
             tokio::time::sleep(std::time::Duration::from_micros(micros)).await;
             Outcome::Woken
         }
-        EffectBody::TakeCheckpoint { agent, worktree, parent, before_tree, base_tree, reason, .. } => {
-            let trees = checkpoints::Trees { before: before_tree.clone(), base: base_tree.clone() };
+        EffectBody::TakeCheckpoint { agent, worktree, parent, before_tree, base_tree, turn, reason } => {
+            let (before, base) = (before_tree.clone(), base_tree.clone());
+            let trees = checkpoints::Trees { before, base, turn: *turn };
             checkpoints::take(world, agent, worktree, parent.clone(), trees, reason).await
         }
-        EffectBody::ApplyHunk { hunk, base_tree, accepted_before } => {
-            decisions::accept(world, effect.id, hunk, base_tree, accepted_before).await
+        EffectBody::ApplyHunk { hunk, base_tree, before } => {
+            decisions::accept(world, effect.id, hunk, base_tree, before).await
         }
         EffectBody::RevertHunk { hunk, base_tree, worktree } => {
             decisions::reject(world, effect.id, hunk, base_tree, worktree).await

@@ -6,6 +6,7 @@ mod envelope;
 mod follow;
 mod interrupt;
 mod link;
+mod review;
 mod show;
 mod waiting;
 

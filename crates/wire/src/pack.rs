@@ -256,9 +256,12 @@ mod tests {
     use crate::message::encode_value;
 
     fn check(json: &Json) {
+        let text = json.to_string();
+        // Reading may move the last digit of a fraction; what is compared is what was read.
+        let json: &Json = &serde_json::from_str(&text).unwrap();
         let expected = encode_value(&from_json(json));
         let mut packer = Packer::default();
-        packer.json_text(&json.to_string());
+        packer.json_text(&text);
         assert_eq!(packer.into_bytes(), expected, "{json}");
         let mut packer = Packer::default();
         packer.json(json);
@@ -293,6 +296,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn any_json_is_packed_as_its_tree(json in any_json()) {
             check(&json);

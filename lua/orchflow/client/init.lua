@@ -184,6 +184,7 @@ local function welcomed(greeting)
   end
   link.phase = "connected"
   require("orchflow.ui.notice").start()
+  require("orchflow.autocmd").start()
   write(new_request("subscribe", { cursor = store.cursor }, function(failure, result)
     if not failure and result and result.cursor and not store.cursor then
       store.cursor = result.cursor

@@ -24,19 +24,6 @@ local function agents()
   return vim.list_extend(names, { "all" })
 end
 
----@return string[]
-local function event_types()
-  local seen, types = {}, {}
-  for _, event in ipairs(require("orchflow.client").store().events) do
-    if not seen[event.type] then
-      seen[event.type] = true
-      types[#types + 1] = event.type
-    end
-  end
-  table.sort(types)
-  return types
-end
-
 local FILE_FLAGS = { file = true, path = true, script = true }
 local CLOSED_KINDS = { swarm = { agents = true }, spawn = { agent = true } }
 
@@ -51,7 +38,9 @@ local function values(verb, flag, lead)
   elseif flag.name == "agent" or flag.name == "agents" then
     return agents()
   elseif flag.name == "type" then
-    return event_types()
+    return vim.tbl_map(function(candidate)
+      return (candidate:gsub("^type:", ""))
+    end, require("orchflow.filter").complete("type:", "events"))
   elseif FILE_FLAGS[flag.name] then
     return vim.fn.getcompletion(lead, "file")
   elseif (flag.value or ""):find("|", 1, true) then
@@ -71,39 +60,113 @@ local function hunks()
   return ids
 end
 
----@param lead string
----@return string[]
-local function filters(lead)
-  local name = lead:match("^(%a+):")
-  local by_name = { agent = agents, type = event_types }
-  if by_name[name or ""] then
-    return vim.tbl_map(function(value)
-      return name .. ":" .. value
-    end, by_name[name]())
-  elseif name == "file" then
-    return vim.tbl_map(function(path)
-      return "file:" .. path
-    end, vim.fn.getcompletion(lead:sub(6), "file"))
+---@param status string
+---@return fun(): string[] names of the agents that are in a state
+local function agents_that(status)
+  return function()
+    local names = {}
+    for _, agent in ipairs(require("orchflow.state").agents(require("orchflow.client").store())) do
+      if (agent.status == "paused" or agent.paused == true) == (status == "paused") then
+        names[#names + 1] = agent.living ~= false and agent.agent or nil
+      end
+    end
+    return vim.list_extend(names, { "all" })
   end
-  return { "agent:", "type:", "file:", "run:" }
 end
 
+---@return string[]
+local function approvals()
+  local ids, answered = {}, {}
+  local events = require("orchflow.client").store().events
+  for index = #events, 1, -1 do
+    local event = events[index]
+    local id = (event.data or {}).approval or (event.data or {}).id
+    if event.type == "approval_requested" and id and not answered[id] then
+      ids[#ids + 1] = tostring(id)
+    elseif event.type:find("^approval_") and id then
+      answered[id] = true
+    end
+  end
+  return ids
+end
+
+---@return string[]
+local function newest_events()
+  local numbers, events = {}, require("orchflow.client").store().events
+  for index = #events, math.max(1, #events - 19), -1 do
+    numbers[#numbers + 1] = tostring(events[index].seq)
+  end
+  return numbers
+end
+
+---@return string[] what `why` can be asked about
+local function abouts()
+  local found = agents()
+  found[#found] = nil
+  vim.list_extend(found, hunks())
+  vim.list_extend(found, approvals())
+  return vim.list_extend(found, newest_events())
+end
+
+--- Makes the completion of a filter.
+---@param kind "agents"|"events"|"hunks"
+---@return fun(lead: string): string[]
+local function filter_of(kind)
+  return function(lead)
+    return require("orchflow.filter").complete(lead, kind)
+  end
+end
+
+---@param words string[]
+---@return fun(): string[]
+local function one_of(words)
+  return function()
+    return words
+  end
+end
+
+local PICKS = { "agents", "events", "hunks" }
+
+--- Candidates by verb, from the word begun and the words before it.
+---@type table<string, fun(lead: string, words: string[]): string[]>
 local POSITIONAL = {
-  spawn = function()
-    return kinds
+  spawn = function(_, words)
+    return #words == 0 and kinds or {}
   end,
-  send = agents,
+  send = function(_, words)
+    return #words == 0 and agents() or {}
+  end,
   attach = agents,
+  enter = agents,
+  focus = agents,
+  show = agents,
   stop = agents,
+  pause = agents_that("running"),
+  resume = agents_that("paused"),
   clean = agents,
   accept = hunks,
   reject = hunks,
   comment = hunks,
-  timeline = filters,
-  log = function()
-    return { "verify" }
+  approve = approvals,
+  deny = approvals,
+  why = abouts,
+  event = newest_events,
+  view = one_of({ "terminal", "split", "dashboard" }),
+  timeline = filter_of("events"),
+  review = filter_of("hunks"),
+  log = function(lead)
+    return vim.list_extend({ "verify" }, filter_of("events")(lead))
+  end,
+  pick = function(lead, words)
+    if #words == 0 then
+      return PICKS
+    end
+    return filter_of(words[1] --[[@as "agents"|"events"|"hunks"]])(lead)
   end,
 }
+
+--- Filters complete their own lists.
+local FILTERED = { timeline = true, review = true, log = true, pick = true }
 
 --- Completes the last word of a list with commas between.
 ---@param lead string
@@ -123,6 +186,25 @@ local function beginning_with(lead, candidates)
   return vim.tbl_filter(function(candidate)
     return vim.startswith(candidate, lead)
   end, candidates)
+end
+
+--- Gives the words of a line that are neither flags nor their values.
+---@param entry orchflow.CatalogueEntry
+---@param line string
+---@return string[]
+local function arguments_of(entry, line)
+  local words, is_value = {}, false
+  for word in line:gmatch("%S+") do
+    local flag = word:match("^%-%-(.+)$")
+    if flag then
+      local known = parse.flag(entry, flag)
+      is_value = known ~= nil and known.kind ~= "switch" and known.kind ~= "onoff"
+    else
+      words[#words + 1] = not is_value and word or nil
+      is_value = false
+    end
+  end
+  return words
 end
 
 --- Gives the candidates for the word at the cursor.
@@ -150,7 +232,7 @@ function M.complete(lead, line, position)
     return vim.tbl_map(function(value)
       return ("--%s=%s"):format(name, value)
     end, beginning_with(started, found))
-  elseif lead:sub(1, 1) == "-" then
+  elseif lead:sub(1, 1) == "-" and not (FILTERED[verb] and lead:find("^%-%a")) then
     return beginning_with(lead, parse.flag_names(entry))
   end
   local last = rest:match("(%S+)%s+$")
@@ -159,7 +241,11 @@ function M.complete(lead, line, position)
     return beginning_with(lead, within_list(lead, values(verb, flag, lead)))
   end
   local positional = POSITIONAL[verb]
-  return positional and beginning_with(lead, within_list(lead, positional(lead))) or {}
+  if not positional then
+    return {}
+  end
+  local candidates = positional(lead, arguments_of(entry, rest))
+  return beginning_with(lead, FILTERED[verb] and candidates or within_list(lead, candidates))
 end
 
 return M

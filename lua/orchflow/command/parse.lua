@@ -103,6 +103,28 @@ function M.word(line)
   return table.concat(parts), line:sub(index)
 end
 
+--- Takes the next word off a line as it stands: double quotes hold spaces together, and stay.
+---@param line string
+---@return string? word
+---@return string rest
+function M.raw_word(line)
+  line = line:gsub("^%s+", "")
+  local index, quoted = 1, false
+  while index <= #line do
+    local char = line:sub(index, index)
+    if char == '"' then
+      quoted = not quoted
+    elseif char:find("%s") and not quoted then
+      break
+    end
+    index = index + 1
+  end
+  if index == 1 then
+    return nil, ""
+  end
+  return line:sub(1, index - 1), line:sub(index)
+end
+
 local UNITS = { s = 1, m = 60, h = 3600, d = 86400 }
 
 --- Reads a time span such as `90s`, `10m`, `2h`, `3d`, or a bare number of seconds.
@@ -263,16 +285,17 @@ end
 ---@param line string
 ---@param ended boolean whether flags have ended
 ---@param flags table<string, any>
+---@param take fun(line: string): string?, string
 ---@return string[]? words nil where there are none
 ---@return string rest
 ---@return string? problem
-local function take_words(entry, line, ended, flags)
+local function take_words(entry, line, ended, flags, take)
   local words, problem = {}, nil
   while true do
     if not ended then
       line, ended, problem = take_flags(entry, line, flags)
     end
-    local word, rest = M.word(line)
+    local word, rest = take(line)
     if problem or not word then
       return #words > 0 and words or nil, line, problem
     end
@@ -307,7 +330,9 @@ function M.parse(entry, line, options)
     if argument.arity == "text" then
       value, line = rest_of(line), ""
     elseif argument.arity == "many" then
-      value, line, problem = take_words(entry, line, ended, parsed.flags)
+      -- The filter grammar has quotes of its own.
+      local take = argument.name == "filter" and M.raw_word or M.word
+      value, line, problem = take_words(entry, line, ended, parsed.flags, take)
       if problem then
         return nil, problem
       end

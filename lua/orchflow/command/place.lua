@@ -30,6 +30,31 @@ function M.view(invocation)
   return invocation.flags.view or windowless and "none" or require("orchflow.config").get().view
 end
 
+--- Gives the lines of a command's range as a prompt quotes them, with an empty line behind to go on writing.
+---@param invocation orchflow.Invocation
+---@return string[]? lines nil where the command has no range
+function M.quoted(invocation)
+  local range = invocation.range
+  if not range then
+    return nil
+  end
+  local lines =
+    require("orchflow.prompt.quote").lines(vim.api.nvim_get_current_buf(), range.first, range.last)
+  return vim.list_extend(lines, { "", "" })
+end
+
+--- Puts quoted lines behind a text that was given with the command.
+---@param invocation orchflow.Invocation
+---@param argument string
+---@param quoted? string[]
+function M.add_quote(invocation, argument, quoted)
+  if quoted then
+    invocation.arguments[argument] =
+      vim.trim(invocation.arguments[argument] .. "\n\n" .. table.concat(quoted, "\n"))
+    invocation.range = nil
+  end
+end
+
 --- Names agents, with commas between.
 ---@param agents any[]
 ---@return string

@@ -2,6 +2,7 @@
 
 local client = require("orchflow.client")
 local decide = require("orchflow.review.decide")
+local filters = require("orchflow.filter")
 local list = require("orchflow.review.list")
 local message = require("orchflow.ui.message")
 local output = require("orchflow.command.output")
@@ -13,21 +14,35 @@ local view = require("orchflow.view.hunk")
 local M = {}
 
 ---@param invocation orchflow.Invocation
----@return table query parameters of the host's `review`
+---@return table? query parameters of the host's `review`
+---@return orchflow.Failure? failure
 local function query_of(invocation)
-  local flags, filter = invocation.flags, invocation.arguments.filter
-  return {
+  local flags = invocation.flags
+  local filter, problem = filters.parse(invocation.arguments.filter or {}, "hunks")
+  if not filter then
+    return nil,
+      {
+        code = "usage",
+        message = problem --[[@as string]],
+        hint = ":Orchflow review agent:claude file:src/** is:unseen",
+      }
+  end
+  return vim.tbl_extend("force", filters.params(filter), {
     run = flags.run,
     agent = flags.agent,
     path = flags.file,
     state = flags.all and "all" or nil,
-    filter = filter and #filter > 0 and filter or nil,
-  }
+  }),
+    nil
 end
 
 M.review = {
   request = function(invocation, respond)
-    local query = query_of(invocation)
+    local query, problem = query_of(invocation)
+    if not query then
+      respond(problem)
+      return
+    end
     local params = vim.tbl_extend(
       "force",
       query,
@@ -53,7 +68,12 @@ M.review = {
     return vim.tbl_map(view.plain, outcome.result.hunks or {})
   end,
   open = function(invocation)
-    require("orchflow.review").open(query_of(invocation))
+    local query, problem = query_of(invocation)
+    if query then
+      require("orchflow.review").open(query)
+    else
+      message.failure(problem --[[@as orchflow.Failure]], "orchflow: review")
+    end
   end,
 }
 
@@ -100,6 +120,29 @@ local function hunks_from(lines)
     end
   end
   return hunks
+end
+
+--- Names what a text about hunks is about.
+---@param hunks orchflow.Hunk[]
+---@return string
+local function whose(hunks)
+  local first = hunks[1]
+  if #hunks > 1 then
+    return text.count(#hunks, "hunk")
+  elseif not first.path then
+    return text.clean(first.id)
+  end
+  return ("%s %s:%d"):format(text.clean(first.agent), text.clean(first.path), first.line or 1)
+end
+
+---@param verb string
+---@param hunks orchflow.Hunk[]
+---@return string
+local function prompt_key(verb, hunks)
+  local ids = vim.tbl_map(function(hunk)
+    return hunk.id
+  end, hunks)
+  return verb .. " " .. table.concat(ids, ",")
 end
 
 ---@param method "accept"|"reject"
@@ -203,16 +246,20 @@ local function decision(method)
         go(reason)
         return
       end
-      local what = #hunks == 1 and text.clean(hunks[1].agent or hunks[1].id)
-        or text.count(#hunks, "hunk")
-      vim.ui.input(
-        { prompt = ("Reject %s because (empty: no reason): "):format(what) },
-        function(typed)
-          if typed then
-            go(vim.trim(typed) ~= "" and typed or nil)
-          end
-        end
-      )
+      require("orchflow.prompt").open({
+        key = prompt_key("reject", hunks --[[@as orchflow.Hunk[] ]]),
+        height = 4,
+        title = "reject: why, for " .. whose(hunks --[[@as orchflow.Hunk[] ]]),
+        empty = ":Orchflow! reject gives no reason",
+        send = function(typed, done)
+          ask(invocation, hunks --[[@as orchflow.Hunk[] ]], typed, function(trouble, outcome)
+            if outcome then
+              show(outcome, invocation)
+            end
+            done(not outcome and trouble or nil)
+          end)
+        end,
+      })
     end,
   }
 end
@@ -263,28 +310,28 @@ M.comment = {
       message.failure(failure, "orchflow: comment")
       return
     end
-    local function go(comment)
+    local function go(comment, done)
       send_comment(hunks --[[@as orchflow.Hunk[] ]], comment, function(trouble, outcome)
-        if trouble then
-          message.failure(trouble, "orchflow: comment")
-          return
+        if outcome then
+          message.info(table.concat(M.comment.lines(outcome, invocation), ", "))
         end
-        message.info(
-          table.concat(M.comment.lines(outcome --[[@as orchflow.Outcome]], invocation), ", ")
-        )
+        done(trouble)
       end)
     end
     if invocation.arguments.text then
-      go(invocation.arguments.text)
+      go(invocation.arguments.text, function(trouble)
+        if trouble then
+          message.failure(trouble, "orchflow: comment")
+        end
+      end)
       return
     end
-    local what = #hunks == 1 and text.clean(hunks[1].agent or hunks[1].id)
-      or text.count(#hunks, "hunk")
-    vim.ui.input({ prompt = ("Comment for %s: "):format(what) }, function(typed)
-      if typed and vim.trim(typed) ~= "" then
-        go(typed)
-      end
-    end)
+    require("orchflow.prompt").open({
+      key = prompt_key("comment", hunks --[[@as orchflow.Hunk[] ]]),
+      height = 4,
+      title = "comment: for " .. whose(hunks --[[@as orchflow.Hunk[] ]]),
+      send = go,
+    })
   end,
 }
 

@@ -3,6 +3,7 @@
 local client = require("orchflow.client")
 local message = require("orchflow.ui.message")
 local place = require("orchflow.command.place")
+local steady = require("orchflow.ui.steady")
 local text = require("orchflow.view.text")
 
 ---@type table<string, orchflow.Verb>
@@ -10,7 +11,40 @@ local M = {}
 
 local MINUTE_MS = 60000
 
+---@param number integer?
+---@return string? objective of the run, or of the newest
+local function objective_of(number)
+  local runs = (client.store().status or {}).runs or {}
+  local found
+  for _, run in ipairs(runs) do
+    if number == run.run or not number and (not found or run.run > found.run) then
+      found = run
+    end
+  end
+  return found and found.objective
+end
+
 M.spawn = {
+  range = true,
+  bang = "with the run's objective, without asking for a prompt",
+  prompt = function(invocation)
+    local quoted = place.quoted(invocation)
+    if invocation.arguments.prompt then
+      place.add_quote(invocation, "prompt", quoted)
+      return nil
+    elseif invocation.bang then
+      return nil
+    end
+    local objective = objective_of(invocation.flags.run)
+    local known = objective and vim.split(objective, "\n", { plain = true }) or nil
+    return {
+      key = "spawn " .. invocation.arguments.agent,
+      title = ("spawn: first prompt for %s"):format(invocation.arguments.agent),
+      argument = "prompt",
+      lines = quoted or known,
+      empty = ":Orchflow! spawn takes the run's objective",
+    }
+  end,
   patience_ms = 10 * MINUTE_MS,
   request = function(invocation, respond)
     client.request("spawn", {
@@ -49,8 +83,68 @@ local function send(invocation, respond)
   end)
 end
 
+--- Asks which agent is meant; never are all of them meant unless that is chosen.
+---@param invocation orchflow.Invocation
+---@param go fun(to: string)
+local function ask_whom(invocation, go)
+  client.request("status", { run = invocation.flags.run }, function(failure, status)
+    local living = vim.tbl_filter(function(agent)
+      return agent.living
+    end, not failure and status.agents or {})
+    if failure or #living == 0 then
+      message.failure(
+        failure or { message = "no agent lives; :Orchflow swarm starts some" },
+        "orchflow: send"
+      )
+      return
+    end
+    local names = vim.tbl_map(function(agent)
+      return agent.key
+    end, living)
+    if #names > 1 then
+      names[#names + 1] = "all"
+    end
+    local words = require("orchflow.view.status")
+    local options = {
+      prompt = "Prompt for",
+      kind = "orchflow_agent",
+      format_item = function(name)
+        for _, agent in ipairs(living) do
+          if agent.key == name then
+            return ("%s  %s"):format(text.clean(name), words.state_words(agent))
+          end
+        end
+        return ("all %d agents"):format(#living)
+      end,
+    }
+    steady.when_safe("send", function()
+      vim.ui.select(names, options, function(name)
+        if name then
+          go(name)
+        end
+      end)
+    end)
+  end)
+end
+
 M.send = {
+  range = true,
   optional = { to = true },
+  prompt = function(invocation)
+    local to, quoted = invocation.arguments.to, place.quoted(invocation)
+    if not to then
+      return nil
+    elseif invocation.arguments.text then
+      place.add_quote(invocation, "text", quoted)
+      return nil
+    end
+    return {
+      key = "send " .. to,
+      title = to == "all" and "send: prompt for all agents" or "send: prompt for " .. to,
+      argument = "text",
+      lines = quoted or invocation.quoted,
+    }
+  end,
   request = function(invocation, respond)
     if invocation.is_script and not invocation.arguments.text then
       invocation.arguments.text = io.stdin:read("*a")
@@ -81,50 +175,22 @@ M.send = {
     message.info(("prompt %s for %s"):format(state, names))
   end,
   open = function(invocation)
-    local function respond(failure, outcome)
-      if failure then
-        message.failure(failure, "orchflow: send")
-      else
-        M.send.show(outcome, invocation)
-      end
-    end
-    local function ask_text()
-      if invocation.arguments.text then
-        send(invocation, respond)
-        return
-      end
-      vim.ui.input({ prompt = ("Prompt for %s: "):format(invocation.arguments.to) }, function(typed)
-        if typed and vim.trim(typed) ~= "" then
-          invocation.arguments.text = typed
-          send(invocation, respond)
+    if invocation.arguments.to then
+      M.send.request(invocation, function(failure, outcome)
+        if failure then
+          message.failure(failure, "orchflow: send")
+        else
+          M.send.show(outcome, invocation)
         end
       end)
-    end
-    if invocation.arguments.to then
-      ask_text()
       return
     end
-    client.request("status", {}, function(failure, status)
-      local names = {}
-      for _, agent in ipairs(failure and {} or status.agents) do
-        if agent.living then
-          names[#names + 1] = agent.key
-        end
-      end
-      if failure or #names == 0 then
-        message.failure(
-          failure or { message = "no agent lives; :Orchflow swarm starts some" },
-          "orchflow: send"
-        )
-        return
-      end
-      names[#names + 1] = "all"
-      vim.ui.select(names, { prompt = "Prompt for" }, function(name)
-        invocation.arguments.to = name
-        if name then
-          ask_text()
-        end
-      end)
+    -- The lines are read now: by the time the agent is chosen, the human may be elsewhere.
+    invocation.quoted = place.quoted(invocation)
+    invocation.range = nil
+    ask_whom(invocation, function(to)
+      invocation.arguments.to = to
+      require("orchflow.command").go_on(invocation)
     end)
   end,
 }
@@ -205,7 +271,9 @@ M.clean = {
     if #page.lines == 1 then
       message.info("orchflow: " .. page.lines[1])
     else
-      require("orchflow.ui.float").open({ name = "clean", title = "Cleaned" }):show(page)
+      require("orchflow.ui.steady").when_safe("clean", function()
+        require("orchflow.ui.float").open({ name = "clean", title = "Cleaned" }):show(page)
+      end)
     end
   end,
 }

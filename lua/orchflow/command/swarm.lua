@@ -4,6 +4,7 @@ local client = require("orchflow.client")
 local message = require("orchflow.ui.message")
 local output = require("orchflow.command.output")
 local place = require("orchflow.command.place")
+local steady = require("orchflow.ui.steady")
 local text = require("orchflow.view.text")
 
 ---@type table<string, orchflow.Verb>
@@ -102,13 +103,37 @@ local function wait_for_run(invocation, outcome, respond)
   end
 end
 
+---@param invocation orchflow.Invocation
+---@return string[]? kinds of agents, nil for what the host takes where none is named
+local function kinds(invocation)
+  local configured = require("orchflow.config").get().agents
+  return invocation.flags.agents or (#configured > 0 and configured or nil)
+end
+
 M.swarm = {
+  range = true,
+  optional = { objective = true },
+  prompt = function(invocation)
+    local quoted = place.quoted(invocation)
+    if invocation.arguments.objective then
+      place.add_quote(invocation, "objective", quoted)
+      return nil
+    end
+    local named = kinds(invocation)
+    return {
+      key = "swarm",
+      title = ("swarm: objective for %s"):format(
+        named and table.concat(named, ", ") or "the agents installed"
+      ),
+      argument = "objective",
+      lines = quoted,
+    }
+  end,
   -- Waiting is what --wait asks for; its end is --timeout's, not a guess of ours.
   patience_ms = 2 ^ 31 - 1,
   request = function(invocation, respond)
-    local configured = require("orchflow.config").get().agents
     client.request("swarm", {
-      agents = invocation.flags.agents or (#configured > 0 and configured or nil),
+      agents = kinds(invocation),
       objective = invocation.arguments.objective,
       include_changes = place.include_changes(invocation.flags.include_changes),
       view = place.view(invocation),
@@ -164,22 +189,21 @@ M.swarm = {
     end
     return lines
   end,
-  fail = function(failure, invocation)
+  fail = function(failure, invocation, respond)
     if failure.code ~= "dirty_tree" then
       return false
     end
     local choices = { "take them along", "start from the last commit", "do not start" }
-    vim.ui.select(choices, { prompt = text.clean(failure.message) }, function(_, choice)
+    local function choose(_, choice)
       if choice == 1 or choice == 2 then
         invocation.flags.include_changes = choice == 1
-        M.swarm.request(invocation, function(again, outcome)
-          if again then
-            message.failure(again, "orchflow: swarm")
-          else
-            M.swarm.show(outcome, invocation)
-          end
-        end)
+        M.swarm.request(invocation, respond)
+      else
+        respond({ code = "cancelled", message = "nothing was started" })
       end
+    end
+    steady.when_safe("swarm", function()
+      vim.ui.select(choices, { prompt = text.clean(failure.message) }, choose)
     end)
     return true
   end,

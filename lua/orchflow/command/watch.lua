@@ -1,7 +1,7 @@
 --- Verbs that look: status, timeline, log, agents; and approvals with their answers.
 
 local client = require("orchflow.client")
-local event_words = require("orchflow.event")
+local filters = require("orchflow.filter")
 local message = require("orchflow.ui.message")
 local output = require("orchflow.command.output")
 local text = require("orchflow.view.text")
@@ -55,7 +55,7 @@ end
 
 M.timeline = {
   request = function(invocation, respond)
-    local filter, problem = event_words.parse_filter(table.concat(invocation.arguments.filter or {}, " "))
+    local filter, problem = filters.parse(invocation.arguments.filter or {}, "events")
     if not filter then
       respond({
         code = "usage",
@@ -64,7 +64,7 @@ M.timeline = {
       })
       return
     end
-    client.request("log", event_words.filter_params(filter), function(failure, result, raw)
+    client.request("log", filters.params(filter), function(failure, result, raw)
       respond(failure, result and {
         data = in_order((raw or result).events),
         result = result,
@@ -77,7 +77,7 @@ M.timeline = {
     return M.log.lines(outcome, invocation)
   end,
   open = function(invocation)
-    local filter, problem = event_words.parse_filter(table.concat(invocation.arguments.filter or {}, " "))
+    local filter, problem = filters.parse(invocation.arguments.filter or {}, "events")
     if filter then
       require("orchflow.ui.timeline").open(filter)
     else
@@ -86,11 +86,30 @@ M.timeline = {
   end,
 }
 
+--- Gives the filter of a log: that of its flags and that of its words are one.
 ---@param invocation orchflow.Invocation
+---@return orchflow.Filter? filter
+---@return orchflow.Failure? failure
+local function log_filter(invocation)
+  local words = is_verify(invocation) and {} or invocation.arguments.filter or {}
+  local filter, problem = filters.parse(words, "events")
+  if not filter then
+    return nil,
+      {
+        code = "usage",
+        message = problem --[[@as string]],
+        hint = ":Orchflow log agent:claude type:edit since:10m",
+      }
+  end
+  return filter, nil
+end
+
+---@param invocation orchflow.Invocation
+---@param filter orchflow.Filter
 ---@return table
-local function log_params(invocation)
+local function log_params(invocation, filter)
   local flags = invocation.flags
-  return {
+  return vim.tbl_extend("force", filters.params(filter), {
     action = is_verify(invocation) and "verify" or nil,
     agent = flags.agent,
     run = flags.run,
@@ -101,7 +120,25 @@ local function log_params(invocation)
     limit = flags.limit,
     before = flags.before,
     after = flags.after,
-  }
+  })
+end
+
+--- Gives the filter that the flags and the words of a log make together, for what is pushed.
+---@param invocation orchflow.Invocation
+---@param filter orchflow.Filter
+---@return orchflow.Filter
+local function with_flags(invocation, filter)
+  local flags = invocation.flags
+  local since = flags.since and { ("%ds"):format(flags.since) }
+  for _, name in ipairs({ "agent", "run", "type", "file", "since" }) do
+    local value = name == "since" and since or flags[name]
+    if value then
+      local values = type(value) == "table" and value or { tostring(value) }
+      filter = filters.with(filter, name --[[@as orchflow.FilterName]], values)
+    end
+  end
+  vim.list_extend(filter.words, flags.text and filters.split(flags.text) or {})
+  return filter
 end
 
 ---@param result table of `log verify`
@@ -132,7 +169,12 @@ end
 M.log = {
   patience_ms = 2 ^ 31 - 1,
   request = function(invocation, respond)
-    local params = log_params(invocation)
+    local filter, problem = log_filter(invocation)
+    if not filter then
+      respond(problem)
+      return
+    end
+    local params = log_params(invocation, filter)
     client.request("log", params, function(failure, result, raw)
       if failure then
         respond(failure)
@@ -140,12 +182,11 @@ M.log = {
       end
       if invocation.is_script and invocation.flags.follow then
         print_events(in_order(result.events), invocation.flags.jsonl)
-        local filter =
-          { agent = params.agent, run = params.run, file = params.file, text = params.text }
+        local wanted = with_flags(invocation, filter)
         client.on("events", function(events)
+          local context = filters.context()
           local passing = vim.tbl_filter(function(event)
-            local type_fits = not params.type or vim.list_contains(params.type, event.type)
-            return type_fits and event_words.passes(filter, event)
+            return filters.passes(wanted, event, context)
           end, events)
           print_events(passing, invocation.flags.jsonl)
         end)
@@ -177,16 +218,12 @@ M.log = {
     return #events > 0 and require("orchflow.view.timeline").page(events).lines or {}
   end,
   open = function(invocation)
-    local flags = invocation.flags
-    if flags.follow then
-      local types = flags.type and table.concat(flags.type, ",")
-      require("orchflow.ui.timeline").open({
-        agent = flags.agent,
-        run = flags.run,
-        type = types,
-        file = flags.file,
-        text = flags.text,
-      })
+    local filter, problem = log_filter(invocation)
+    if not filter then
+      message.failure(problem --[[@as orchflow.Failure]], "orchflow: log")
+      return
+    elseif invocation.flags.follow then
+      require("orchflow.ui.timeline").open(with_flags(invocation, filter))
       return
     end
     M.log.request(invocation, function(failure, outcome)
@@ -203,9 +240,11 @@ M.log = {
       return
     end
     local page = require("orchflow.view.timeline").page(in_order(outcome.result.events))
-    local buffer = require("orchflow.ui.scratch").open("log", page)
-    local window = vim.fn.win_findbuf(buffer)[1]
-    vim.api.nvim_win_set_cursor(window, { #page.lines, 0 })
+    require("orchflow.ui.steady").when_safe("log", function()
+      local buffer = require("orchflow.ui.scratch").open("log", page)
+      local window = vim.fn.win_findbuf(buffer)[1]
+      vim.api.nvim_win_set_cursor(window, { math.max(1, #page.lines), 0 })
+    end)
   end,
 }
 
@@ -227,7 +266,9 @@ M.agents = {
   end,
   show = function(outcome)
     local page = require("orchflow.view.list").agents(outcome.result.agents or {})
-    require("orchflow.ui.float").open({ name = "agents", title = "Agents" }):show(page)
+    require("orchflow.ui.steady").when_safe("agents", function()
+      require("orchflow.ui.float").open({ name = "agents", title = "Agents" }):show(page)
+    end)
     for _, warning in ipairs(outcome.warnings or {}) do
       message.warn("orchflow: " .. text.clean(warning))
     end

@@ -28,7 +28,13 @@ local found = {}
 ---@return string[] problems one sentence each, with the option's dotted path
 function M.set(options)
   local valid, problems = validate.check(schema, options == nil and {} or options)
-  current = vim.tbl_deep_extend("force", default_of(schema), valid)
+  local style = (valid.icons or {}).style
+  current = vim.tbl_deep_extend(
+    "force",
+    default_of(schema),
+    style == "nerd" and { icons = require("orchflow.config.nerd") } or {},
+    valid
+  )
   found = problems
   return problems
 end

@@ -9,9 +9,10 @@
 ---@field most? number
 ---@field fields? table<string, orchflow.Option> the options of a group
 ---@field order? string[] the order of a group's options in the documentation
+---@field bare? string the option of a group that a bare string sets
 
 --- Makes an option that is a key of a buffer-local mapping; `false` leaves the key alone.
----@param default string
+---@param default string|false
 ---@param description string
 ---@return orchflow.Option
 local function key(default, description)
@@ -21,9 +22,10 @@ end
 ---@param description string
 ---@param order string[]
 ---@param fields table<string, orchflow.Option>
+---@param bare? string the option that a bare string sets
 ---@return orchflow.Option
-local function group(description, order, fields)
-  return { kind = "group", description = description, order = order, fields = fields }
+local function group(description, order, fields, bare)
+  return { kind = "group", description = description, order = order, fields = fields, bare = bare }
 end
 
 ---@type orchflow.Option
@@ -148,71 +150,105 @@ return group("", {
     },
   }),
   icons = group(
-    "What marks an agent's state; any short text.",
-    { "waiting", "unknown", "working", "starting", "idle", "done", "failed", "stopped", "exited" },
+    'What marks an agent\'s state; any short text. `icons = "nerd"` is short for `icons = { style = "nerd" }`.',
     {
+      "style",
+      "waiting",
+      "unknown",
+      "working",
+      "starting",
+      "idle",
+      "paused",
+      "done",
+      "failed",
+      "stopped",
+      "exited",
+    },
+    {
+      style = {
+        kind = "choice",
+        values = { "plain", "nerd" },
+        default = "plain",
+        description = "Where the marks that are not given come from: plain ones are ASCII, nerd ones want a Nerd Font "
+          .. "(https://www.nerdfonts.com) in the terminal.",
+      },
       waiting = { kind = "string", default = "!", description = "It waits for the human." },
       unknown = { kind = "string", default = "?", description = "Nobody can say." },
       working = { kind = "string", default = ">", description = "It works." },
       starting = { kind = "string", default = ".", description = "It starts." },
       idle = { kind = "string", default = "-", description = "It has nothing to do." },
+      paused = { kind = "string", default = "=", description = "It was halted where it stood." },
       done = { kind = "string", default = "+", description = "Its turn is done." },
       failed = { kind = "string", default = "x", description = "Its turn failed." },
       stopped = { kind = "string", default = "#", description = "It was stopped." },
       exited = { kind = "string", default = "#", description = "Its program ended." },
-    }
+    },
+    "style"
   ),
-  keys = group("Buffer-local keys; `false` leaves a key alone. There are no global ones.", {
-    "accept",
-    "reject",
-    "reject_silently",
-    "comment",
-    "accept_file",
-    "reject_file",
-    "accept_lines",
-    "reject_lines",
-    "comment_lines",
-    "undo",
-    "redo",
-    "again",
-    "show",
-    "next",
-    "previous",
-    "next_rival",
-    "previous_rival",
-    "why",
-    "inline",
-    "side_by_side",
-    "side_by_side_base",
-    "agents_file",
-    "my_file",
-    "reload",
-    "help",
-  }, {
-    accept = key("a", "Accept the hunk (quickfix window, review buffer)."),
-    reject = key("x", "Reject the hunk with a reason (quickfix window, review buffer)."),
-    reject_silently = key("X", "Reject the hunk without a reason (review buffer)."),
-    comment = key("c", "Comment on the hunk (quickfix window, review buffer)."),
-    accept_file = key("ga", "Accept all undecided hunks of the file (review buffer)."),
-    reject_file = key("gx", "Reject all undecided hunks of the file (review buffer)."),
-    accept_lines = key("A", "Accept the selected lines (review buffer, visual mode)."),
-    reject_lines = key("X", "Reject the selected lines (review buffer, visual mode)."),
-    comment_lines = key("C", "Comment on the selected lines (review buffer, visual mode)."),
-    undo = key("u", "Undo the last decision (quickfix window, review buffer)."),
-    redo = key("<C-r>", "Make again what was undone (review buffer)."),
-    again = key(".", "Decide like the last time, with the same reason (review buffer)."),
-    show = key("=", "Show the entry's hunk in a review buffer (quickfix window)."),
-    next = key("]h", "Go to the next undecided hunk (review buffer)."),
-    previous = key("[h", "Go to the undecided hunk before (review buffer)."),
-    next_rival = key("]r", "Go to the next rival of the hunk (review buffer)."),
-    previous_rival = key("[r", "Go to the rival before (review buffer)."),
-    why = key("K", "Show why the hunk is as it is (review buffer)."),
-    inline = key("=", "Show removed lines, only added ones, or no marks (review buffer)."),
-    side_by_side = key("dv", "Compare with your own file side by side (review buffer)."),
-    side_by_side_base = key("dV", "Compare with what the agent began from (review buffer)."),
-    agents_file = key("i", "Open the agent's own file in its worktree (review buffer)."),
-    my_file = key("o", "Open your own file at the place (review buffer)."),
-    reload = key("R", "Load the newer version of the file (review buffer)."),
-    help = key("g?", "Show the keys of the buffer."),
-  }),
+  keys = group(
+    "Buffer-local keys; `false` leaves a key alone. Global ones are there only where `prefix` asks for them; "
+      .. '`keys = "<leader>o"` is short for `keys = { prefix = "<leader>o" }`.',
+    {
+      "prefix",
+      "send",
+      "accept",
+      "reject",
+      "reject_silently",
+      "comment",
+      "accept_file",
+      "reject_file",
+      "accept_lines",
+      "reject_lines",
+      "comment_lines",
+      "undo",
+      "redo",
+      "again",
+      "show",
+      "next",
+      "previous",
+      "next_rival",
+      "previous_rival",
+      "why",
+      "inline",
+      "side_by_side",
+      "side_by_side_base",
+      "agents_file",
+      "my_file",
+      "reload",
+      "help",
+    },
+    {
+      prefix = key(
+        false,
+        "Prefix of global mappings, see |orchflow-prefix|. Without it there are none."
+      ),
+      send = key("<C-s>", "Send the prompt (prompt buffer, in Normal and Insert mode)."),
+      accept = key("a", "Accept the hunk (quickfix window, review buffer)."),
+      reject = key("x", "Reject the hunk with a reason (quickfix window, review buffer)."),
+      reject_silently = key("X", "Reject the hunk without a reason (review buffer)."),
+      comment = key("c", "Comment on the hunk (quickfix window, review buffer)."),
+      accept_file = key("ga", "Accept all undecided hunks of the file (review buffer)."),
+      reject_file = key("gx", "Reject all undecided hunks of the file (review buffer)."),
+      accept_lines = key("A", "Accept the selected lines (review buffer, visual mode)."),
+      reject_lines = key("X", "Reject the selected lines (review buffer, visual mode)."),
+      comment_lines = key("C", "Comment on the selected lines (review buffer, visual mode)."),
+      undo = key("u", "Undo the last decision (quickfix window, review buffer)."),
+      redo = key("<C-r>", "Make again what was undone (review buffer)."),
+      again = key(".", "Decide like the last time, with the same reason (review buffer)."),
+      show = key("=", "Show the entry's hunk in a review buffer (quickfix window)."),
+      next = key("]h", "Go to the next undecided hunk (review buffer)."),
+      previous = key("[h", "Go to the undecided hunk before (review buffer)."),
+      next_rival = key("]r", "Go to the next rival of the hunk (review buffer)."),
+      previous_rival = key("[r", "Go to the rival before (review buffer)."),
+      why = key("K", "Show why the hunk is as it is (review buffer)."),
+      inline = key("=", "Show removed lines, only added ones, or no marks (review buffer)."),
+      side_by_side = key("dv", "Compare with your own file side by side (review buffer)."),
+      side_by_side_base = key("dV", "Compare with what the agent began from (review buffer)."),
+      agents_file = key("i", "Open the agent's own file in its worktree (review buffer)."),
+      my_file = key("o", "Open your own file at the place (review buffer)."),
+      reload = key("R", "Load the newer version of the file (review buffer)."),
+      help = key("g?", "Show the keys of the buffer."),
+    },
+    "prefix"
+  ),
 })

@@ -97,8 +97,11 @@ local CHECKS = {
 ---@param problems string[]
 ---@return table valid what of it counts
 local function check_group(option, options, path, problems)
-  if type(options) ~= "table" then
-    problems[#problems + 1] = ("option %s wants a table, got %s"):format(path, shown(options))
+  if option.bare and type(options) == "string" then
+    options = { [option.bare] = options }
+  elseif type(options) ~= "table" then
+    local wanted = option.bare and "a string or a table" or "a table"
+    problems[#problems + 1] = ("option %s wants %s, got %s"):format(path, wanted, shown(options))
     return {}
   end
   local valid = {}

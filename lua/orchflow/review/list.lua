@@ -130,6 +130,7 @@ function M.textfunc(info)
   return lines
 end
 
+--- Gives the place of a hunk in the list.
 ---@param wanted? orchflow.Hunk
 ---@return integer?
 function M.place(wanted)

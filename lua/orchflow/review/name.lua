@@ -44,7 +44,8 @@ function M.parse(name)
   if not run then
     agent, path = name:match("^orchflow://([^/]+)/(.+)$")
   end
-  if not agent then
+  -- Prompts have names of the same form.
+  if not agent or (not run and agent == "prompt") then
     return nil
   end
   local decoded = path:gsub("%%(%x%x)", function(hex)

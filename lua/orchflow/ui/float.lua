@@ -1,5 +1,6 @@
 --- A float that is an ordinary scratch buffer: `/`, `y` and `:w file` work in it, `q` closes it.
 
+local steady = require("orchflow.ui.steady")
 local text = require("orchflow.view.text")
 
 local M = {}
@@ -11,6 +12,7 @@ local namespace = vim.api.nvim_create_namespace("orchflow_float")
 ---@field description string
 ---@field action fun(row: any, float: orchflow.Float)
 ---@field hidden? boolean left out of the footer
+---@field decides? boolean ignored for a moment after its row has moved, see `ui/steady.lua`
 
 ---@class orchflow.FloatOptions
 ---@field name string names the buffer and keeps the float single
@@ -25,6 +27,7 @@ local namespace = vim.api.nvim_create_namespace("orchflow_float")
 ---@field options orchflow.FloatOptions
 ---@field title string
 ---@field page? orchflow.Page
+---@field guard orchflow.Guard of what stands on the cursor's line
 local Float = {}
 Float.__index = Float
 
@@ -163,6 +166,17 @@ function Float:show(page, title)
   if not self:is_open() then
     return
   end
+  -- A line typed in the float, or text selected in it, is not to be disturbed by a clock that ticks.
+  local busy = vim.api.nvim_get_current_win() == self.window
+    and self.page ~= nil
+    and not steady.is_by_hand()
+    and not steady.is_safe()
+  if busy then
+    steady.when_safe("float " .. self.options.name, function()
+      self:show(page, title)
+    end)
+    return
+  end
   self.title = title or self.title
   local before = self:row()
   local cursor = vim.api.nvim_win_get_cursor(self.window)
@@ -177,7 +191,11 @@ function Float:show(page, title)
       line = identity(row) == wanted and number or line
     end
   end
-  vim.api.nvim_win_set_cursor(self.window, { math.max(1, line), cursor[2] })
+  line = math.max(1, line)
+  vim.api.nvim_win_set_cursor(self.window, { line, cursor[2] })
+  if before ~= nil and (line ~= cursor[1] or identity(page.rows[line]) ~= wanted) then
+    self.guard:moved()
+  end
   self:fit()
 end
 
@@ -231,9 +249,10 @@ local function map_keys(float)
     float:close()
   end)
   for _, key in ipairs(float.options.keys or {}) do
-    map(key.key, key.description, function()
-      key.action(float:row(), float)
-    end)
+    local function act()
+      steady.by_hand(key.action, float:row(), float)
+    end
+    map(key.key, key.description, key.decides and float.guard:wrap(act) or act)
   end
 end
 
@@ -258,10 +277,13 @@ function M.open(options)
   local window = vim.api.nvim_open_win(buffer, true, config)
   vim.wo[window].wrap = false
   vim.wo[window].cursorline = true
-  local float = setmetatable(
-    { buffer = buffer, window = window, options = options, title = options.title },
-    Float
-  )
+  local float = setmetatable({
+    buffer = buffer,
+    window = window,
+    options = options,
+    title = options.title,
+    guard = steady.guard(),
+  }, Float)
   open_floats[options.name] = float
   map_keys(float)
   vim.bo[buffer].filetype = "orchflow"

@@ -3,12 +3,14 @@
 --- What does not fit above the command line is shown in a small window that nobody can enter, and leaves by itself.
 --- Without an editor screen (a script) everything goes to standard error.
 
+local steady = require("orchflow.ui.steady")
 local text = require("orchflow.view.text")
 
 local M = {}
 
 local SHOWN_MS = 8000
 local shown ---@type integer?
+local said = 0
 
 local function close()
   if shown and vim.api.nvim_win_is_valid(shown) then
@@ -73,6 +75,11 @@ end
 ---@param line string
 ---@param group? string
 local function echo_shortened(line, group)
+  if vim.o.cmdheight == 0 then
+    -- Without a line of its own, Neovim asks for Enter after any message that it has to shorten by itself.
+    vim.api.nvim_echo({ { text.cut(line, math.max(1, vim.v.echospace)), group } }, true, {})
+    return
+  end
   local before = vim.o.shortmess
   vim.opt.shortmess:append("T")
   vim.cmd(("echohl %s | echomsg %s | echohl None"):format(group or "None", vim.fn.string(line)))
@@ -88,15 +95,21 @@ local function show(line, group)
     io.stderr:flush()
     return
   end
-  close()
-  -- A second message in the same moment would otherwise scroll the first one up, and end in a prompt.
-  vim.cmd.redraw()
-  if text.width(line) <= vim.v.echospace then
-    vim.api.nvim_echo({ { line, group } }, true, {})
-    return
-  end
-  echo_shortened(line, group)
-  pcall(in_a_window, line, group or "Normal")
+  said = said + 1
+  -- Each line that has to wait is said; none of them takes the place of another.
+  steady.when_speakable("message " .. said, function()
+    close()
+    -- A second message in the same moment would otherwise scroll the first one up, and end in a prompt.
+    vim.cmd.redraw()
+    if text.width(line) <= vim.v.echospace then
+      vim.api.nvim_echo({ { line, group } }, true, {})
+      return
+    end
+    echo_shortened(line, group)
+    steady.when_safe("message", function()
+      pcall(in_a_window, line, group or "Normal")
+    end)
+  end)
 end
 
 --- Says something.

@@ -102,9 +102,19 @@ end
 
 --- Opens a window on an agent, or goes to the one that shows it.
 ---@param options orchflow.TerminalOptions
----@return integer? window
+---@return integer? window nil as well where the window has to wait for busy hands
 ---@return string? problem
 function M.open(options)
+  local steady = require("orchflow.ui.steady")
+  if not steady.is_by_hand() and not steady.is_safe() then
+    steady.when_safe("terminal " .. options.name, function()
+      local _, problem = M.open(options)
+      if problem then
+        require("orchflow.ui.message").error("orchflow: " .. problem)
+      end
+    end)
+    return nil, nil
+  end
   local window = window_of(options.name)
   if not window then
     local buffer = vim.api.nvim_create_buf(false, true)

@@ -2,6 +2,7 @@
 
 local client = require("orchflow.client")
 local event_words = require("orchflow.event")
+local filters = require("orchflow.filter")
 local float = require("orchflow.ui.float")
 local message = require("orchflow.ui.message")
 local view = require("orchflow.view.timeline")
@@ -56,7 +57,7 @@ local function load(timeline, before)
   end
   timeline.loading = true
   local generation = timeline.generation
-  local params = event_words.filter_params(timeline.filter)
+  local params = filters.params(timeline.filter)
   params.before = before
   params.limit = require("orchflow.config").get().timeline.page
   client.request("log", params, function(failure, result)
@@ -93,8 +94,9 @@ end
 ---@param timeline orchflow.Timeline
 ---@param fresh orchflow.Event[]
 local function push(timeline, fresh)
+  local context = filters.context()
   local passing = vim.tbl_filter(function(event)
-    return event_words.passes(timeline.filter, event)
+    return filters.passes(timeline.filter, event, context)
   end, fresh)
   if #passing == 0 or not timeline.float:is_open() then
     return
@@ -161,28 +163,25 @@ local function keys(timeline)
       key = "f",
       description = "filter",
       action = function()
-        local prompt = "Filter (agent: type: file: run: text): "
-        vim.ui.input(
-          { prompt = prompt, default = event_words.show_filter(timeline.filter) },
-          function(typed)
-            if not typed then
-              return
-            end
-            local filter, problem = event_words.parse_filter(typed)
-            if filter then
-              refilter(timeline, filter)
-            else
-              message.error("orchflow: " .. problem)
-            end
+        local prompt = "Filter (agent: file: type: is: turn: run: since: text): "
+        vim.ui.input({ prompt = prompt, default = filters.show(timeline.filter) }, function(typed)
+          if not typed then
+            return
           end
-        )
+          local filter, problem = filters.parse(typed, "events")
+          if filter then
+            refilter(timeline, filter)
+          else
+            message.error("orchflow: " .. problem)
+          end
+        end)
       end,
     },
     {
       key = "F",
       description = "clear",
       action = function()
-        refilter(timeline, {})
+        refilter(timeline, { terms = {}, words = {}, absent = {} })
       end,
     },
     {

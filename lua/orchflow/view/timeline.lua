@@ -42,7 +42,7 @@ end
 ---@param live boolean whether new events are followed
 ---@return string
 function M.title(filter, count, live)
-  local shown = event_words.show_filter(filter)
+  local shown = require("orchflow.filter").show(filter)
   local parts = { "Timeline" }
   if shown ~= "" then
     parts[#parts + 1] = text.clean(shown)

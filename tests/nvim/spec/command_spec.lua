@@ -44,7 +44,10 @@ return function(it, tests)
   local WRONG = {
     { "swam", "orchflow: there is no command swam (did you mean :Orchflow swarm?)" },
     { "xyzzyxyzzy", "orchflow: there is no command xyzzyxyzzy (see :help orchflow-commands)" },
-    { "swarm", "orchflow: swarm: OBJECTIVE is missing" },
+    {
+      "swarm --view tmx do it",
+      "orchflow: swarm: --view wants one of auto, tmux, nvim, none, got tmx",
+    },
     { "swarm --agent x y", "orchflow: swarm: unknown flag --agent; did you mean --agents?" },
     { "spawn", "orchflow: spawn: AGENT is missing" },
     { "send --to claude hello", "orchflow: send: unknown flag --to" },
@@ -53,9 +56,14 @@ return function(it, tests)
     { "status now", "orchflow: status: now is one word too many" },
     { "status --run x", "orchflow: status: --run wants a whole number, got x" },
     { "timeline agnt:claude", "orchflow: timeline: no filter agnt:; did you mean agent:?" },
-    { "timeline run:x", "orchflow: timeline: run: wants a number, got x" },
+    {
+      "timeline run:x",
+      "orchflow: timeline: run: wants a run's number, or -1 for the newest, got x",
+    },
+    { "timeline is:humn", "orchflow: timeline: no is:humn; did you mean is:human?" },
     { "timeline agent:", "orchflow: timeline: agent: wants a value" },
-    { "review claude", "orchflow: review: claude is one word too many" },
+    { "review fil:src", "orchflow: review: no filter fil:; did you mean file:?" },
+    { "log typ:edit", "orchflow: log: no filter typ:; did you mean type:?" },
     { "accept", "orchflow: accept: no hunks are listed" },
     { "accept nonsense", "orchflow: accept: nonsense is not the id of a hunk" },
     { "accept h_zz", "orchflow: accept: h_zz is not the id of a hunk" },
@@ -63,6 +71,7 @@ return function(it, tests)
     { "reject", "orchflow: reject: no hunks are listed" },
     { "comment", "orchflow: comment: no hunks are listed" },
     { "undo it", "orchflow: undo: it is one word too many" },
+    { "redo it", "orchflow: redo: it is one word too many" },
     { "stop", "orchflow: stop: AGENTS is missing" },
     { "log --since soon", "orchflow: log: --since wants a time such as 90s, 10m, 2h, got soon" },
     { "agents claude", "orchflow: agents: claude is one word too many" },
@@ -70,6 +79,10 @@ return function(it, tests)
     { "approvals all", "orchflow: approvals: all is one word too many" },
     { "approve", "orchflow: approve: ID is missing" },
     { "deny", "orchflow: deny: ID is missing" },
+    { "pick", "orchflow: pick: WHAT is missing" },
+    { "pick agnts", "orchflow: pick: there is no picker for agnts; did you mean agents?" },
+    { "pick agents fil:x", "orchflow: pick: no filter fil:; did you mean file:?" },
+    { "build it", "orchflow: build: it is one word too many" },
   }
 
   it("answers wrong input of every command with a message", function(child)
@@ -96,16 +109,18 @@ return function(it, tests)
     ]])
     local lines = {
       swarm = "swarm do it",
-      spawn = "spawn claude",
+      spawn = "spawn claude hello",
+      pick = "pick hunks",
       send = "send claude hello",
       attach = "attach claude",
       status = "status",
       timeline = "timeline",
       review = "review",
       accept = "accept h_01",
-      reject = "reject h_01",
+      reject = "reject h_01 because",
       comment = "comment h_01 why",
       undo = "undo",
+      redo = "redo",
       stop = "stop all",
       log = "log",
       agents = "agents",

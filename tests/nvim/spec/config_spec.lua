@@ -48,7 +48,35 @@ return function(it, tests)
       problem({ keys = { accept = true } }),
       'option keys.accept wants a key such as "a", or false, got true'
     )
-    tests.equal(problem({ keys = "none" }), 'option keys wants a table, got "none"')
+    tests.equal(problem({ keys = 7 }), "option keys wants a string or a table, got 7")
+    tests.equal(problem({ float = "x" }), 'option float wants a table, got "x"')
+    tests.equal(
+      problem({ icons = "nerdy" }),
+      'option icons.style wants one of plain, nerd, got "nerdy"'
+    )
+  end)
+
+  it("takes a string for keys and icons, and a table as well", function(child)
+    local function options(given)
+      return child:lua(
+        [[
+        require("orchflow").setup(...)
+        local options = require("orchflow.config").get()
+        return { options.keys.prefix, options.keys.accept, options.icons.done, options.icons.working }
+      ]],
+        given
+      )
+    end
+    tests.equal(options({}), { false, "a", "+", ">" })
+    tests.equal(options({ keys = "<leader>o" }), { "<leader>o", "a", "+", ">" })
+    tests.equal(options({ keys = { prefix = "gO", accept = "A" } }), { "gO", "A", "+", ">" })
+    tests.equal(options({ icons = "plain" }), { false, "a", "+", ">" })
+    tests.equal(options({ icons = "nerd" }), { false, "a", "\u{f00c}", "\u{f04b}" })
+    tests.equal(
+      options({ icons = { style = "nerd", done = "OK" } }),
+      { false, "a", "OK", "\u{f04b}" }
+    )
+    tests.equal(options({ icons = { done = "OK" } }), { false, "a", "OK", ">" })
   end)
 
   it("survives a setup with something that is no table", function(child)

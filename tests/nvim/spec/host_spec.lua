@@ -302,11 +302,14 @@ return function(it, tests)
     function(repository, child)
       rehearse(repository, "rehearsal")
       review(child)
-      child:lua([[vim.ui.input = function(_, done) done("keep it plain") end]])
       entry(child, "main.rs")
-      child:keys("c")
+      for _, key in ipairs({ "c", "x" }) do
+        child:keys(key)
+        child:wait("it is asked", "return vim.b.orchflow_prompt ~= nil")
+        child:keys("keep it plain<C-s>")
+        child:wait("the list is back", [[return vim.bo.buftype == "quickfix"]])
+      end
       child:wait_message("comment sent to rehearsal")
-      child:keys("x")
       child:wait_message("rejected: src/main.rs")
       child:wait(
         "the agent was told",

@@ -35,7 +35,7 @@ return function(it, tests)
         tests.contains(help, "*" .. mapping.lhs .. "*")
       end
     end
-    tests.equal(count, 12)
+    tests.equal(count, 18)
   end)
 
   it("can be sourced twice", function(child)

@@ -135,16 +135,17 @@ return function(it, tests)
   it("rejects with the reason that was asked for, and not at all without an answer", function(child)
     prepare(child)
     open(child)
-    child:lua(
-      [[vim.ui.input = function(options, done) asked = options.prompt; done("too clever") end]]
-    )
     child:keys("x")
+    child:wait("it is asked", "return vim.b.orchflow_prompt ~= nil")
+    tests.contains(child:lua("return vim.wo.winbar"), "reject: why, for claude one.txt:2")
+    child:keys("too clever<C-s>")
     child:wait_message("claude 1/3 rejected: one.txt")
-    tests.contains(child:lua("return asked"), "Reject claude because")
     tests.equal(child:lua("return stub.last('reject').params.reason"), "too clever")
-    child:lua([[vim.ui.input = function(_, done) answered = true; done(nil) end]])
+    child:wait("the list is back", [[return vim.bo.buftype == "quickfix"]])
     child:keys("x")
-    child:wait("it was asked", "return answered")
+    child:wait("it is asked", "return vim.b.orchflow_prompt ~= nil")
+    child:keys("<Esc>ZQ")
+    child:wait("the list is back", [[return vim.bo.buftype == "quickfix"]])
     tests.equal(
       child:lua([[
       return #vim.tbl_filter(function(each) return each.method == "reject" end, stub.asked)
@@ -158,9 +159,11 @@ return function(it, tests)
     open(child)
     child:cmd("Orchflow! reject")
     child:wait_message("rejected: one.txt")
-    child:lua([[vim.ui.input = function(_, done) done("why?") end]])
     child:keys("c")
+    child:wait("it is asked", "return vim.b.orchflow_prompt ~= nil")
+    child:keys("why?<C-s>")
     child:wait_message("comment sent to claude")
+    child:wait("the list is back", [[return vim.bo.buftype == "quickfix"]])
     child:keys("u")
     child:wait_message("accept undone")
     child:wait("the list says so", [[return vim.fn.getline(1):find("|   claude", 1, true)]])
@@ -434,13 +437,10 @@ return function(it, tests)
     prepare(child)
     open(child, "agent:claude file:src/** is:unseen words")
     tests.equal(
-      child:lua("return stub.last('review').params.filter or stub.asked[1].params.filter"),
-      { "agent:claude", "file:src/**", "is:unseen", "words" }
+      child:lua("return stub.asked[1].params.filter"),
+      "agent:claude file:src/** is:unseen words"
     )
-    tests.equal(
-      quickfix(child).title,
-      "orchflow review  agent:claude  file:src/**  is:unseen  words"
-    )
+    tests.equal(quickfix(child).title, "orchflow review  agent:claude file:src/** is:unseen words")
   end)
 
   it("fills a long list in parts, between which keys are served", { tui = true }, function(child)

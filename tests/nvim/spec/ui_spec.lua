@@ -140,18 +140,15 @@ return function(it, tests)
     child:lua([[
       stub.answers.log = function(params)
         asked = params
-        return { events = { event(1, { agent = params.agent or "claude" }) }, seq = 1 }
+        return { events = { event(1) }, seq = 1 }
       end
       vim.ui.input = function(options, done) default = options.default; done("agent:codex type:turn_started") end
     ]])
     child:cmd("Orchflow timeline agent:claude")
     child:wait("it is filled", [[return vim.fn.getline(1):find("turn 1") ~= nil]])
-    tests.equal(child:lua("return asked.agent"), "claude")
+    tests.equal(child:lua("return asked.filter"), "agent:claude")
     child:keys("f")
-    child:wait(
-      "it is asked again",
-      [[return asked.agent == "codex" and asked.type[1] == "turn_started"]]
-    )
+    child:wait("it is asked again", [[return asked.filter == "agent:codex type:turn_started"]])
     tests.equal(child:lua("return default"), "agent:claude")
     child:lua([[
       client.receive({ { kind = "events", cursor = 9, events = { event(7), event(8, { agent = "codex" }),
@@ -163,7 +160,7 @@ return function(it, tests)
     child:keys("f")
     child:wait_message("no filter agnt:; did you mean agent:?")
     child:keys("F")
-    child:wait("the filter is gone", "return asked.agent == nil")
+    child:wait("the filter is gone", "return asked.filter == nil")
   end)
 
   it("loads older events at the top", function(child)
@@ -262,25 +259,6 @@ return function(it, tests)
     child:wait("it is drawn", [[return vim.fn.getline(1):find("kept as refs/orchflow/a") ~= nil]])
   end)
 
-  it("asks whom a prompt is for, and what it says", function(child)
-    prepare(child)
-    child:lua([[
-      stub.answers.send = function(params)
-        sent = params
-        return { prompts = { { id = 1, agent = "claude", state = "queued" } } }
-      end
-      vim.ui.select = function(names, _, done) offered = names; done(names[1], 1) end
-      vim.ui.input = function(options, done) prompt = options.prompt; done("hello") end
-    ]])
-    child:cmd("Orchflow send")
-    child:wait_message("prompt queued for claude")
-    tests.equal(child:lua("return { offered, prompt, sent }"), {
-      { "7/claude", "7/codex", "all" },
-      "Prompt for 7/claude: ",
-      { to = { "7/claude" }, text = "hello" },
-    })
-  end)
-
   it(
     "never brings up a hit-enter prompt, however long a message is",
     { tui = true, columns = 60 },
@@ -336,7 +314,7 @@ return function(it, tests)
     ]])
     child:cmd("Orchflow log -f --type tool_failed,turn_ended --agent claude")
     child:wait("it is filled", [[return vim.fn.getline(1):find("turn 1") ~= nil]])
-    tests.equal(child:lua("return asked.type"), { "tool_failed", "turn_ended" })
+    tests.equal(child:lua("return asked.filter"), "agent:claude type:tool_failed,turn_ended")
     child:lua([[
       client.receive({ { kind = "events", cursor = 9, events = { event(8), event(9, { type = "turn_ended" }) } } })
     ]])

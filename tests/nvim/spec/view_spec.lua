@@ -150,49 +150,6 @@ return function(it, tests)
     })
   end)
 
-  it("reads and shows filters", function(child)
-    local function parse(typed)
-      return child:lua(
-        [[
-        local words = require("orchflow.event")
-        local filter, problem = words.parse_filter(...)
-        return problem or { filter, words.show_filter(filter) }
-      ]],
-        typed
-      )
-    end
-    tests.equal(parse("agent:claude type:tool_failed file:src/a.rs run:7 two  words"), {
-      { agent = "claude", type = "tool_failed", file = "src/a.rs", run = 7, text = "two words" },
-      "run:7 agent:claude type:tool_failed file:src/a.rs two words",
-    })
-    tests.equal(parse("")[2], "")
-    tests.equal(parse("see http://example.org")[1].text, "see http://example.org")
-    tests.equal(parse("run:x"), "run: wants a number, got x")
-    tests.equal(parse("typ:x"), "no filter typ:; did you mean type:?")
-  end)
-
-  it("lets pushed events through a filter as the host would", function(child)
-    local passed = child:lua([[
-      local words = require("orchflow.event")
-      local event = { agent = "claude", run = 7, type = "tool_failed", summary = "Bash failed: No", paths = { "a.rs" } }
-      local passed = {}
-      for _, typed in ipairs({ "", "agent:claude", "agent:7/claude", "agent:8/claude", "agent:codex", "run:7", "run:8",
-        "type:tool_failed", "type:tool", "file:a.rs", "file:b.rs", "failed: no", "worked" }) do
-        passed[#passed + 1] = words.passes(words.parse_filter(typed), event) and typed or nil
-      end
-      return passed
-    ]])
-    tests.equal(passed, {
-      "",
-      "agent:claude",
-      "agent:7/claude",
-      "run:7",
-      "type:tool_failed",
-      "file:a.rs",
-      "failed: no",
-    })
-  end)
-
   it("aligns the quickfix lines and names rivals", function(child)
     local lines = view(
       child,

@@ -1,17 +1,17 @@
 //! What fronts ask for.
 
-use super::Step;
 use super::status::Seen;
+use super::{Step, review};
 use crate::command::{AgentSpec, Base, Command, ViewPlace};
 use crate::effect::EffectBody;
 use crate::event::Actor;
 use crate::event::payload::{
-    AcceptRequested, AgentRequested, ApprovalAnswered, CleanRequested, HumanProvidedGuidance, HunkCommented,
-    HunkRef, RejectRequested, RunStarted, StopRequested, UndoRequested, ViewRequested,
+    AgentRequested, ApprovalAnswered, CleanRequested, HumanProvidedGuidance, RunStarted, StopRequested,
+    ViewRequested,
 };
 use crate::id::{MAX_AGENT_NAME, is_agent_name};
 use crate::report::Channel;
-use crate::state::{DecisionState, Operation, Phase, PromptOrigin, StatusState};
+use crate::state::{Phase, PromptOrigin, StatusState};
 use crate::{AgentKey, Code, EventSeq, Refusal, RunId};
 
 /// The most agents one run may have; more is a slip of the finger, not a wish.
@@ -36,10 +36,15 @@ pub(super) fn decide(step: &mut Step<'_>, command: Command) -> Result<(), Refusa
         Command::StopAgents { agents } => stop(step, &agents),
         Command::ShowAgents { agents, place } => show(step, &agents, place),
         Command::PauseAgents { agents, pause } => super::pause::ask(step, &agents, pause),
-        Command::AcceptHunk { hunk, accepted_before } => accept(step, hunk, accepted_before),
-        Command::RejectHunk { hunk, reason } => reject(step, hunk, reason),
-        Command::CommentHunk { hunk, text } => comment(step, hunk, text),
-        Command::Undo => undo(step),
+        Command::AcceptHunk { hunk } => review::accept(step, hunk),
+        Command::RejectHunk { hunk, reason } => review::reject(step, hunk, reason),
+        Command::CommentHunk { hunk, text } => review::comment(step, hunk, text),
+        Command::NoteSeen { hunks } => {
+            review::see(step, hunks);
+            Ok(())
+        }
+        Command::Undo => review::undo(step),
+        Command::Redo => review::redo(step),
         Command::Clean { agent } => clean(step, &agent),
         Command::AnswerApproval { approval, allow, reason } => answer(step, approval, allow, reason),
     }
@@ -172,7 +177,7 @@ fn spawn(
     Ok(())
 }
 
-fn require_living(step: &Step<'_>, agents: &[AgentKey]) -> Result<(), Refusal> {
+pub(super) fn require_living(step: &Step<'_>, agents: &[AgentKey]) -> Result<(), Refusal> {
     for key in agents {
         let Some(agent) = step.state.agents.get(key) else {
             return Err(Refusal::new(Code::UnknownAgent, format!("there is no agent {key}"))
@@ -255,131 +260,6 @@ fn stop(step: &mut Step<'_>, agents: &[AgentKey]) -> Result<(), Refusal> {
         }
     }
     step.decision.reply.already = step.decision.reply.agents.is_empty();
-    Ok(())
-}
-
-/// Tells whether a hunk, as its caller saw it, is decided as wanted or about to be, and fills in the reply
-/// then. A decision on other content of the same hunk does not count.
-fn is_decided(
-    step: &mut Step<'_>,
-    hunk: &HunkRef,
-    wanted: DecisionState,
-    under_way: DecisionState,
-) -> Result<bool, Refusal> {
-    let newest = step.state.agents.get(&hunk.agent).and_then(|agent| agent.checkpoint.as_ref());
-    let newest = newest.map(|checkpoint| checkpoint.seq);
-    let decision = step.state.decisions.get(&hunk.id).filter(|decision| decision.hunk.hash == hunk.hash);
-    // A hunk that stands in a checkpoint after its rejection was made again by its agent.
-    let is_redone = |decision: &&crate::state::Decision| {
-        decision.state == DecisionState::Rejected && newest.is_some_and(|newest| newest > decision.seq)
-    };
-    let Some(decision) = decision.filter(|decision| !is_redone(decision)) else {
-        return Ok(false);
-    };
-    if decision.state == wanted {
-        step.decision.reply.already = true;
-        return Ok(true);
-    }
-    if decision.state == under_way {
-        // Whoever asks again waits for the same outcome.
-        step.decision.reply.seq = Some(decision.seq);
-        return Ok(true);
-    }
-    let word = decision.state.word();
-    Err(Refusal::new(Code::Conflict, format!("hunk {} is {word} already", hunk.id))
-        .hint("orchflow undo takes the last decision back"))
-}
-
-fn accept(step: &mut Step<'_>, hunk: HunkRef, accepted_before: Vec<String>) -> Result<(), Refusal> {
-    if is_decided(step, &hunk, DecisionState::Accepted, DecisionState::Accepting)? {
-        return Ok(());
-    }
-    let base_tree = base_tree(step, &hunk)?;
-    let agent = hunk.agent.clone();
-    let path = hunk.path.0.clone();
-    let seq = step.emit_with_paths(&agent, vec![path], AcceptRequested { hunk: hunk.clone() });
-    step.want(EffectBody::ApplyHunk { hunk, base_tree, accepted_before });
-    step.decision.reply.seq = Some(seq);
-    Ok(())
-}
-
-fn base_tree(step: &Step<'_>, hunk: &HunkRef) -> Result<String, Refusal> {
-    step.state
-        .agents
-        .get(&hunk.agent)
-        .map(|agent| agent.base_tree.clone())
-        .ok_or_else(|| Refusal::new(Code::UnknownAgent, format!("there is no agent {}", hunk.agent)))
-}
-
-fn reject(step: &mut Step<'_>, hunk: HunkRef, reason: Option<String>) -> Result<(), Refusal> {
-    if is_decided(step, &hunk, DecisionState::Rejected, DecisionState::Rejecting)? {
-        return Ok(());
-    }
-    let base_tree = base_tree(step, &hunk)?;
-    let agent = hunk.agent.clone();
-    let Some(worktree) = step.state.agents.get(&agent).and_then(|agent| agent.worktree.clone()) else {
-        return Err(Refusal::new(Code::NotLiving, format!("the worktree of {} is gone", agent.name))
-            .hint("leave the hunk undecided; it is in nobody's tree"));
-    };
-    let path = hunk.path.0.clone();
-    let body = RejectRequested { hunk: hunk.clone(), reason };
-    let seq = step.emit_with_paths(&agent, vec![path], body);
-    step.want(EffectBody::RevertHunk { hunk, base_tree, worktree });
-    step.decision.reply.seq = Some(seq);
-    Ok(())
-}
-
-fn comment(step: &mut Step<'_>, hunk: HunkRef, text: String) -> Result<(), Refusal> {
-    if text.trim().is_empty() {
-        return Err(Refusal::new(Code::Usage, "a comment needs a text"));
-    }
-    let agent = hunk.agent.clone();
-    require_living(step, std::slice::from_ref(&agent))?;
-    let place = format!("{}:{}", hunk.path.lossy(), hunk.line);
-    let prompt_text = format!("Comment on your change in {place}:\n{text}");
-    let path = hunk.path.0.clone();
-    step.emit_with_paths(&agent, vec![path], HunkCommented { hunk, text });
-    let prompt = step.queue(&agent, &prompt_text, PromptOrigin::Review);
-    step.deliver(&agent);
-    step.decision.reply.prompts.push((prompt, agent));
-    Ok(())
-}
-
-fn undo(step: &mut Step<'_>) -> Result<(), Refusal> {
-    let worktree_of = |operation: &Operation| {
-        step.state.agents.get(&operation.hunk.agent).and_then(|agent| agent.worktree.clone())
-    };
-    // A rejection whose worktree is gone has nowhere to go back to; it must not bar the way to the others.
-    let last = step
-        .state
-        .operations
-        .values()
-        .rev()
-        .find(|operation| operation.decision != "reject" || worktree_of(operation).is_some());
-    let Some(operation) = last.cloned() else {
-        return Err(match step.state.operations.values().next_back() {
-            Some(operation) => {
-                let name = &operation.hunk.agent.name;
-                let message = format!("the worktree of {name} is gone, so its rejected hunk cannot go back");
-                Refusal::new(Code::NotLiving, message)
-            }
-            None => Refusal::new(Code::NothingToUndo, "there is no decision to undo"),
-        });
-    };
-    if operation.undoing {
-        return Err(Refusal::new(Code::Conflict, "the last decision is being undone already"));
-    }
-    let agent = operation.hunk.agent.clone();
-    let worktree = worktree_of(&operation).unwrap_or_default();
-    let seq = step.emit_caused(&agent, operation.seq, UndoRequested { event: operation.seq });
-    step.want(EffectBody::UndoDecision {
-        event: operation.seq,
-        hunk: operation.hunk,
-        decision: operation.decision,
-        kept_ref: operation.kept_ref.unwrap_or_default(),
-        worktree,
-    });
-    step.decision.reply.seq = Some(seq);
     Ok(())
 }
 

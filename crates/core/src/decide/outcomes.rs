@@ -460,9 +460,9 @@ fn decided(step: &mut Step<'_>, asked: EventSeq, hunk: &HunkRef, decision: &str,
     let tell = reason.filter(|_| step.state.agents.get(&key).is_some_and(|agent| agent.is_living()));
     if let Some(reason) = tell {
         let place = format!("{}:{}", hunk.path.lossy(), hunk.line);
-        let text = format!(
-            "I took your change in {place} out again (it is no longer in your worktree). Reason: {reason}"
-        );
+        let change = if hunk.lines.is_some() { "some lines of your change" } else { "your change" };
+        let text =
+            format!("I took {change} in {place} out again (no longer in your worktree). Reason: {reason}");
         step.queue(&key, &text, PromptOrigin::Review);
         step.deliver(&key);
     }

@@ -245,6 +245,8 @@ mod tests {
     }
 
     proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn a_quick_line_is_the_line_of_the_whole_event(
             tool in "[A-Za-z\n ]{0,10}|\\PC{150,170}",

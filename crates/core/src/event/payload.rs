@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::EventSeq;
 use crate::report::Channel;
 use crate::state::{Confidence, StatusState};
-use crate::{EventSeq, RunId};
+
+pub use super::hunk::{HunkLines, HunkPlace, HunkRef, SeenHunk};
 
 /// Defines payload structs with the derives and the docs they all share.
 macro_rules! payloads {
@@ -515,6 +517,9 @@ payloads! {
     AcceptRequested {
         /// The hunk.
         hunk: HunkRef,
+        /// The event that undid the same decision, where this makes it again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        redoes: Option<EventSeq>,
     }
     /// A hunk is in the human's tree.
     HunkAccepted {
@@ -532,6 +537,9 @@ payloads! {
     RejectRequested {
         /// The hunk.
         hunk: HunkRef,
+        /// The event that undid the same decision, where this makes it again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        redoes: Option<EventSeq>,
         /// Why.
         reason: Option<String>,
     }
@@ -554,6 +562,11 @@ payloads! {
         code: crate::Code,
         /// Why.
         message: String,
+    }
+    /// The human was shown hunks as they are.
+    HunksSeen {
+        /// The hunks.
+        hunks: Vec<SeenHunk>,
     }
     /// The human commented on a hunk.
     HunkCommented {
@@ -621,33 +634,5 @@ payloads! {
         /// Its payload.
         #[serde(default)]
         payload: Value,
-    }
-}
-
-/// A hunk as a decision names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HunkRef {
-    /// Its identity, which survives edits around it.
-    pub id: String,
-    /// The hash of the content the human saw, in hex.
-    pub hash: String,
-    /// The agent whose it is, as `RUN/NAME`.
-    pub agent: crate::AgentKey,
-    /// Its file.
-    pub path: Bytes,
-    /// The line in the base it begins at, from 1.
-    pub line: u32,
-    /// Lines it adds.
-    pub insertions: u32,
-    /// Lines it removes.
-    pub deletions: u32,
-    /// The checkpoint it was seen in.
-    pub checkpoint: String,
-}
-
-impl HunkRef {
-    /// Gives the run of the hunk's agent.
-    pub fn run(&self) -> RunId {
-        self.agent.run
     }
 }

@@ -174,6 +174,8 @@ fn times_are_read_in_the_local_zone() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_text_makes_it_stumble(text in "\\PC*|[-a-z:\",\\\\ */.0-9]*") {
         for scope in [Scope::Events, Scope::Hunks, Scope::Agents] {

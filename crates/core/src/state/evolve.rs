@@ -4,7 +4,7 @@ use super::agent::{
     Agent, Checkpoint, Confidence, Exit, LOST_PROMPTS, LostPrompt, Phase, Prompt, PromptState, Status,
     StatusState, view_name,
 };
-use super::review::{Approval, Decision, DecisionState, Operation};
+use super::review::{Approval, Operation};
 use super::{AggregateKey, Run, State};
 use crate::describe::tool_line;
 use crate::event::{Event, EventBody};
@@ -33,7 +33,8 @@ impl State {
             | EventBody::DecisionRefused(_)
             | EventBody::UndoRequested(_)
             | EventBody::HumanRevertedChange(_)
-            | EventBody::UndoRefused(_) => self.evolve_decision(event),
+            | EventBody::UndoRefused(_)
+            | EventBody::HunksSeen(_) => self.evolve_decision(event),
             EventBody::WorktreeCleaned(_) => {
                 self.evolve_agent(event);
                 self.forget_operations();
@@ -224,62 +225,8 @@ impl State {
         self.touched.extend(changed);
     }
 
-    fn evolve_decision(&mut self, event: &Event) {
-        let set = |state: &mut State, hunk: &crate::event::payload::HunkRef, to, reason: Option<String>| {
-            let decision = Decision { hunk: hunk.clone(), state: to, reason, seq: event.seq };
-            state.decisions.insert(hunk.id.clone(), decision);
-            state.touch(AggregateKey::Decision(hunk.id.clone()));
-        };
-        match &event.body {
-            EventBody::AcceptRequested(body) => set(self, &body.hunk, DecisionState::Accepting, None),
-            EventBody::RejectRequested(body) => {
-                set(self, &body.hunk, DecisionState::Rejecting, body.reason.clone());
-            }
-            EventBody::HunkAccepted(body) => {
-                set(self, &body.hunk, DecisionState::Accepted, None);
-                self.add_operation(event.seq, &body.hunk, "accept", body.kept_ref.clone());
-            }
-            EventBody::HunkRejected(body) => {
-                set(self, &body.hunk, DecisionState::Rejected, body.reason.clone());
-                self.add_operation(event.seq, &body.hunk, "reject", body.kept_ref.clone());
-                self.await_checkpoint(&body.hunk.agent);
-            }
-            EventBody::DecisionRefused(body) => {
-                self.forget_decision(&body.hunk.id);
-            }
-            EventBody::UndoRequested(body) => self.set_undoing(body.event, true),
-            EventBody::UndoRefused(body) => self.set_undoing(body.event, false),
-            EventBody::HumanRevertedChange(body) => {
-                self.operations.remove(&body.event);
-                self.touch(AggregateKey::Operation(body.event));
-                self.forget_decision(&body.hunk.id);
-            }
-            _ => {}
-        }
-    }
-
-    /// Takes a decision away, back to the one on earlier content of the same hunk that still stands.
-    fn forget_decision(&mut self, hunk: &str) {
-        let earlier = self.operations.values().rev().find(|operation| operation.hunk.id == hunk);
-        let standing = earlier.map(|operation| Decision {
-            hunk: operation.hunk.clone(),
-            state: if operation.decision == "reject" {
-                DecisionState::Rejected
-            } else {
-                DecisionState::Accepted
-            },
-            reason: None,
-            seq: operation.seq,
-        });
-        match standing {
-            Some(decision) => self.decisions.insert(hunk.to_owned(), decision),
-            None => self.decisions.remove(hunk),
-        };
-        self.touch(AggregateKey::Decision(hunk.to_owned()));
-    }
-
     /// A worktree that was changed from outside is kept before its agent goes on.
-    fn await_checkpoint(&mut self, agent: &crate::AgentKey) {
+    pub(super) fn await_checkpoint(&mut self, agent: &crate::AgentKey) {
         if let Some(agent) = self.agents.get_mut(agent) {
             // Checkpoints are taken in order: one that is waited for already ends the waiting.
             if !agent.checkpointing {
@@ -289,26 +236,6 @@ impl State {
             let key = agent.key.clone();
             self.touch(AggregateKey::Agent(key));
         }
-    }
-
-    fn add_operation(
-        &mut self,
-        seq: EventSeq,
-        hunk: &crate::event::payload::HunkRef,
-        decision: &str,
-        kept_ref: Option<String>,
-    ) {
-        let operation =
-            Operation { seq, hunk: hunk.clone(), decision: decision.to_owned(), kept_ref, undoing: false };
-        self.operations.insert(seq, operation);
-        self.touch(AggregateKey::Operation(seq));
-    }
-
-    fn set_undoing(&mut self, seq: EventSeq, undoing: bool) {
-        if let Some(operation) = self.operations.get_mut(&seq) {
-            operation.undoing = undoing;
-        }
-        self.touch(AggregateKey::Operation(seq));
     }
 
     fn evolve_agent(&mut self, event: &Event) {
@@ -376,6 +303,7 @@ impl State {
                 {
                     self.set_blocked(&key, true);
                 }
+                EventBody::WorktreeCleaned(_) => self.forget_review(&key),
                 _ => {}
             }
         }

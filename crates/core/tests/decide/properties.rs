@@ -15,8 +15,8 @@ use proptest::sample::Index;
 use serde_json::json;
 
 use crate::scene::{
-    CLAUDE, HOOKED, OBJECTIVE, SCRIPT, SHELL, STATING, Scene, base, checkpoint, hunk, key, launched, pasted,
-    spec,
+    CLAUDE, HOOKED, OBJECTIVE, SCRIPT, SHELL, STATING, Scene, base, checkpoint, hunk, key, launched, part,
+    pasted, shown, spec,
 };
 
 /// One step; what it points at is picked from what there is when its turn comes.
@@ -31,7 +31,11 @@ enum Step {
     Accept(Index, u8, u8),
     Reject(Index, u8, u8, bool),
     Comment(Index, u8),
+    AcceptPart(Index, u8, u8),
+    RejectPart(Index, u8, u8),
+    See(Index, u8, u8),
     Undo,
+    Redo,
     Clean(Index),
     Answer(Index, bool),
     ByAgent(Index),
@@ -57,7 +61,11 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (index(), 0..3u8, 0..2u8, any::<bool>())
             .prop_map(|(agent, id, hash, why)| Step::Reject(agent, id, hash, why)),
         1 => (index(), 0..3u8).prop_map(|(agent, id)| Step::Comment(agent, id)),
+        2 => (index(), 0..3u8, 0..4u8).prop_map(|(agent, id, lines)| Step::AcceptPart(agent, id, lines)),
+        2 => (index(), 0..3u8, 0..4u8).prop_map(|(agent, id, lines)| Step::RejectPart(agent, id, lines)),
+        2 => (index(), 0..3u8, 0..3u8).prop_map(|(agent, id, hash)| Step::See(agent, id, hash)),
         2 => Just(Step::Undo),
+        2 => Just(Step::Redo),
         1 => index().prop_map(Step::Clean),
         2 => (index(), any::<bool>()).prop_map(|(which, allow)| Step::Answer(which, allow)),
         1 => index().prop_map(Step::ByAgent),
@@ -70,6 +78,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..40_000_000u32).prop_map(Step::Pass),
     ]
 }
+
+/// Lines of a hunk of three added and one removed; the last are all of them.
+const PARTS: [&str; 4] = ["+1", "+2-3", "-1", "+1-3,-1"];
 
 /// A scene with everything a host keeps beside it: replayed, and stored as aggregates.
 #[derive(Default)]
@@ -160,7 +171,7 @@ impl Kept {
             }
             Step::Accept(agent, id, hash) => {
                 let hunk = hunk(&self.agent(&agent), &format!("h_{id}"), &format!("{hash}"));
-                self.command(Command::AcceptHunk { hunk, accepted_before: Vec::new() });
+                self.command(Command::AcceptHunk { hunk });
             }
             Step::Reject(agent, id, hash, why) => {
                 let hunk = hunk(&self.agent(&agent), &format!("h_{id}"), &format!("{hash}"));
@@ -170,7 +181,21 @@ impl Kept {
                 let hunk = hunk(&self.agent(&agent), &format!("h_{id}"), "0");
                 self.command(Command::CommentHunk { hunk, text: "note".to_owned() });
             }
+            Step::AcceptPart(agent, id, lines) => {
+                let hunk = part(&self.agent(&agent), &format!("h_{id}"), "0", PARTS[usize::from(lines)]);
+                self.command(Command::AcceptHunk { hunk });
+            }
+            Step::RejectPart(agent, id, lines) => {
+                let hunk = part(&self.agent(&agent), &format!("h_{id}"), "0", PARTS[usize::from(lines)]);
+                self.command(Command::RejectHunk { hunk, reason: None });
+            }
+            Step::See(agent, id, hash) => {
+                let agent = self.agent(&agent);
+                let hunk = shown(&agent, &format!("h_{id}"), &format!("{hash}"), u32::from(id) * 3);
+                self.command(Command::NoteSeen { hunks: vec![hunk] });
+            }
             Step::Undo => self.command(Command::Undo),
+            Step::Redo => self.command(Command::Redo),
             Step::Clean(agent) => {
                 let agent = self.agent(&agent);
                 self.command(Command::Clean { agent });

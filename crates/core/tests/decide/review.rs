@@ -7,10 +7,10 @@ use orchflow_core::event::payload::HunkRef;
 use orchflow_core::state::{DecisionState, KEPT_OPERATIONS};
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal};
 
-use crate::scene::{CLAUDE, Scene, exited, hunk};
+use crate::scene::{CLAUDE, Scene, exited, hunk, part, shown};
 
 fn accept(hunk: &HunkRef) -> Command {
-    Command::AcceptHunk { hunk: hunk.clone(), accepted_before: Vec::new() }
+    Command::AcceptHunk { hunk: hunk.clone() }
 }
 
 fn reject(hunk: &HunkRef, reason: Option<&str>) -> Command {
@@ -286,4 +286,144 @@ fn what_a_decision_on_its_way_keeps_is_needed() {
     let refused = Refusal::new(Code::Conflict, "it does not fit");
     scene.done(effect, Outcome::Failed(refused));
     assert!(!scene.state.needs_kept(asked, "refs/kept"));
+}
+
+#[test]
+fn a_hunk_can_be_taken_line_by_line() {
+    let (mut scene, agent) = reviewed();
+    let take = |scene: &mut Scene, lines: &str| {
+        let decision = scene.command(accept(&part(&agent, "h_1", "aa", lines))).unwrap();
+        if !decision.reply.already {
+            carry_out(scene, applied());
+        }
+        decision.reply.already
+    };
+    assert!(!take(&mut scene, "+2,-1"));
+    let decision = scene.state.decisions["h_1"].clone();
+    assert_eq!((decision.state, decision.state.word()), (DecisionState::Partly, "undecided"));
+    assert_eq!(decision.taken, "+2,-1".parse().unwrap());
+    assert!(take(&mut scene, "+2"), "those lines are taken");
+    assert!(!take(&mut scene, "+1-2"), "one of those is not");
+    let before = scene.state.accepted_of(&agent, b"src/greeting.rs");
+    assert_eq!((before.len(), before[0].lines.clone()), (1, Some("+1-2,-1".parse().unwrap())));
+    assert!(!take(&mut scene, "+3"));
+    assert_eq!(state_of(&scene, "h_1").unwrap().0, DecisionState::Accepted, "nothing is left");
+    assert!(take(&mut scene, "+3"));
+    assert!(scene.command(accept(&hunk(&agent, "h_1", "aa"))).unwrap().reply.already);
+    assert_eq!(scene.state.accepted_of(&agent, b"src/greeting.rs")[0].lines, None);
+    // Taken back one part after the other.
+    for left in ["+1-2,-1", "+2,-1"] {
+        scene.command(Command::Undo).unwrap();
+        carry_out(&mut scene, Outcome::Undone);
+        assert_eq!(scene.state.decisions["h_1"].taken, left.parse().unwrap());
+    }
+    scene.command(Command::Undo).unwrap();
+    carry_out(&mut scene, Outcome::Undone);
+    assert_eq!(state_of(&scene, "h_1"), None);
+}
+
+#[test]
+fn the_rest_of_a_hunk_can_be_taken_or_turned_down() {
+    let (mut scene, agent) = reviewed();
+    for id in ["h_1", "h_2"] {
+        scene.command(accept(&part(&agent, id, "aa", "+1"))).unwrap();
+        carry_out(&mut scene, applied());
+    }
+    scene.command(accept(&hunk(&agent, "h_1", "aa"))).unwrap();
+    let effect = scene.take(is_decision);
+    let EffectBody::ApplyHunk { hunk: asked, before, .. } = &effect.body else { panic!() };
+    let known: Vec<_> = before.iter().map(|hunk| (hunk.id.as_str(), hunk.lines.clone())).collect();
+    let first = Some("+1".parse().unwrap());
+    assert_eq!((asked.lines.clone(), known), (None, vec![("h_1", first.clone()), ("h_2", first)]));
+    scene.done(effect, applied());
+    assert_eq!(state_of(&scene, "h_1").unwrap().0, DecisionState::Accepted);
+
+    let contrary = scene.command(reject(&part(&agent, "h_2", "aa", "+1-2"), None)).unwrap_err();
+    assert_eq!(contrary.code, Code::Conflict, "one of them is in the human's tree");
+    scene.command(reject(&hunk(&agent, "h_2", "aa"), None)).unwrap();
+    let effect = scene.take(is_decision);
+    let EffectBody::RevertHunk { hunk: asked, .. } = &effect.body else { panic!() };
+    assert_eq!(asked.lines, Some("+2-3,-1".parse().unwrap()), "what was taken stays");
+    scene.done(effect, applied());
+    assert!(scene.command(reject(&hunk(&agent, "h_2", "aa"), None)).unwrap().reply.already);
+}
+
+#[test]
+fn lines_a_hunk_does_not_have_are_refused() {
+    let (mut scene, agent) = reviewed();
+    for lines in ["+4", "-2"] {
+        let refusal = scene.command(accept(&part(&agent, "h_1", "aa", lines))).unwrap_err();
+        assert_eq!(refusal.code, Code::Usage);
+    }
+    let mut none = hunk(&agent, "h_1", "aa");
+    none.lines = Some(orchflow_core::event::payload::HunkLines::default());
+    assert_eq!(scene.command(accept(&none)).unwrap_err().code, Code::Usage);
+    scene.command(accept(&part(&agent, "h_1", "aa", "+1-3,-1"))).unwrap();
+    let effect = scene.take(is_decision);
+    assert!(
+        matches!(&effect.body, EffectBody::ApplyHunk { hunk, .. } if hunk.lines.is_none()),
+        "all of them"
+    );
+}
+
+#[test]
+fn redo_makes_again_what_was_undone_until_a_new_decision() {
+    let (mut scene, agent) = reviewed();
+    assert_eq!(scene.command(Command::Redo).unwrap_err().code, Code::NothingToRedo);
+    scene.command(accept(&hunk(&agent, "h_1", "aa"))).unwrap();
+    carry_out(&mut scene, applied());
+    scene.command(reject(&hunk(&agent, "h_2", "bb"), Some("too clever"))).unwrap();
+    carry_out(&mut scene, applied());
+    scene.checkpointed();
+    scene.pasted();
+    for _ in 0..2 {
+        scene.command(Command::Undo).unwrap();
+        carry_out(&mut scene, Outcome::Undone);
+    }
+    assert_eq!((state_of(&scene, "h_1"), state_of(&scene, "h_2")), (None, None));
+    // The one undone last comes first; a refusal keeps it.
+    let asked = scene.command(Command::Redo).unwrap().reply.seq.unwrap();
+    assert_eq!(scene.command(Command::Redo).unwrap_err().code, Code::Conflict, "one at a time");
+    carry_out(&mut scene, Outcome::Failed(Refusal::new(Code::Conflict, "it overlaps")));
+    scene.command(Command::Redo).unwrap();
+    carry_out(&mut scene, applied());
+    let accepted = scene.events.last().unwrap();
+    assert_eq!(accepted.body.event_type(), "hunk_accepted");
+    assert!(accepted.cause.unwrap() > asked);
+    assert_eq!(state_of(&scene, "h_1").unwrap().0, DecisionState::Accepted);
+    scene.command(Command::Redo).unwrap();
+    carry_out(&mut scene, applied());
+    let again = scene.state.decisions["h_2"].clone();
+    assert_eq!((again.state, again.reason.as_deref()), (DecisionState::Rejected, Some("too clever")));
+    assert_eq!(scene.command(Command::Redo).unwrap_err().code, Code::NothingToRedo);
+    // What was made again can be undone again; a new decision ends it.
+    scene.command(Command::Undo).unwrap();
+    carry_out(&mut scene, Outcome::Undone);
+    scene.command(accept(&hunk(&agent, "h_3", "cc"))).unwrap();
+    carry_out(&mut scene, applied());
+    assert_eq!(scene.command(Command::Redo).unwrap_err().code, Code::NothingToRedo);
+}
+
+#[test]
+fn what_was_shown_is_kept_until_its_place_shows_something_else() {
+    let (mut scene, agent) = reviewed();
+    let see = |scene: &mut Scene, hunks: Vec<_>| scene.command(Command::NoteSeen { hunks }).unwrap();
+    let (first, second) = (shown(&agent, "h_1", "aa", 4), shown(&agent, "h_2", "bb", 20));
+    assert_eq!(see(&mut scene, vec![first.clone(), second.clone()]).events.len(), 1);
+    assert_eq!(scene.events.last().unwrap().agent.as_ref(), Some(&agent));
+    let again = see(&mut scene, vec![first.clone(), second.clone()]);
+    assert_eq!((again.events.len(), again.reply.already), (0, true));
+    let newer = shown(&agent, "h_9", "cc", 5);
+    let seen = |scene: &Scene| scene.state.seen[&(agent.clone(), newer.path.clone())].clone();
+    assert!(
+        seen(&scene).has("h_1", "aa") && !seen(&scene).has("h_9", "cc") && seen(&scene).has_at(&newer.place)
+    );
+    see(&mut scene, vec![newer.clone()]);
+    assert!(seen(&scene).has("h_9", "cc") && !seen(&scene).has("h_1", "aa") && seen(&scene).has("h_2", "bb"));
+    scene.report(&agent, exited(0));
+    scene.command(Command::Clean { agent: agent.clone() }).unwrap();
+    let clean = scene.take(|body| matches!(body, EffectBody::CleanWorktree { .. }));
+    scene.done(clean, Outcome::Cleaned { kept_ref: "r".to_owned(), commit: None });
+    assert!(scene.state.seen.is_empty());
+    assert!(see(&mut scene, vec![newer]).reply.already, "there is nothing left to review");
 }

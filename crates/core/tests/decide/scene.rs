@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use orchflow_core::command::{AgentSpec, Base, Command, ViewPlace};
 use orchflow_core::decide::{Context, Decision, Input, decide};
 use orchflow_core::effect::{Effect, EffectBody, EffectId, Outcome};
-use orchflow_core::event::payload::{Bytes, HunkRef};
+use orchflow_core::event::payload::{Bytes, HunkPlace, HunkRef, SeenHunk};
 use orchflow_core::event::{Actor, Event, EventBody};
 use orchflow_core::report::{Channel, Report, ReportEnvelope, StatedState};
 use orchflow_core::state::{
@@ -76,6 +76,23 @@ pub fn hunk(agent: &AgentKey, id: &str, hash: &str) -> HunkRef {
         insertions: 3,
         deletions: 1,
         checkpoint: "feed".to_owned(),
+        lines: None,
+    }
+}
+
+/// Some lines of a hunk.
+pub fn part(agent: &AgentKey, id: &str, hash: &str, lines: &str) -> HunkRef {
+    HunkRef { lines: Some(lines.parse().unwrap()), ..hunk(agent, id, hash) }
+}
+
+/// A hunk as it was shown.
+pub fn shown(agent: &AgentKey, id: &str, hash: &str, start: u32) -> SeenHunk {
+    SeenHunk {
+        id: id.to_owned(),
+        hash: hash.to_owned(),
+        agent: agent.clone(),
+        path: Bytes::from("src/greeting.rs"),
+        place: HunkPlace { change: "lines".to_owned(), start, lines: 2 },
     }
 }
 

@@ -13,19 +13,19 @@ use proptest::prelude::*;
 use crate::support::Sandbox;
 
 /// Makes hunks as a comparison of two stored files would, without a repository.
-fn hunks(before: Option<&File>, after: Option<&File>) -> Vec<Hunk> {
+pub fn hunks(before: Option<&File>, after: Option<&File>) -> Vec<Hunk> {
     diff::file_hunks("7/claude", b"file", before, after)
 }
 
-fn text_hunks(before: &[u8], after: &[u8]) -> Vec<Hunk> {
+pub fn text_hunks(before: &[u8], after: &[u8]) -> Vec<Hunk> {
     hunks(Some(&file(before)), Some(&file(after)))
 }
 
-fn file(content: &[u8]) -> File {
+pub fn file(content: &[u8]) -> File {
     File { mode: FileMode::Regular, content: content.to_vec() }
 }
 
-fn changed(applied: Applied) -> Vec<u8> {
+pub fn changed(applied: Applied) -> Vec<u8> {
     match applied {
         Applied::Changed(Some(file)) => file.content,
         other => panic!("{other:?}"),
@@ -253,7 +253,7 @@ fn edits_for_a_buffer_are_few() {
 }
 
 /// Texts with few different lines, so that lines repeat, move and meet.
-fn text() -> impl Strategy<Value = Vec<u8>> {
+pub fn text() -> impl Strategy<Value = Vec<u8>> {
     let lines: &[&[u8]] = &[b"a\n", b"b\n", b"c\n", b"  d\n", b"\n", b"\t{\n", b"}\r\n", b"\xff\n"];
     let line = prop::sample::select(lines);
     (prop::collection::vec(line, 0..24), any::<bool>()).prop_map(|(lines, ended)| {

@@ -8,6 +8,7 @@ mod checkpoint;
 mod diff;
 mod files;
 mod operations;
+mod part;
 mod repository;
 mod support;
 mod worktrees;

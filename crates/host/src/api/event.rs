@@ -180,7 +180,7 @@ fn key_of(event: &EventRow) -> AgentKey {
 /// Gives the ids of the hunks that stand for review now, of one file or of all of an agent.
 async fn standing(world: &Arc<World>, event: &EventRow, path: Option<&[u8]>) -> Result<Vec<String>, Refusal> {
     let key = key_of(event);
-    let subjects = world.engine().ask(move |state| crate::review::subjects(state, None, Some(&key))).await;
+    let subjects = world.engine().ask(move |state| crate::review::subjects(state, None, &[key])).await;
     let Some(subject) = subjects.and_then(|subjects| subjects.into_iter().next()) else {
         return Ok(Vec::new());
     };

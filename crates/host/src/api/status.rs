@@ -22,13 +22,14 @@ struct Params {
 pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Refusal> {
     let params: Params = read("status", params)?;
     let pulse = world.engine().pulse().borrow().clone();
+    let shared = Arc::clone(world);
     let mut status = world
         .engine()
         .look(move |state| {
             if params.run.is_some() {
                 find_run(state, params.run)?;
             }
-            Ok::<Value, Refusal>(status_json(state, params.run, params.all))
+            Ok::<Value, Refusal>(status_json(&shared, state, params.run, params.all))
         })
         .await
         .ok_or_else(|| super::no_answer(world))??;
@@ -56,7 +57,7 @@ pub fn add_store(status: &mut Value, pulse: &Pulse) {
 
 /// Writes the agents and runs. Without a run: the newest, and every agent that lives; with `all`:
 /// everything whose worktree stands.
-pub fn status_json(state: &State, run: Option<u64>, all: bool) -> Value {
+pub fn status_json(world: &World, state: &State, run: Option<u64>, all: bool) -> Value {
     let newest = state.last_run().map(|run| run.run);
     let is_shown = |agent: &&Agent| match run {
         Some(run) => agent.key.run.0 == run,
@@ -82,7 +83,7 @@ pub fn status_json(state: &State, run: Option<u64>, all: bool) -> Value {
         })
         .collect();
     let needs: Vec<Value> = state
-        .needs(agents.iter().copied(), |agent| state.undecided(agent))
+        .needs(agents.iter().copied(), |agent| world.review.unseen(state, agent))
         .into_iter()
         .map(|need| {
             json!({
@@ -95,7 +96,7 @@ pub fn status_json(state: &State, run: Option<u64>, all: bool) -> Value {
             })
         })
         .collect();
-    let agents: Vec<Value> = agents.into_iter().map(|agent| agent_json(state, agent)).collect();
+    let agents: Vec<Value> = agents.into_iter().map(|agent| agent_json(world, state, agent)).collect();
     json!({ "agents": agents, "runs": runs, "needs": needs })
 }
 
@@ -118,7 +119,7 @@ fn prompts_json(state: &State, agent: &Agent) -> Vec<Value> {
     lost.chain(open).collect()
 }
 
-pub(super) fn agent_json(state: &State, agent: &Agent) -> Value {
+pub(super) fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
     let checkpoint = agent.checkpoint.as_ref();
     let prompts = state.prompts_of(&agent.key);
     let queued = prompts.filter(|prompt| prompt.state == PromptState::Queued).count();
@@ -140,6 +141,7 @@ pub(super) fn agent_json(state: &State, agent: &Agent) -> Value {
         "since": agent.since(),
         "turn": agent.turn,
         "undecided": state.undecided(agent),
+        "unseen": world.review.unseen(state, agent),
         "files": checkpoint.map_or(0, |checkpoint| checkpoint.files),
         "insertions": checkpoint.map_or(0, |checkpoint| checkpoint.insertions),
         "deletions": checkpoint.map_or(0, |checkpoint| checkpoint.deletions),

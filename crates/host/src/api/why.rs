@@ -110,11 +110,11 @@ fn nobody() -> Result<Value, Refusal> {
 }
 
 async fn agent(world: &Arc<World>, key: AgentKey) -> Result<Value, Refusal> {
-    let look = key.clone();
+    let (look, shared) = (key.clone(), Arc::clone(world));
     let told = move |state: &State| {
         let agent = state.agents.get(&look)?;
         let title = format!("{} of run {}", agent.key.name, agent.key.run);
-        Some((title, agent_lines(state, agent, clock::now()), agent_json(state, agent)))
+        Some((title, agent_lines(state, agent, clock::now()), agent_json(&shared, state, agent)))
     };
     let told = world.engine().ask(told).await.ok_or_else(|| super::no_answer(world))?;
     let Some((title, lines, status)) = told else { return nobody() };
@@ -254,7 +254,7 @@ async fn hunk(world: &Arc<World>, id: &str) -> Result<Value, Refusal> {
             [one] => Some((*one).clone()),
             _ => None,
         };
-        (subjects(state, None, None), decision)
+        (subjects(state, None, &[]), decision)
     };
     let (subjects, decision) = world.engine().ask(told).await.ok_or_else(|| super::no_answer(world))?;
     let mut found = Vec::new();
@@ -308,6 +308,7 @@ async fn hunk(world: &Arc<World>, id: &str) -> Result<Value, Refusal> {
                 DecisionState::Accepted => "you accepted it",
                 DecisionState::Rejecting => "you are rejecting it",
                 DecisionState::Rejected => "you rejected it",
+                DecisionState::Partly => "you decided on some of its lines; the rest waits for your decision",
             };
             match &decision.reason {
                 Some(reason) => format!("{how}: {}", line_of(reason, 160)),

@@ -12,6 +12,7 @@ use orchflow_core::{AgentKey, Code, Refusal};
 use orchflow_git::worktrees::Worktree;
 use orchflow_git::{GitError, ObjectId, checkpoint, diff};
 
+use crate::review::TakenOf;
 use crate::world::{World, blocking, lock};
 
 /// The ref that keeps an agent's checkpoints, each the parent of the next.
@@ -25,6 +26,8 @@ pub(super) struct Trees {
     pub before: String,
     /// What the agent started from.
     pub base: String,
+    /// The turn it belongs to.
+    pub turn: u32,
 }
 
 pub(super) fn open(world: &World, path: &Bytes) -> Result<Worktree, GitError> {
@@ -97,7 +100,13 @@ fn take_now(
     };
     let newest = (taken.commit.to_string(), taken.tree.to_string());
     lock(&world.checkpoints).insert(agent.clone(), newest);
-    world.keep_changes(agent, &trees.base, taken.commit.as_str(), all);
+    let of = TakenOf {
+        agent,
+        base_tree: &trees.base,
+        turn: trees.turn,
+        parent: parent.as_ref().map(ObjectId::as_str),
+    };
+    world.keep_changes(of, taken.commit.as_str(), all);
     Ok(outcome)
 }
 

@@ -13,10 +13,10 @@ use orchflow_core::event::payload::{Bytes, HunkRef};
 use orchflow_core::{Code, Refusal};
 use orchflow_git::apply::{self, Applied, line_edits};
 use orchflow_git::conversion::Conversion;
-use orchflow_git::diff::FileChange;
 use orchflow_git::files::{self, File};
 use orchflow_git::hunk::Hunk;
 use orchflow_git::operations::{self, Kept};
+use orchflow_git::part::Part;
 use orchflow_git::worktrees::Worktree;
 use orchflow_git::{FileMode, GitError, ObjectId};
 use orchflow_wire::json::bytes_to_json;
@@ -27,31 +27,36 @@ use crate::editors::LoadedBuffer;
 use crate::review::Subject;
 use crate::world::{World, blocking};
 
-/// A hunk with the file it is of.
-#[derive(Clone)]
-struct Target {
-    change: FileChange,
+/// What a decision does to a file of the human's tree.
+struct Accepting {
+    /// The change, of all the lines that are in the human's tree once it is done.
     hunk: Hunk,
+    /// What was taken of the same file of the same agent before, in order.
+    before: Vec<Hunk>,
 }
 
-impl Target {
-    fn others(&self, ids: &[String]) -> Vec<Hunk> {
-        let is_named = |hunk: &&Hunk| ids.contains(&hunk.id.to_string());
-        self.change.hunks.iter().filter(is_named).cloned().collect()
+async fn accepting(
+    world: &Arc<World>,
+    hunk: &HunkRef,
+    base_tree: &str,
+    before: &[HunkRef],
+) -> Result<Accepting, Refusal> {
+    let mut wanted = hunk.clone();
+    let mut taken = Vec::new();
+    for earlier in before {
+        if earlier.is_same_content(hunk) {
+            // The rest of a hunk goes in beside the lines that are there.
+            wanted.lines =
+                earlier.lines.as_ref().zip(wanted.lines).map(|(earlier, lines)| earlier.with(&lines));
+        }
+        match world.taken_of(earlier, base_tree).await {
+            Ok(earlier) => taken.push(earlier),
+            // Then it is simply part of what the human has.
+            Err(refusal) => tracing::warn!(hunk = earlier.id, %refusal, "what was taken before is not known"),
+        }
     }
-}
-
-async fn target(world: &Arc<World>, hunk: &HunkRef, base_tree: &str) -> Result<Target, Refusal> {
-    let changes = world.changes(&hunk.agent, base_tree, &hunk.checkpoint).await?;
-    let change = changes.iter().find(|change| change.path == hunk.path.0);
-    let found = change.and_then(|change| {
-        let same = change.hunks.iter().find(|found| found.id.to_string() == hunk.id)?;
-        Some(Target { change: change.clone(), hunk: same.clone() })
-    });
-    found.ok_or_else(|| {
-        Refusal::new(Code::UnknownHunk, format!("{} is not in its checkpoint any more", hunk.id))
-            .hint("list the hunks again")
-    })
+    let hunk = world.taken_of(&wanted, base_tree).await?;
+    Ok(Accepting { hunk, before: taken })
 }
 
 fn conflict(reason: &apply::Reason, place: &str) -> Refusal {
@@ -66,16 +71,17 @@ pub async fn preview(
     world: &Arc<World>,
     hunk: &HunkRef,
     subject: &Subject,
-    accepted_before: &[String],
     accept: bool,
 ) -> Result<(), Refusal> {
-    let target = target(world, hunk, &subject.base_tree).await?;
     if accept {
+        let (agent, path) = (hunk.agent.clone(), hunk.path.0.clone());
+        let before = world.engine().ask(move |state| state.accepted_of(&agent, &path)).await;
+        let accepting = accepting(world, hunk, &subject.base_tree, &before.unwrap_or_default()).await?;
         let buffer = loaded_buffer(world, hunk).await?;
-        plan_accept(world, &target, &subject.base_tree, accepted_before, buffer).await.map(|_| ())
+        plan_accept(world, accepting, &subject.base_tree, buffer).await.map(|_| ())
     } else {
         let worktree = subject.worktree.clone().unwrap_or_default();
-        plan_reject(world, &target, hunk, &worktree).await.map(|_| ())
+        plan_reject(world, hunk, &subject.base_tree, &worktree).await.map(|_| ())
     }
 }
 
@@ -101,17 +107,15 @@ struct Plan {
 
 async fn plan_accept(
     world: &Arc<World>,
-    target: &Target,
+    accepting: Accepting,
     base_tree: &str,
-    accepted_before: &[String],
     buffer: Option<LoadedBuffer>,
 ) -> Result<Plan, Refusal> {
-    let (shared, target, base_tree) = (Arc::clone(world), target.clone(), base_tree.to_owned());
-    let accepted = target.others(accepted_before);
+    let (shared, base_tree) = (Arc::clone(world), base_tree.to_owned());
     let plan = blocking(move || -> Result<Result<Plan, Refusal>, GitError> {
         let repository = &shared.repository;
         let tree: ObjectId = base_tree.parse()?;
-        let path = &target.change.path;
+        let path = &accepting.hunk.path;
         let base = repository.file(&tree, path)?;
         let on_disk = files::read(repository.worktree(), path)?;
         let mode = on_disk.as_ref().map_or(FileMode::Regular, |file| file.mode);
@@ -121,8 +125,8 @@ async fn plan_accept(
         };
         let conversion = Conversion::in_repository(repository, path);
         let ours = now.as_ref().map(|file| conversion.to_stored(file)).transpose()?;
-        let before: Vec<&Hunk> = accepted.iter().collect();
-        let applied = apply::accept(base.as_ref(), &before, &target.hunk, ours.as_ref());
+        let before: Vec<&Hunk> = accepting.before.iter().collect();
+        let applied = apply::accept(base.as_ref(), &before, &accepting.hunk, ours.as_ref());
         finish_plan(applied, now, &conversion, "your tree")
     })
     .await;
@@ -131,21 +135,26 @@ async fn plan_accept(
 
 async fn plan_reject(
     world: &Arc<World>,
-    target: &Target,
     hunk: &HunkRef,
+    base_tree: &str,
     worktree: &Bytes,
 ) -> Result<Plan, Refusal> {
-    let (shared, target, hunk, worktree) =
-        (Arc::clone(world), target.clone(), hunk.clone(), worktree.clone());
+    let whole = world.hunk_of(hunk, base_tree).await?;
+    let inverse = match &hunk.lines {
+        None => Ok(whole.inverse()),
+        Some(lines) => whole.part_inverse(Part { added: &lines.added, removed: &lines.removed }),
+    };
+    let inverse = inverse.map_err(|reason| conflict(&reason, "the agent's worktree"))?;
+    let (shared, hunk, worktree) = (Arc::clone(world), hunk.clone(), worktree.clone());
     let plan = blocking(move || -> Result<Result<Plan, Refusal>, GitError> {
         let worktree = checkpoints::open(&shared, &worktree)?;
-        let path = &target.change.path;
+        let path = &inverse.path;
         let commit: ObjectId = hunk.checkpoint.parse()?;
         let seen = shared.repository.file(&commit, path)?;
         let now = files::read(worktree.path(), path)?;
         let conversion = Conversion::in_worktree(&shared.repository, &worktree, path);
         let current = now.as_ref().map(|file| conversion.to_stored(file)).transpose()?;
-        let applied = apply::reject(seen.as_ref(), &target.hunk, current.as_ref());
+        let applied = apply::take_out(seen.as_ref(), &inverse, current.as_ref());
         finish_plan(applied, now, &conversion, "the agent's worktree")
     })
     .await;
@@ -213,9 +222,9 @@ pub(super) async fn accept(
     id: EffectId,
     hunk: &HunkRef,
     base_tree: &str,
-    accepted_before: &[String],
+    before: &[HunkRef],
 ) -> Outcome {
-    match try_accept(world, id, hunk, base_tree, accepted_before).await {
+    match try_accept(world, id, hunk, base_tree, before).await {
         Ok(outcome) => outcome,
         Err(refusal) => Outcome::Failed(refusal),
     }
@@ -226,12 +235,12 @@ async fn try_accept(
     id: EffectId,
     hunk: &HunkRef,
     base_tree: &str,
-    accepted_before: &[String],
+    before: &[HunkRef],
 ) -> Result<Outcome, Refusal> {
-    let target = target(world, hunk, base_tree).await?;
+    let accepting = accepting(world, hunk, base_tree, before).await?;
     let buffer = loaded_buffer(world, hunk).await?;
     let place = if buffer.is_some() { "buffer" } else { "file" };
-    let plan = plan_accept(world, &target, base_tree, accepted_before, buffer.clone()).await?;
+    let plan = plan_accept(world, accepting, base_tree, buffer.clone()).await?;
     let kept_ref = Some(keep(world, id, &hunk.path.0, &plan).await?);
     if !plan.already {
         put_in_user_tree(world, &hunk.path.0, &plan, buffer).await?;
@@ -289,8 +298,7 @@ pub(super) async fn reject(
     worktree: &Bytes,
 ) -> Outcome {
     let rejected = async {
-        let target = target(world, hunk, base_tree).await?;
-        let plan = plan_reject(world, &target, hunk, worktree).await?;
+        let plan = plan_reject(world, hunk, base_tree, worktree).await?;
         let kept_ref = Some(keep(world, id, &hunk.path.0, &plan).await?);
         if !plan.already {
             let root = PathBuf::from(OsStr::from_bytes(&worktree.0));

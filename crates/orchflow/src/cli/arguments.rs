@@ -103,6 +103,10 @@ fn subcommand(spec: &'static CommandSpec) -> Command {
         }
         arg = match flag.kind {
             FlagKind::Switch | FlagKind::OnOff => arg.action(ArgAction::SetTrue),
+            // A value that is written with signs may begin with a dash.
+            _ if flag.value.starts_with('+') => {
+                arg.value_name(flag.value).action(ArgAction::Set).allow_hyphen_values(true)
+            }
             _ => arg.value_name(flag.value).action(ArgAction::Set),
         };
         if flag.kind == FlagKind::OnOff {
@@ -302,6 +306,18 @@ mod tests {
         };
         assert_eq!(words.text("objective").unwrap(), "make it --fast -x 100%");
         assert_eq!(words.list("agents"), ["a", "b"]);
+    }
+
+    #[test]
+    fn flags_may_stand_behind_words_of_a_filter() {
+        let Ok(words) = read_words(&["log", "verify", "--json"]) else { panic!() };
+        assert!(words.has("json") && words.list("filter") == ["verify"]);
+        let Ok(words) = read_words(&["review", "-file:a", "is:unseen", "--json", "--limit", "3"]) else {
+            panic!()
+        };
+        assert!(words.has("json") && words.list("filter") == ["-file:a", "is:unseen"]);
+        let Ok(words) = read_words(&["accept", "h_1", "--lines", "-2,+1", "--json"]) else { panic!() };
+        assert_eq!((words.text("lines").as_deref(), words.has("json")), (Some("-2,+1"), true));
     }
 
     #[test]

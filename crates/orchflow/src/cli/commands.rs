@@ -1,6 +1,6 @@
 //! Each command: what it asks of the host, and what it makes of the answer.
 
-use std::io::{BufRead as _, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::arguments::{self, Words};
 use super::envelope::{Failure, HOST, NEGATIVE, Report, USAGE};
 use super::link::{Link, Successor, connect_json};
-use super::{follow, interrupt, show, waiting};
+use super::{follow, interrupt, review, show, waiting};
 
 pub(super) type Outcome = Result<Report, Failure>;
 
@@ -24,10 +24,12 @@ pub fn run(words: &Words) -> Report {
         "send" => send(words),
         "status" => status(words),
         "log" => log(words),
-        "review" => review(words),
-        "accept" | "reject" => decide(words),
-        "comment" => comment(words),
-        "undo" => undo(words),
+        "review" => review::list(words),
+        "file" => review::file(words),
+        "seen" => review::seen(words),
+        "accept" | "reject" => review::decide(words),
+        "comment" => review::comment(words),
+        "undo" | "redo" => review::undo(words),
         "approvals" => simple(words, "approvals", show::approvals),
         "approve" | "deny" => answer(words),
         "stop" => stop(words),
@@ -227,69 +229,6 @@ fn verify(words: &Words, action: &str) -> Outcome {
             Report { text: String::new(), failure: Some(failure), ..report }
         }
     })
-}
-
-fn review(words: &Words) -> Outcome {
-    let (mut link, warnings) = open(words)?;
-    let result = link.ask("review", words.params(&["json"]))?;
-    let hunks = list(&result, "hunks");
-    let next = result.get("next").cloned().unwrap_or(Value::Null);
-    let seq = result.get("seq").cloned().unwrap_or(Value::Null);
-    let run = words.number("run").map_or(Value::Null, Value::from);
-    Ok(Report { run, next, seq, warnings, ..Report::of(rows(&result, "hunks"), show::hunks(hunks)) })
-}
-
-fn decide(words: &Words) -> Outcome {
-    let mut hunks = Vec::new();
-    for id in words.list("hunks") {
-        if id == "-" {
-            for line in std::io::stdin().lock().lines() {
-                let line =
-                    line.map_err(|error| Failure::new("usage", USAGE, format!("standard input: {error}")))?;
-                // An id alone, or an id with its hash behind it.
-                let mut parts = line.split_whitespace();
-                if let Some(id) = parts.next() {
-                    hunks.push(json!({ "id": id, "hash": parts.next() }));
-                }
-            }
-        } else {
-            hunks.push(json!({ "id": id }));
-        }
-    }
-    let (mut link, warnings) = open(words)?;
-    let mut params = words.params(&["json", "hunks"]);
-    params.insert("hunks".to_owned(), Value::Array(hunks));
-    let result = link.ask_within(words.command.name, params, None)?;
-    let results = list(&result, "results");
-    let refused: Vec<&Value> = results
-        .iter()
-        .filter(|result| result.get("state").and_then(Value::as_str) == Some("refused"))
-        .collect();
-    let failure = refused.first().map(|first| {
-        let mut failure = Failure::from_json(first);
-        failure.exit = NEGATIVE;
-        failure
-    });
-    let text = show::decisions(results);
-    Ok(Report { failure, warnings, ..Report::of(rows(&result, "results"), text) })
-}
-
-fn comment(words: &Words) -> Outcome {
-    let (mut link, warnings) = open(words)?;
-    let result = link.ask("comment", words.params(&["json"]))?;
-    let names: Vec<&str> = list(&result, "prompts")
-        .iter()
-        .filter_map(|prompt| prompt.get("agent").and_then(Value::as_str))
-        .collect();
-    let text = format!("told {}\n", names.join(", "));
-    Ok(Report { warnings, ..Report::of(rows(&result, "prompts"), text) })
-}
-
-fn undo(words: &Words) -> Outcome {
-    let (mut link, warnings) = open(words)?;
-    let result = link.ask("undo", Map::new())?;
-    let message = result.get("message").and_then(Value::as_str).unwrap_or("undone").to_owned();
-    Ok(Report { warnings, ..Report::of(json!([result]), format!("{message}\n")) })
 }
 
 fn answer(words: &Words) -> Outcome {

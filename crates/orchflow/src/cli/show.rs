@@ -216,10 +216,13 @@ pub fn hunks(hunks: &[Value]) -> String {
     }
     let mut out = String::new();
     for hunk in hunks {
-        let state = match text(hunk, "state") {
+        let mut state = match text(hunk, "state") {
             "undecided" => String::new(),
             other => format!("  {other}"),
         };
+        for mark in marks(hunk) {
+            let _ = write!(state, "  {mark}");
+        }
         let _ = writeln!(
             out,
             "{}  {}  {}:{}  {} +{} -{}  {}{state}",
@@ -242,6 +245,29 @@ pub fn hunks(hunks: &[Value]) -> String {
     }
     out.push_str("accept: orchflow accept ID   reject: orchflow reject ID --reason WHY\n");
     out
+}
+
+/// Says what bears on a hunk that waits for a decision.
+fn marks(hunk: &Value) -> Vec<String> {
+    let mut marks = Vec::new();
+    if text(hunk, "state") != "undecided" {
+        return marks;
+    }
+    match text(hunk, "forecast") {
+        "conflict" => marks.push("conflicts".to_owned()),
+        "applied" => marks.push("in your tree".to_owned()),
+        _ => {}
+    }
+    if hunk.get("partly").is_some_and(Value::is_object) {
+        marks.push("partly accepted".to_owned());
+    }
+    let rivals = items(hunk, "rivals").len();
+    if let Some(rival) = hunk.get("rival_accepted").filter(|rival| rival.is_object()) {
+        marks.push(format!("rival of accepted {}:{}", plain(text(rival, "agent")), number(rival, "line")));
+    } else if rivals > 0 {
+        marks.push(format!("{rivals} rival{}", if rivals == 1 { "" } else { "s" }));
+    }
+    marks
 }
 
 fn short_id(id: &str) -> &str {

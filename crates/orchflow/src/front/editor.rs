@@ -269,7 +269,8 @@ async fn news(world: Arc<World>, answers: Answers, id: u64, cursor: Option<u64>)
                 rows.iter().map(|row| event_json(row, &world.folders.worktrees)).collect();
             answers.0.put(json!({ "kind": "events", "events": events, "cursor": cursor }));
         }
-        let status = world.engine().ask(|state| status_json(state, None, false)).await;
+        let shared = Arc::clone(&world);
+        let status = world.engine().ask(move |state| status_json(&shared, state, None, false)).await;
         let Some(mut status) = status else {
             if !world.engine().is_open() {
                 return;

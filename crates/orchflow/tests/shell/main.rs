@@ -21,6 +21,7 @@ mod identity;
 mod life;
 mod misuse;
 mod panes;
+mod parts;
 mod pausing;
 mod peers;
 mod prompts;

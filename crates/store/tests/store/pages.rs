@@ -216,8 +216,15 @@ fn draw_more(draw: &mut Draw) -> Filter {
         &["run:-1", "run:1,3", "-run:2", "run:4", "run:-9"],
         &["line -quoted", "-line", "-\"kebab-case\"", "4", "café"],
     ];
-    let words: Vec<&str> =
-        parts.iter().filter_map(|part| (draw.below(3) == 0).then(|| *draw.of(part))).collect();
+    let words: Vec<&str> = {
+        let mut words = Vec::new();
+        for part in parts {
+            if draw.below(3) == 0 {
+                words.push(*draw.of(part));
+            }
+        }
+        words
+    };
     Filter::parse(Scope::Events, &words.join(" ")).unwrap()
 }
 

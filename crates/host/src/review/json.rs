@@ -1,0 +1,142 @@
+//! A hunk as fronts get it.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use orchflow_core::event::payload::HunkLines;
+use orchflow_core::state::DecisionState;
+use orchflow_git::hunk::{Change, Hunk};
+use orchflow_git::standing::{Forecast, Standing};
+use orchflow_wire::json::bytes_to_json;
+use serde_json::{Value, json};
+
+use super::Subject;
+use super::history::History;
+use super::rivals::{Rival, base_line};
+use crate::world::World;
+
+/// Lines shown of one side of a hunk; the rest is counted.
+const LINES_SHOWN: usize = 4000;
+
+/// Everything known of one hunk beside itself.
+pub struct Known<'a> {
+    /// The agent.
+    pub subject: &'a Subject,
+    /// What was decided.
+    pub decision: Option<DecisionState>,
+    /// Lines in the human's tree, where only some are.
+    pub taken: Option<&'a HunkLines>,
+    /// Comments on it.
+    pub comments: usize,
+    /// Whether this content was shown to the human.
+    pub seen: bool,
+    /// Whether another content of its place was.
+    pub changed: bool,
+    /// Other agents' versions.
+    pub rivals: &'a [Rival],
+    /// The one of them that was accepted.
+    pub rival_accepted: Option<&'a Rival>,
+    /// When it came about.
+    pub history: &'a History,
+    /// The human's file.
+    pub standing: &'a Standing,
+    /// What was taken of the same file before, where it bears on this.
+    pub before: &'a [&'a Hunk],
+}
+
+/// Foretells what accepting a hunk would come to.
+pub fn forecast(hunk: &Hunk, standing: &Standing, before: &[&Hunk]) -> Forecast {
+    match hunk.change {
+        Change::Commit | Change::TooLarge => Forecast::Conflict,
+        _ => standing.forecast(hunk, before),
+    }
+}
+
+/// Writes a hunk as fronts get it.
+pub fn hunk_json(world: &World, hunk: &Hunk, known: &Known<'_>) -> Value {
+    let subject = known.subject;
+    let path = OsStr::from_bytes(&hunk.path);
+    let user_path = world.repository.worktree().join(path);
+    let agent_path =
+        subject.worktree.as_ref().map(|root| PathBuf::from(OsStr::from_bytes(&root.0)).join(path));
+    let text = |lines: &orchflow_git::Lines| -> Vec<Value> {
+        let shown = if hunk.binary { 0 } else { LINES_SHOWN };
+        lines.iter().take(shown).map(|line| bytes_to_json(without_end(line))).collect()
+    };
+    let is_long = hunk.removed.count() > LINES_SHOWN || hunk.added.count() > LINES_SHOWN;
+    let shown_path = match std::str::from_utf8(&hunk.path) {
+        Ok(path) => path.to_owned(),
+        Err(_) => String::from_utf8_lossy(&hunk.path).into_owned(),
+    };
+    let line = |rival: &Rival| known.standing.line(rival.base_line);
+    let rivals: Vec<Value> = known
+        .rivals
+        .iter()
+        .map(|rival| {
+            json!({
+                "id": rival.id.to_string(),
+                "agent": rival.agent.name,
+                "key": rival.agent.to_string(),
+                "path": shown_path,
+                "line": line(rival),
+                "same": rival.same,
+            })
+        })
+        .collect();
+    let rival_accepted = known
+        .rival_accepted
+        .map(|rival| json!({ "id": rival.id.to_string(), "agent": rival.agent.name, "line": line(rival) }));
+    let changed_turn = known.history.changed_turn(&hunk.id);
+    let forecast = match known.decision {
+        Some(DecisionState::Accepted) => Forecast::Applied,
+        _ => forecast(hunk, known.standing, known.before),
+    };
+    let mut value = json!({
+        "id": hunk.id.to_string(),
+        "hash": hunk.hash.to_string(),
+        "agent": subject.key.name,
+        "run": subject.key.run,
+        "key": subject.key.to_string(),
+        "turn": subject.turn,
+        "changed_turn": changed_turn,
+        "path": shown_path,
+        "user_path": user_path.to_string_lossy(),
+        "agent_path": agent_path.map(|path| path.to_string_lossy().into_owned()),
+        "line": known.standing.line(base_line(hunk)),
+        "old_start": hunk.old_start,
+        "old_lines": hunk.old_lines,
+        "new_start": hunk.new_start,
+        "new_lines": hunk.new_lines,
+        "insertions": hunk.insertions(),
+        "deletions": hunk.deletions(),
+        "change": hunk.change.word(),
+        "binary": hunk.binary,
+        "heading": String::from_utf8_lossy(&hunk.heading),
+        "removed": text(&hunk.removed),
+        "added": text(&hunk.added),
+        "before": text(&hunk.before),
+        "after": text(&hunk.after),
+        "truncated": is_long,
+        "state": known.decision.map_or("undecided", DecisionState::word),
+        "partly": known.taken,
+        "comments": known.comments,
+        "seen": known.seen,
+        "changed": known.changed,
+        "rivals": rivals,
+        "rival_accepted": rival_accepted,
+        "forecast": forecast.word(),
+        "words": changed_turn.and_then(|turn| known.history.words(turn)),
+        "checkpoint": subject.checkpoint,
+    });
+    let encoded = bytes_to_json(&hunk.path).get("b64").cloned();
+    if let (Some(object), Some(encoded)) = (value.as_object_mut(), encoded) {
+        object.insert("path_b64".to_owned(), encoded);
+    }
+    value
+}
+
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
