@@ -251,6 +251,10 @@ end
 ---@param comment string
 local function send_comment(hunks, comment)
   local window = vim.api.nvim_get_current_win()
+  hunks = vim.tbl_map(function(hunk)
+    -- A comment on some lines is one on their hunk.
+    return hunk.lines and getmetatable(hunk).__index or hunk
+  end, hunks)
   for _, hunk in ipairs(hunks) do
     hunk.comments = (hunk.comments or 0) + 1
     list.note_comments(hunk.id, hunk.comments)
@@ -262,6 +266,10 @@ local function send_comment(hunks, comment)
   client.request("comment", params, function(failure, result)
     if failure then
       message.failure(failure, "orchflow: comment")
+      for _, hunk in ipairs(hunks) do
+        hunk.comments = hunk.comments - 1
+        list.note_comments(hunk.id, hunk.comments)
+      end
       list.refresh_soon()
       buffer_view.refresh_soon()
       return

@@ -240,6 +240,8 @@ local function update(page, fresh)
         new_start = hunk.new_start,
         old_start = hunk.old_start,
         line = now.line,
+        -- The host may have answered before it heard of the last comment.
+        comments = math.max(now.comments or 0, hunk.comments or 0),
       })
     elseif hunk.state == "undecided" then
       behind = true

@@ -251,6 +251,7 @@ local function take_in_place(hunks)
       joining[#joining + 1] = hunk
     else
       local before = list.hunks[place]
+      hunk.comments = math.max(hunk.comments or 0, before.comments or 0)
       hunk.changed_since = hunk.changed_since
         or before.changed_since
         or (hunk.hash ~= before.hash)

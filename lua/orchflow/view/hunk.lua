@@ -393,6 +393,8 @@ function M.merge(old, fetched)
     local name = hunk.id .. hunk.key
     if fresh[name] then
       local hunk_now = fresh[name]
+      -- The host may have answered before it heard of the last comment.
+      hunk_now.comments = math.max(hunk_now.comments or 0, hunk.comments or 0)
       hunk_now.changed_since = hunk_now.changed_since or (hunk.hash ~= hunk_now.hash) or nil
       merged[#merged + 1] = hunk_now
       taken[name] = true

@@ -423,17 +423,21 @@ return function(it, tests)
     )
     child:cmd("Orchflow review")
     child:wait("the quickfix window is open", [[return vim.bo.buftype == "quickfix"]])
-    -- The reason is typed into a line; its words do not count, the keys around them do.
-    child:lua([[vim.ui.input = function(options, done) asked_text = done end]])
+    -- The words of a reason do not count, the keys around them do.
+    child:lua([[require("orchflow").setup({})]])
     local count, decided = 0, 0
     local function key(keys)
-      count = count + #keys:gsub("<%w+>", "k")
+      count = count + #keys:gsub("<[%w-]+>", "k")
       child:keys(keys)
     end
     local function answer(text)
-      child:wait("a text is asked for", "return asked_text ~= nil")
-      child:lua("local done = asked_text; asked_text = nil; done(...)", text)
-      count = count + 1 -- the <CR> behind the words
+      child:wait(
+        "a text is asked for",
+        "return vim.fn.bufname():find('orchflow://prompt/', 1, true) and vim.fn.mode() == 'i'"
+      )
+      child:keys(text)
+      key("<C-s>")
+      child:wait("the review is back", "return page() ~= nil")
     end
     key("<CR>")
     for _, decision in ipairs({
