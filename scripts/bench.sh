@@ -8,6 +8,8 @@ cd "$root"
 need_git_and_cargo
 have python3 || die "python3 is missing: the benchmarks' driver needs it"
 apt_install tmux tmux || die "tmux is missing: it is the baseline of some figures"
+ORCHFLOW_BENCH_NVIM=$(find_nvim)
+export ORCHFLOW_BENCH_NVIM
 build_release
 # The probe is no member of the workspace; the workspace's lock file and target folder serve it too.
 cp Cargo.lock tests/bench/probe/Cargo.lock

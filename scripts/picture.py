@@ -2,7 +2,11 @@
 """Draws what a terminal shows as an SVG.
 
     tmux capture-pane -e -p | scripts/picture.py [--title TEXT] [--columns N] > picture.svg
+    scripts/picture.py --frames FOLDER [--title TEXT] [--columns N] > recording.svg
     scripts/picture.py --self-test
+
+With --frames each file of the folder is a capture, named by the milliseconds at which it begins; the SVG plays them
+again and again. A line that does not change is drawn once. Where nothing is played, the last frame shows.
 
 Reads text with SGR escape sequences (colours, bold, dim, italic, underline, strike, reverse) and
 keeps every cell in its column, whatever font the viewer has. Other sequences are dropped.
@@ -12,6 +16,7 @@ import re
 import sys
 import unicodedata
 from dataclasses import dataclass, replace
+from pathlib import Path
 from xml.sax.saxutils import escape
 
 CELL_WIDTH, CELL_HEIGHT, FONT_SIZE, MARGIN, BAR = 8.4, 18, 14, 14, 30
@@ -156,18 +161,19 @@ def background_element(run, top):
     return f'<rect x="{x:.1f}" y="{top}" width="{cells * CELL_WIDTH:.1f}" height="{CELL_HEIGHT}" fill="{colour}"/>'
 
 
-def draw(text, title="", columns=0):
-    """Draws a capture as an SVG document."""
-    lines = text.rstrip("\n").split("\n")
-    style, backgrounds, texts, widest = Style(), [], [], columns
-    for number, line in enumerate(lines):
-        found, style, reached = runs(line.rstrip("\r"), style)
-        widest = max(widest, reached)
-        top = MARGIN + BAR + number * CELL_HEIGHT
-        backgrounds += filter(None, (background_element(run, top) for run in found))
-        texts += filter(None, (text_element(run, top + CELL_HEIGHT - 5) for run in found))
-    total_width = 2 * MARGIN + widest * CELL_WIDTH
-    total_height = 2 * MARGIN + BAR + len(lines) * CELL_HEIGHT
+def row_elements(line, style, number):
+    """Draws one line; gives its backgrounds, its texts, the style it ends with, and how many cells it has."""
+    found, style, reached = runs(line.rstrip("\r"), style)
+    top = MARGIN + BAR + number * CELL_HEIGHT
+    backgrounds = [element for element in (background_element(run, top) for run in found) if element]
+    texts = [element for element in (text_element(run, top + CELL_HEIGHT - 5) for run in found) if element]
+    return backgrounds, texts, style, reached
+
+
+def document(body, title, cells, lines):
+    """Puts a terminal's frame around what stands in it."""
+    total_width = 2 * MARGIN + cells * CELL_WIDTH
+    total_height = 2 * MARGIN + BAR + lines * CELL_HEIGHT
     label = escape(title or "a terminal", {'"': "&quot;"})
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total_width:.0f}" height="{total_height}" viewBox="0 0 {total_width:.0f} {total_height}" role="img" aria-label="{label}">',
@@ -175,10 +181,66 @@ def draw(text, title="", columns=0):
         f'<path d="M0 {BAR} V8 a8 8 0 0 1 8 -8 H{total_width - 8:.0f} a8 8 0 0 1 8 8 V{BAR} Z" fill="{FRAME}"/>',
         f'<g font-family="{FONT}" font-size="{FONT_SIZE}" fill="{FOREGROUND}">',
         f'<text x="50%" y="{BAR - 10}" text-anchor="middle" fill="#8a93a5">{escape(title)}</text>',
-        '<g shape-rendering="crispEdges">', *backgrounds, "</g>",
-        '<g style="white-space:pre" xml:space="preserve">', *texts, "</g>",
-        "</g>", "</svg>", "",
+        *body, "</g>", "</svg>", "",
     ])  # fmt: skip
+
+
+def draw(text, title="", columns=0):
+    """Draws a capture as an SVG document."""
+    lines = text.rstrip("\n").split("\n")
+    style, backgrounds, texts, widest = Style(), [], [], columns
+    for number, line in enumerate(lines):
+        behind, before, style, reached = row_elements(line, style, number)
+        widest = max(widest, reached)
+        backgrounds += behind
+        texts += before
+    body = ['<g shape-rendering="crispEdges">', *backgrounds, "</g>", '<g style="white-space:pre" xml:space="preserve">', *texts, "</g>"]
+    return document(body, title, widest, len(lines))
+
+
+def spans(contents, times, end):
+    """Joins frames in which a line is the same: (drawing, begins, ends), in milliseconds."""
+    found = []
+    for content, begin, until in zip(contents, times, [*times[1:], end]):
+        if found and found[-1][0] == content:
+            found[-1] = (content, found[-1][1], until)
+        else:
+            found.append((content, begin, until))
+    return found
+
+
+def animate(frames, title="", columns=0, rest_ms=2500):
+    """Draws captures, (milliseconds, text) in order of time, as an SVG that plays them."""
+    first = frames[0][0]
+    times = [begin - first for begin, _ in frames]
+    end = times[-1] + rest_ms
+    lines = max(text.rstrip("\n").count("\n") + 1 for _, text in frames)
+    drawn, widest = [], columns
+    for _, text in frames:
+        style, rows = Style(), []
+        for number, line in enumerate(text.rstrip("\n").split("\n")):
+            behind, before, style, reached = row_elements(line, style, number)
+            widest = max(widest, reached)
+            rows.append("".join(behind + before))
+        drawn.append(rows + [""] * (lines - len(rows)))
+    body = [
+        f'<rect width="0" height="0"><animate id="play" attributeName="x" from="0" to="0" begin="0s;play.end" dur="{end / 1000:.2f}s"/></rect>',
+        '<g style="white-space:pre" xml:space="preserve">',
+    ]
+    for number in range(lines):
+        for content, begin, until in spans([rows[number] for rows in drawn], times, end):
+            if not content:
+                continue
+            if begin == 0 and until == end:
+                body.append(f"<g>{content}</g>")
+                continue
+            # What stands at the end shows where nothing is played.
+            at_rest = "visible" if until == end else "hidden"
+            shown = f'<set attributeName="visibility" to="visible" begin="play.begin+{begin / 1000:.2f}s" dur="{(until - begin) / 1000:.2f}s"/>'
+            if until == end:
+                shown = f'<set attributeName="visibility" to="hidden" begin="play.begin" dur="{begin / 1000:.2f}s"/>'
+            body.append(f'<g visibility="{at_rest}">{shown}{content}</g>')
+    return document([*body, "</g>"], title, widest, lines)
 
 
 def self_test():
@@ -195,6 +257,10 @@ def self_test():
     hostile = draw('<b>&"\x1b[7m x \x00\x07 \x1b[999999m\n\x1b]52;c;AAAA\x07e\u0301', title='a"<&')
     assert "52;c" not in hostile and "\x00" not in hostile
     parseString(hostile)
+    assert spans(["a", "a", "b"], [0, 5, 9], 20) == [("a", 0, 9), ("b", 9, 20)]
+    moving = animate([(100, "same\none"), (600, "same\n\x1b[31mtwo"), (900, "same\n\x1b[31mtwo")])
+    assert moving.count(">same<") == moving.count(">two<") == 1 and 'begin="play.begin+0.00s" dur="0.50s"' in moving
+    parseString(moving)
     print("picture: the self-test passed")
 
 
@@ -203,9 +269,14 @@ def main(words):
         self_test()
         return 0
     options = dict(zip(words[::2], words[1::2]))
-    if len(words) % 2 or not set(options) <= {"--title", "--columns"}:
+    if len(words) % 2 or not set(options) <= {"--title", "--columns", "--frames"}:
         print(__doc__, file=sys.stderr)
         return 2
+    if "--frames" in options:
+        files = sorted(Path(options["--frames"]).iterdir(), key=lambda path: int(path.stem))
+        frames = [(int(path.stem), path.read_bytes().decode("utf-8", "replace")) for path in files]
+        sys.stdout.write(animate(frames, options.get("--title", ""), int(options.get("--columns", 0))))
+        return 0
     text = sys.stdin.buffer.read().decode("utf-8", "replace")
     sys.stdout.write(draw(text, options.get("--title", ""), int(options.get("--columns", 0))))
     return 0

@@ -52,13 +52,14 @@ return {
   {
     name = "attach",
     summary = "show an agent in this terminal, or in a window of the editor",
-    usage = "attach [--follow] AGENT",
+    usage = "attach [--follow] [--in split|tab|float|pane] AGENT",
     example = "attach claude",
     arguments = {
       { name = "agent", arity = "one", required = true, summary = "the agent" },
     },
     flags = {
       { name = "follow", kind = "switch", value = "", summary = "look on: send no keys and leave the agent's size alone" },
+      { name = "in", kind = "text", value = "split|tab|float|pane", summary = "in the editor: where it is shown (split)" },
     },
   },
   {

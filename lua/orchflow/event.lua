@@ -7,6 +7,7 @@ local M = {}
 --- Highlight group by the first word of a type, or the whole type where that says more.
 local GROUPS = {
   approval_requested = "OrchflowWaiting",
+  tool_requested = "OrchflowMuted",
   agent_status_changed = "OrchflowMuted",
   agent_failed_to_start = "OrchflowFailed",
   ai_generated_code = "OrchflowAdded",
@@ -34,6 +35,27 @@ function M.group(type_name)
   return GROUPS[type_name]
 end
 
+--- Signs of the groups that have no icon of an agent's state.
+local SIGNS = { OrchflowAdded = "~", OrchflowRemoved = "-", OrchflowTitle = "#" }
+local ICONS = {
+  OrchflowWaiting = "waiting",
+  OrchflowFailed = "failed",
+  OrchflowDone = "done",
+  OrchflowWorking = "working",
+}
+
+--- Gives the sign that stands before an event's words, so that colours are not all that tells events apart.
+---@param type_name string
+---@return string
+function M.sign(type_name)
+  if type_name == "turn_started" or type_name:find("^prompt_") and not GROUPS[type_name] then
+    return require("orchflow.config").get().icons.working
+  end
+  local group = GROUPS[type_name]
+  local icon = group and ICONS[group]
+  return icon and require("orchflow.config").get().icons[icon] or group and SIGNS[group] or " "
+end
+
 ---@param event orchflow.Event
 ---@return string? name of its agent, without the run
 local function agent_name(event)
@@ -51,6 +73,27 @@ function M.who(event)
   return agent_name(event) or "host"
 end
 
+--- Gives the id of the hunk that an event is about.
+---@param event orchflow.Event
+---@return string?
+function M.hunk(event)
+  local data = event.data or {}
+  local hunk = type(data.hunk) == "table" and data.hunk.id or data.hunk
+  return type(hunk) == "string" and hunk or nil
+end
+
+--- Gives `RUN/NAME` of the agent an event is about.
+---@param event orchflow.Event
+---@return string?
+function M.key(event)
+  local name = agent_name(event)
+  if not name then
+    return nil
+  end
+  local run = event.run or (event.agent or ""):match("^(%d+)/")
+  return run and ("%s/%s"):format(run, name) or name
+end
+
 --- Says what happened, with the agent where it was the human who did it; a worktree's path is left out.
 ---@param event orchflow.Event
 ---@param worktrees? string[] absolute paths
@@ -61,7 +104,10 @@ function M.words(event, worktrees)
     said = text.clean(event.type)
   end
   for _, worktree in ipairs(worktrees or {}) do
-    said = M.without_prefix(said, worktree)
+    -- Most lines have none, and thousands are drawn.
+    if said:find(worktree, 1, true) then
+      said = M.without_prefix(said, worktree)
+    end
   end
   local name = M.who(event) == "you" and agent_name(event)
   return name and ("%s: %s"):format(name, said) or said

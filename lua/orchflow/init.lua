@@ -21,6 +21,19 @@ function M.setup(options)
   return #problems == 0, problems
 end
 
+--- Gives what a statusline shows: `orchflow 3> 1! 2+`; empty until orchflow is used. It only reads what is known.
+---@param options? orchflow.StatuslineOptions
+---@return string
+function M.statusline(options)
+  return require("orchflow.statusline").get(options)
+end
+
+--- Gives the winbar of a window that shows an agent, for `'winbar'` as `%{%v:lua.require'orchflow'.winbar()%}`.
+---@return string
+function M.winbar()
+  return require("orchflow.statusline").winbar()
+end
+
 --- Every verb is a function as well: `require("orchflow").send({ to = "claude", text = "…" }, callback)`.
 return setmetatable(M, {
   __index = function(_, name)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import figures_editor  # noqa: E402
 import figures_hook  # noqa: E402
 import figures_host  # noqa: E402
 import figures_review  # noqa: E402
@@ -37,6 +38,9 @@ GROUPS = {
     "review": (figures_review.measure, ("tmpfs",)),
     "host": (figures_host.measure, ("tmpfs",)),
     "runner": (figures_runner.measure, ("tmpfs",)),
+    "stalls": (figures_editor.measure_stalls, ("tmpfs",)),
+    "hunks": (figures_editor.measure_hunks, ("tmpfs",)),
+    "timeline": (figures_editor.measure_timeline, ("tmpfs",)),
     "store": (figures_store.measure, ("tmpfs",)),
 }
 

@@ -4,6 +4,7 @@
 ---@field root string
 ---@field job integer
 ---@field channel integer
+---@field socket? string where it listens, for a terminal or a screen of the test's own
 ---@field exited boolean
 ---@field exit_code? integer
 local Child = {}
@@ -22,7 +23,7 @@ end
 --- Starts a Neovim with the plugin in its runtime path.
 ---@param nvim string
 ---@param root string of the plugin
----@param options { tui?: boolean, cwd?: string, env?: table<string, string>, columns?: integer }
+---@param options { tui?: boolean, screen?: boolean, cwd?: string, env?: table<string, string>, columns?: integer }
 function Child.new(nvim, root, options)
   ---@type orchflow.Child
   local child = setmetatable({ root = root, exited = false }, Child)
@@ -38,14 +39,17 @@ function Child.new(nvim, root, options)
     child.exited = true
     child.exit_code = code
   end
-  if options.tui then
+  if options.tui or options.screen then
     count = count + 1
-    local socket = ("%s/n%d.%d"):format(
+    child.socket = ("%s/n%d.%d"):format(
       vim.env.XDG_RUNTIME_DIR or "/tmp",
       vim.uv.os_getpid(),
       count
     )
-    vim.list_extend(argv, { "--listen", socket })
+    vim.list_extend(argv, { "--listen", child.socket })
+  end
+  if options.tui then
+    local socket = child.socket
     job.pty, job.width, job.height = true, options.columns or 100, 30
     child.job = vim.fn.jobstart(argv, job)
     wait_for("the editor listens", function()

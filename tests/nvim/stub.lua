@@ -141,6 +141,89 @@ function M.hunks()
   }
 end
 
+local function agent(fields)
+  return vim.tbl_extend("force", {
+    run = 7,
+    key = "7/" .. fields.agent,
+    kind = fields.agent,
+    rehearsal = false,
+    source = "hook",
+    confidence = "reported",
+    since = 0,
+    turn = 1,
+    undecided = 0,
+    unseen = 0,
+    insertions = 0,
+    deletions = 0,
+    queued = 0,
+    undelivered = 0,
+    approvals = 0,
+    living = true,
+    paused = false,
+    prompts = {},
+  }, fields)
+end
+
+M.agent = agent
+
+--- A status with an agent in each state.
+function M.status()
+  return {
+    agents = {
+      agent({
+        agent = "claude",
+        status = "working",
+        source = "osc7501",
+        confidence = "stated",
+        undecided = 5,
+        unseen = 2,
+        insertions = 64,
+        deletions = 9,
+        turn = 2,
+        since = 1000000,
+        cost = 0.31,
+        pane = "%3",
+        last_text = "I will read it first",
+      }),
+      agent({
+        agent = "codex",
+        status = "waiting",
+        waiting_for = "approval",
+        approvals = 2,
+        queued = 1,
+        prompts = { { id = 3, state = "queued", text = "and the\ndocs", at = 60000000 } },
+      }),
+      agent({ agent = "aider", status = "unknown", source = "screen", confidence = "guess" }),
+      agent({
+        agent = "gemini",
+        status = "waiting",
+        waiting_for = "trust",
+        view_note = "no room beside the editor",
+      }),
+      agent({ agent = "actor", kind = "script", rehearsal = true, status = "done" }),
+      agent({ agent = "slow", status = "working", paused = true }),
+      agent({
+        agent = "broken",
+        status = "failed",
+        detail = "API error: overloaded",
+        undelivered = 1,
+        prompts = { { id = 9, state = "undelivered", text = "again", at = 70000000 } },
+      }),
+    },
+    runs = {
+      {
+        run = 7,
+        objective = "Make it\nwork",
+        base = "main@a1b2c3",
+        state = "running",
+        agents = {},
+      },
+    },
+    host = { memory_bytes = 14000000 },
+    seq = 1,
+  }
+end
+
 --- Makes all hunks answers to `review`, and decisions on them answers to `accept`, `reject`, `undo`.
 function M.serve(hunks)
   M.all = hunks
@@ -281,6 +364,94 @@ function M.last(method)
     end
   end
   return nil
+end
+
+--- Makes a log of any length the answer to `log`, read as the host reads it: a page before a place, or after it.
+---@param last integer the newest event
+---@param event fun(seq: integer): table
+function M.serve_log(last, event)
+  M.last = last
+  M.answers.log = function(params)
+    local limit = params.limit or 100
+    local words = params.text or params.filter
+    local function passes(each)
+      if
+        params.agent
+        and not vim.list_contains(
+          { each.agent, ("%d/%s"):format(each.run, each.agent) },
+          params.agent
+        )
+      then
+        return false
+      end
+      return not words or words == "" or each.summary:find(words, 1, true) ~= nil
+    end
+    local events = {}
+    local step, from, to = -1, math.min(M.last, (params.before or math.huge) - 1), 1
+    if params.after then
+      step, from, to = 1, params.after + 1, M.last
+    end
+    for seq = from, to, step do
+      local each = event(seq)
+      if passes(each) then
+        events[#events + 1] = each
+      end
+      if #events > limit then
+        break
+      end
+    end
+    local more = #events > limit
+    events[limit + 1] = nil
+    return { events = events, seq = M.last, next = more and events[#events].seq or nil }
+  end
+end
+
+--- Answers to `event` and `why`, as the host gives them.
+function M.serve_telling(event)
+  M.answers.event = function(params)
+    if params.seq > (M.last or 100) then
+      return nil, { code = "usage", message = ("there is no event %d"):format(params.seq) }
+    end
+    return {
+      event = event(params.seq, { type = "ai_generated_code", summary = "wrote src/config.rs" }),
+      chain = {
+        event(params.seq),
+        event(5, { type = "turn_started", summary = "turn 2 started", data = { turn = 2 } }),
+        event(2, {
+          type = "run_started",
+          summary = "run started",
+          data = { objective = "Make the greeting configurable" },
+        }),
+      },
+      effects = {
+        event(
+          params.seq + 1,
+          { type = "hunk_accepted", actor = "human", summary = "accepted src/config.rs:41" }
+        ),
+      },
+      diff = {
+        "@@ -1,3 +1,3 @@",
+        " fn load() {",
+        '-    let greeting = "hello";',
+        '+    let greeting = env::var("GREETING")?;',
+      },
+      prompt = "cover it with a test",
+      reasoning = "env wins, so tests can override",
+      confidence = 0.85,
+      hunks = { "h_aa01" },
+    }
+  end
+  M.answers.why = function(params)
+    return {
+      about = { kind = "agent", id = "7/claude", title = params.about or "claude" },
+      lines = { "claude works on turn 2 since 0:41" },
+      chain = { event(6), event(5, { summary = "turn 2 started" }) },
+      evidence = {
+        { at = 9000000, channel = "osc7501", says = "working", seq = 6, confidence = "stated" },
+        { at = 4000000, channel = "screen", says = "a spinner", confidence = "guess" },
+      },
+    }
+  end
 end
 
 function client.request(method, params, callback)

@@ -218,7 +218,10 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "attach",
         summary: "show an agent in this terminal, or in a window of the editor",
         arguments: &[arg("agent", Arity::One, true, "the agent")],
-        flags: &[switch("follow", "look on: send no keys and leave the agent's size alone")],
+        flags: &[
+            switch("follow", "look on: send no keys and leave the agent's size alone"),
+            flag("in", FlagKind::Text, "split|tab|float|pane", "in the editor: where it is shown (split)"),
+        ],
         example: "attach claude",
         callers: Callers::Human,
         front: Front::Both,

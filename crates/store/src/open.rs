@@ -14,8 +14,10 @@ use crate::StoreError;
 
 /// How long a read beside others waits.
 const BESIDE: Duration = Duration::from_millis(500);
-/// How long a read that must be alone waits for another such read.
-const ALONE: Duration = Duration::from_secs(5);
+/// How long a read that must be alone waits for another such read before it makes way, and tries again.
+const ALONE: Duration = Duration::from_millis(20);
+/// How often it tries.
+const ATTEMPTS: u32 = 100;
 
 /// Opens an existing store for reading beside others.
 ///
@@ -32,10 +34,23 @@ pub(crate) fn beside(path: &Path) -> Result<Connection, StoreError> {
 /// # Errors
 /// [`StoreError::Locked`] when others are at it; as [`beside`].
 pub(crate) fn alone(path: &Path) -> Result<Connection, StoreError> {
-    open(path, ALONE, |connection| {
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")
-    })
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let opened = open(path, ALONE, |connection| {
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            connection.pragma_update(None, "locking_mode", "EXCLUSIVE")
+        });
+        match opened {
+            // Two that both look and both want to be alone would wait for each other; one has to let go.
+            Err(StoreError::Locked) if attempt < ATTEMPTS => {
+                let mut spread = [0u8; 1];
+                let _ = rustix::rand::getrandom(&mut spread, rustix::rand::GetRandomFlags::empty());
+                std::thread::sleep(Duration::from_millis(2 + u64::from(spread[0] % 32)));
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn open(

@@ -26,6 +26,7 @@
 ---@class orchflow.api.Attach
 ---@field agent string the agent
 ---@field follow? boolean look on: send no keys and leave the agent's size alone
+---@field in? string in the editor: where it is shown (split)
 
 ---@class orchflow.api.Status
 ---@field run? integer the run; the newest when absent

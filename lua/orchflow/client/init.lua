@@ -55,9 +55,14 @@ local function guarded(what, fn, ...)
   end
 end
 
---- Gives the root of the repository that the current directory is in, or the directory itself.
+--- Gives the root of the repository that the current directory is in, or the directory itself. A tab page in an
+--- agent's worktree belongs to the repository it was entered from.
 ---@return string
 function M.root()
+  local entered = vim.t.orchflow_root
+  if type(entered) == "string" then
+    return entered
+  end
   local directory = vim.fn.getcwd()
   return vim.fs.root(directory, ".git") or directory
 end
@@ -73,6 +78,12 @@ end
 ---@return integer? host_pid
 function M.phase()
   return link.phase, link.host_pid
+end
+
+--- Says whether the host has left a request without an answer for so long that what is known may be old.
+---@return boolean
+function M.is_silent()
+  return link.told_silent
 end
 
 --- Calls a function at each push of a kind: `status`, `events`, or `link` when the connection changes.
@@ -183,7 +194,7 @@ local function welcomed(greeting)
     message().info("orchflow: connected again")
   end
   link.phase = "connected"
-  require("orchflow.ui.notice").start()
+  require("orchflow.notify").start()
   require("orchflow.autocmd").start()
   write(new_request("subscribe", { cursor = store.cursor }, function(failure, result)
     if not failure and result and result.cursor and not store.cursor then

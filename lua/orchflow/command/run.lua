@@ -1,4 +1,4 @@
---- Verbs that add agents, speak to them and end them: spawn, send, attach, stop, clean.
+--- Verbs that add agents, speak to them and end them: spawn, send, stop, clean.
 
 local client = require("orchflow.client")
 local message = require("orchflow.ui.message")
@@ -191,38 +191,6 @@ M.send = {
     ask_whom(invocation, function(to)
       invocation.arguments.to = to
       require("orchflow.command").go_on(invocation)
-    end)
-  end,
-}
-
-M.attach = {
-  request = function(_, respond)
-    respond({
-      code = "usage",
-      message = "a script has no window to show an agent in",
-      hint = "run `orchflow attach NAME` in a terminal",
-    })
-  end,
-  open = function(invocation)
-    client.request("attach", { agent = invocation.arguments.agent }, function(failure, result)
-      if failure then
-        message.failure(failure, "orchflow: attach")
-        return
-      end
-      local argv = vim.list_slice(result.argv, 1)
-      if invocation.flags.follow then
-        argv[#argv + 1] = "--follow"
-      end
-      local name = result.run and ("%s/%s"):format(result.run, result.agent)
-        or invocation.arguments.agent
-      local _, problem = require("orchflow.ui.terminal").open({
-        argv = argv,
-        name = name,
-        focus = not invocation.flags.follow,
-      })
-      if problem then
-        message.error("orchflow: attach: " .. problem)
-      end
     end)
   end,
 }

@@ -9,10 +9,8 @@ local text = require("orchflow.view.text")
 ---@type table<string, orchflow.Verb>
 local M = {}
 
----@return integer microseconds since 1970
-local function now()
-  return require("orchflow.ui.status").now()
-end
+--- Cells of a line that a script gets.
+local SCRIPT_ROOM = 160
 
 --- Gives events oldest first, as a log is read.
 ---@param events? orchflow.Event[]
@@ -39,11 +37,14 @@ M.status = {
     end)
   end,
   lines = function(outcome)
-    local icons = require("orchflow.config").get().icons
-    return require("orchflow.view.status").page(outcome.result, now(), icons).lines
+    return require("orchflow.view.status").page(outcome.result, {
+      now = require("orchflow.clock").now(),
+      icons = require("orchflow.config").get().icons,
+      room = SCRIPT_ROOM,
+    }).lines
   end,
   open = function(invocation)
-    require("orchflow.ui.status").open({ run = invocation.flags.run, all = invocation.flags.all })
+    require("orchflow.ui.dashboard").open({ run = invocation.flags.run, all = invocation.flags.all })
   end,
 }
 

@@ -19,6 +19,13 @@ local function key(default, description)
   return { kind = "key", default = default, description = description }
 end
 
+--- Makes an option that turns one kind of notification on or off.
+---@param description string
+---@return orchflow.Option
+local function told(description)
+  return { kind = "boolean", default = true, description = description }
+end
+
 ---@param description string
 ---@param order string[]
 ---@param fields table<string, orchflow.Option>
@@ -38,6 +45,7 @@ return group("", {
   "timeline",
   "float",
   "attach",
+  "notify",
   "icons",
   "keys",
 }, {
@@ -96,20 +104,27 @@ return group("", {
       },
     }
   ),
-  timeline = group("The timeline.", { "page", "keep" }, {
+  timeline = group("The timeline.", { "place", "page", "keep" }, {
+    place = {
+      kind = "choice",
+      values = { "float", "split", "tab" },
+      default = "float",
+      description = "Where it opens.",
+    },
     page = {
       kind = "integer",
       least = 10,
-      most = 10000,
-      default = 200,
-      description = "Events asked for at a time.",
+      most = 1000,
+      default = 100,
+      description = "Events asked for at a time, ahead of where you scroll to.",
     },
     keep = {
       kind = "integer",
-      least = 100,
+      least = 500,
       most = 100000,
-      default = 5000,
-      description = "Events kept in an open timeline; the oldest leave it first.",
+      default = 2000,
+      description = "Lines kept in an open timeline; what is farthest from the cursor leaves it first, and is "
+        .. "asked for again when you come near.",
     },
   }),
   float = group("Floating windows.", { "width", "height", "border" }, {
@@ -118,7 +133,7 @@ return group("", {
       least = 0.2,
       most = 1,
       default = 0.9,
-      description = "Most width of a float, as a share of the editor's.",
+      description = "Most width of a float, as a share of the editor's; 80 columns are never too many.",
     },
     height = {
       kind = "number",
@@ -134,7 +149,13 @@ return group("", {
       description = "Border of a float, as |nvim_open_win()| names it.",
     },
   }),
-  attach = group("Windows that show an agent.", { "split", "size" }, {
+  attach = group("Windows that show an agent.", { "where", "split", "size", "winbar" }, {
+    where = {
+      kind = "choice",
+      values = { "split", "tab", "float", "pane" },
+      default = "split",
+      description = "Where `:Orchflow attach` shows an agent: a split, a tab page, a float, or its tmux pane.",
+    },
     split = {
       kind = "choice",
       values = { "right", "left", "below", "above" },
@@ -146,9 +167,26 @@ return group("", {
       least = 0.1,
       most = 0.9,
       default = 0.45,
-      description = "Size of the window, as a share of the editor's width or height.",
+      description = "Size of the window, as a share of the editor's width or height. At a side it never leaves "
+        .. "the editor less than 100 columns; where that cannot be, a window asked for opens below.",
+    },
+    winbar = {
+      kind = "boolean",
+      default = true,
+      description = "Whether such a window has a winbar with the agent's state.",
     },
   }),
+  notify = group(
+    "What you are told of, wherever you are in the editor; once for each change.",
+    { "approval", "question", "failed", "undelivered", "finished" },
+    {
+      approval = told("An agent asks for a permission."),
+      question = told("An agent waits for you in its terminal."),
+      failed = told("An agent failed."),
+      undelivered = told("A prompt did not arrive."),
+      finished = told("An agent is done, and has hunks you have not seen."),
+    }
+  ),
   icons = group(
     'What marks an agent\'s state; any short text. `icons = "nerd"` is short for `icons = { style = "nerd" }`.',
     {

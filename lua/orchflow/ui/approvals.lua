@@ -1,106 +1,357 @@
---- The approvals that wait, as a float in which they are answered.
+--- The permissions agents wait for, one at a time, in a float in which they are answered.
+---
+--- What is shown stays shown until the human goes on: an answer is about the id that was on the screen, and nothing
+--- but `y` and `n` gives one. A key that comes right after the float showed something else is ignored.
 
 local client = require("orchflow.client")
+local clock = require("orchflow.clock")
 local float = require("orchflow.ui.float")
 local message = require("orchflow.ui.message")
-local view = require("orchflow.view.list")
+local text = require("orchflow.view.text")
+local view = require("orchflow.view.approval")
 
 local M = {}
 
----@param method "approve"|"deny"
----@param approval? table
----@param reason? string
----@param after fun()
-local function answer(method, approval, reason, after)
-  if not approval then
-    message.info("orchflow: no approval on this line")
+--- Files larger than this are not read for the lines around a change.
+local MOST_BYTES = 1024 * 1024
+
+---@class orchflow.Approvals
+---@field float orchflow.Float
+---@field waiting orchflow.Approval[]
+---@field shown? orchflow.Approval
+---@field answered table<string, string> what became of an approval, by id
+---@field asking boolean whether an answer is on its way
+---@field seen table<string, boolean> ids of which the last line has been on the screen
+
+---@type orchflow.Approvals?
+local current
+
+---@param path string
+---@return string[]?
+local function read_lines(path)
+  local stat = vim.uv.fs_stat(path)
+  if not stat or stat.type ~= "file" or stat.size > MOST_BYTES then
+    return nil
+  end
+  local ok, lines = pcall(vim.fn.readfile, path)
+  return ok and lines or nil
+end
+
+--- Gives a path as the agent means it: what is relative stands in its worktree, not in the human's tree.
+---@param path string
+---@param agent? orchflow.Agent
+---@return string
+local function as_the_agent_has_it(path, agent)
+  local is_relative = path:sub(1, 1) ~= "/"
+  return is_relative and agent and agent.worktree and vim.fs.joinpath(agent.worktree, path) or path
+end
+
+---@param approval orchflow.Approval
+---@return orchflow.Agent?
+local function agent_of(approval)
+  local key = ("%s/%s"):format(approval.run, approval.agent)
+  return require("orchflow.state").agent(client.store(), key)
+end
+
+---@param state orchflow.Approvals
+---@return integer?
+local function index_of_shown(state)
+  for index, approval in ipairs(state.waiting) do
+    if state.shown and approval.id == state.shown.id then
+      return index
+    end
+  end
+  return nil
+end
+
+---@param state orchflow.Approvals
+local function draw(state)
+  local opened = state.float
+  if not opened:is_open() then
     return
   end
-  client.request(method, { id = approval.id, reason = reason }, function(failure, result)
-    if failure then
-      message.failure(failure, "orchflow: " .. method)
-    else
-      message.info(("orchflow: %s %s"):format(result.id, result.state))
+  local approval = state.shown
+  if not approval then
+    local page = text.page()
+    page:add({ { " nobody asks for anything", "OrchflowMuted" } })
+    opened:show(page, float.title("Approvals", "g?"))
+    return
+  end
+  local agent, index = agent_of(approval), index_of_shown(state)
+  local page = view.page(approval, {
+    agent = agent,
+    answered = not index and (state.answered[approval.id] or "answered elsewhere") or nil,
+    read = function(path)
+      return read_lines(as_the_agent_has_it(path, agent))
+    end,
+  })
+  for line = 1, #page.lines do
+    page.rows[line] = approval
+  end
+  local place =
+    { index = index, count = #state.waiting, now = clock.now(), turn = agent and agent.turn }
+  opened:show(page, float.title(view.title(approval, place)))
+end
+
+--- Shows another approval; what was meant for the one before is not taken for this one.
+---@param state orchflow.Approvals
+---@param approval? orchflow.Approval
+local function show(state, approval)
+  local is_other = (state.shown and state.shown.id) ~= (approval and approval.id)
+  local was_shown = state.shown ~= nil
+  state.shown = approval
+  draw(state)
+  if is_other and state.float:is_open() then
+    vim.api.nvim_win_set_cursor(state.float.window, { 1, 0 })
+    if was_shown then
+      state.float.guard:moved()
     end
-    after()
+  end
+end
+
+--- Goes to another of those that wait.
+---@param state orchflow.Approvals
+---@param step integer
+local function go(state, step)
+  local index = index_of_shown(state)
+  local count = #state.waiting
+  if count == 0 then
+    show(state, nil)
+    return
+  end
+  local following = index and (index - 1 + step) % count + 1 or 1
+  show(state, state.waiting[following])
+end
+
+---@param state orchflow.Approvals
+---@param wanted? string an id to begin with
+---@param key? string an agent to begin with, `RUN/NAME`
+local function load(state, wanted, key)
+  client.request("approvals", {}, function(failure, result)
+    if not state.float:is_open() then
+      return
+    elseif failure then
+      state.float:close()
+      message.failure(failure, "orchflow: approvals")
+      return
+    end
+    state.waiting = result.approvals or {}
+    local first = state.waiting[1]
+    for _, approval in ipairs(state.waiting) do
+      if
+        approval.id == wanted
+        or (not wanted and key == ("%s/%s"):format(approval.run, approval.agent))
+      then
+        first = approval
+        break
+      end
+    end
+    if not state.shown or wanted or key then
+      show(state, first)
+    else
+      draw(state)
+    end
   end)
 end
 
---- Opens the list of approvals.
-function M.open()
-  local opened, stop
-  local function draw(approvals)
-    opened:show(
-      view.approvals(approvals, require("orchflow.ui.status").now()),
-      ("Approvals (%d)"):format(#approvals)
+--- Says whether all of what is asked has been on the screen.
+---@param state orchflow.Approvals
+---@return boolean
+local function is_seen(state)
+  local id = state.shown and state.shown.id or ""
+  local opened = state.float
+  local last = vim.api.nvim_buf_line_count(opened.buffer)
+  state.seen[id] = state.seen[id] or vim.fn.line("w$", opened.window) >= last
+  return state.seen[id]
+end
+
+---@param state orchflow.Approvals
+---@param method "approve"|"deny"
+---@param approval orchflow.Approval
+---@param reason? string
+local function answer(state, method, approval, reason)
+  if state.asking then
+    return
+  end
+  state.asking = true
+  client.request(method, { id = approval.id, reason = reason }, function(failure, result)
+    state.asking = false
+    if failure then
+      message.failure(failure, "orchflow: " .. method)
+      load(state)
+      return
+    end
+    message.info(("orchflow: %s %s"):format(text.clean(result.id), text.clean(result.state)))
+    state.answered[approval.id] = "you answered: " .. text.clean(result.state)
+    state.waiting = vim.tbl_filter(function(each)
+      return each.id ~= approval.id
+    end, state.waiting)
+    if state.shown and state.shown.id == approval.id then
+      show(state, state.waiting[1])
+    end
+    load(state)
+  end)
+end
+
+--- Gives the approval that may be answered now, or says why none may.
+---@param state orchflow.Approvals
+---@return orchflow.Approval?
+local function answerable(state)
+  local approval = state.shown
+  if not approval then
+    message.info("orchflow: nobody asks for anything")
+  elseif not index_of_shown(state) then
+    message.info(
+      ("orchflow: %s is answered already; <C-n> goes on"):format(text.clean(approval.id))
     )
+  elseif approval.answerable == false then
+    message.info("orchflow: it can only be answered in the agent's own terminal; p goes there")
+  else
+    return approval
   end
-  local function load()
-    client.request("approvals", {}, function(failure, result)
-      if not opened:is_open() then
-        return
-      elseif failure then
-        opened:close()
-        message.failure(failure, "orchflow: approvals")
-      else
-        draw(result.approvals or {})
-      end
-    end)
+  return nil
+end
+
+---@param state orchflow.Approvals
+local function allow(state)
+  local approval = answerable(state)
+  if not approval then
+    return
+  elseif not is_seen(state) then
+    message.info("orchflow: there is more below; look at the end (G) before you allow it")
+    return
   end
-  opened = float.open({
+  answer(state, "approve", approval)
+end
+
+---@param state orchflow.Approvals
+local function deny(state)
+  local approval = answerable(state)
+  if not approval then
+    return
+  end
+  local prompt = ("Deny %s, because (empty: no reason): "):format(text.clean(approval.id))
+  vim.ui.input({ prompt = prompt }, function(typed)
+    if typed then
+      answer(state, "deny", approval, vim.trim(typed) ~= "" and typed or nil)
+    end
+  end)
+end
+
+---@param state orchflow.Approvals
+local function open_file(state)
+  local approval = state.shown
+  local path = approval and view.path(approval)
+  if not approval or not path then
+    message.info("orchflow: this is about no file")
+    return
+  end
+  local agent = agent_of(approval)
+  path = as_the_agent_has_it(path, agent)
+  if not vim.uv.fs_stat(path) then
+    message.info(("orchflow: %s is not there yet"):format(text.clean(path)))
+    return
+  end
+  state.float:close()
+  vim.cmd.edit(vim.fn.fnameescape(path))
+end
+
+---@param state orchflow.Approvals
+local function go_to_pane(state)
+  local approval = state.shown
+  if approval then
+    state.float:close()
+    local key = ("%s/%s"):format(approval.run, approval.agent)
+    require("orchflow.ui.agent").go(agent_of(approval) or { key = key, agent = approval.agent })
+  end
+end
+
+---@param state orchflow.Approvals
+---@return orchflow.FloatKey[]
+local function keys(state)
+  local function key(lhs, description, long, action, decides)
+    return {
+      key = lhs,
+      description = description,
+      long = long,
+      decides = decides,
+      action = function()
+        action(state)
+      end,
+    }
+  end
+  return {
+    key("y", "once", "allow it, this once", allow, true),
+    key("n", "deny+reason", "deny it; the agent is told the reason", deny, true),
+    key("o", "open", "open the file it is about", open_file),
+    key("p", "pane", "go to the agent's pane", go_to_pane),
+    key("<C-n>", "next", "show the next one that waits", function()
+      go(state, 1)
+    end),
+    vim.tbl_extend(
+      "force",
+      key("<C-p>", "previous", "show the one before", function()
+        go(state, -1)
+      end),
+      { hidden = true }
+    ),
+  }
+end
+
+--- Opens the approvals.
+---@param wanted? string an id to show first
+---@param agent_key? string an agent whose approval is shown first, `RUN/NAME`
+function M.open(wanted, agent_key)
+  if current and current.float:is_open() then
+    vim.api.nvim_set_current_win(current.float.window)
+    if wanted or agent_key then
+      load(current, wanted, agent_key)
+    end
+    return
+  end
+  ---@type orchflow.Approvals
+  local state = { waiting = {}, answered = {}, seen = {}, asking = false, float = nil }
+  local stops = {}
+  state.float = float.open({
     name = "approvals",
     title = "Approvals",
-    keys = {
-      {
-        key = "y",
-        description = "once",
-        action = function(approval)
-          answer("approve", approval, nil, load)
-        end,
-      },
-      {
-        key = "n",
-        description = "deny with a reason",
-        action = function(approval)
-          if not approval then
-            message.info("orchflow: no approval on this line")
-            return
-          end
-          vim.ui.input({ prompt = "Deny because (empty: no reason): " }, function(typed)
-            if typed then
-              answer("deny", approval, vim.trim(typed) ~= "" and typed or nil, load)
-            end
-          end)
-        end,
-      },
-      {
-        key = "<CR>",
-        description = "pane",
-        action = function(approval, opened_float)
-          if approval then
-            opened_float:close()
-            require("orchflow.command").execute(
-              ("attach %s/%s"):format(approval.run, approval.agent)
-            )
-          end
-        end,
-      },
-    },
+    keys = keys(state),
+    width = 78,
+    wrap = true,
     closed = function()
-      if stop then
+      for _, stop in ipairs(stops) do
         stop()
+      end
+      if current == state then
+        current = nil
       end
     end,
   })
-  stop = client.on("events", function(events)
-    for _, event in ipairs(events) do
-      if event.type:find("^approval_") then
-        load()
-        return
+  current = state
+  stops = {
+    client.on("events", function(events)
+      for _, event in ipairs(events) do
+        if event.type:find("^approval_") then
+          load(state)
+          return
+        end
       end
-    end
-  end)
-  load()
+    end),
+    clock.while_visible(state.float.window, function()
+      draw(state)
+    end).stop,
+  }
+  vim.api.nvim_create_autocmd("WinScrolled", {
+    pattern = tostring(state.float.window),
+    desc = "Remember that the end of what is asked was on the screen",
+    callback = function()
+      if not state.float:is_open() then
+        return true
+      end
+      is_seen(state)
+    end,
+  })
+  load(state, wanted, agent_key)
 end
 
 return M

@@ -11,28 +11,45 @@ local namespace = vim.api.nvim_create_namespace("orchflow_float")
 ---@field key string
 ---@field description string
 ---@field action fun(row: any, float: orchflow.Float)
+---@field long? string said where there is more room than in the footer
 ---@field hidden? boolean left out of the footer
 ---@field decides? boolean ignored for a moment after its row has moved, see `ui/steady.lua`
 
 ---@class orchflow.FloatOptions
 ---@field name string names the buffer and keeps the float single
----@field title string
+---@field title string|fun(width: integer): string[][] words, or chunks made for a width
 ---@field keys? orchflow.FloatKey[]
 ---@field closed? fun() called once when the float is gone
 ---@field full? boolean whether it takes all the room a float may have
+---@field place? "float"|"split"|"tab" where it opens; a float where nothing is said
+---@field window? integer a window to fill in place of any of them
+---@field width? integer cells it takes at least, where the editor has them
+---@field wrap? boolean whether long lines are wrapped, so that nothing of them is hidden
 
 ---@class orchflow.Float
 ---@field buffer integer
 ---@field window integer
 ---@field options orchflow.FloatOptions
----@field title string
+---@field title string|fun(width: integer): string[][]
 ---@field page? orchflow.Page
+---@field searched? boolean whether the human searched in it, so that `n` goes on with that
 ---@field guard orchflow.Guard of what stands on the cursor's line
 local Float = {}
 Float.__index = Float
 
+--- Cells that a float may always take, where the editor has them.
+local LEAST_ROOM = 78
+
 ---@type table<string, orchflow.Float>
 local open_floats = {}
+
+--- Gives how many cells the lines of a float may have.
+---@return integer
+function M.room()
+  local share = require("orchflow.config").get().float.width
+  local wanted = math.max(math.floor(vim.o.columns * share) - 2, LEAST_ROOM)
+  return math.max(1, math.min(wanted, vim.o.columns - 2))
+end
 
 --- Gives the window's place for a content of some size.
 ---@param width integer cells the content wants
@@ -40,9 +57,8 @@ local open_floats = {}
 ---@return table config for nvim_open_win and nvim_win_set_config
 local function geometry(width, height)
   local limits = require("orchflow.config").get().float
-  local most_width = math.max(20, math.floor(vim.o.columns * limits.width) - 2)
   local most_height = math.max(3, math.floor(vim.o.lines * limits.height) - 2)
-  local real_width = math.min(math.max(width, 60), most_width, math.max(1, vim.o.columns - 2))
+  local real_width = math.min(math.max(width, 60), M.room())
   local real_height = math.min(math.max(height, 3), most_height)
   return {
     relative = "editor",
@@ -53,30 +69,69 @@ local function geometry(width, height)
   }
 end
 
+--- Names the keys; where not all of them fit, the last ones are left to `g?`.
 ---@param keys orchflow.FloatKey[]
+---@param width? integer
 ---@return string
-local function footer(keys)
-  local words = {}
-  for _, key in ipairs(keys) do
-    if not key.hidden then
-      words[#words + 1] = key.key .. " " .. key.description
+local function footer(keys, width)
+  local line = ""
+  local all = vim.list_extend(vim.list_slice(keys, 1), { { key = "q", description = "close" } })
+  for _, key in ipairs(all) do
+    local word = (line == "" and " %s %s" or "  %s %s"):format(key.key, key.description)
+    if not key.hidden and text.width(line .. word) < (width or math.huge) then
+      line = line .. word
     end
   end
-  words[#words + 1] = "q close"
-  return " " .. table.concat(words, "  ") .. " "
+  return line .. " "
+end
+
+---@param title string|fun(width: integer): string[][]
+---@param width integer cells
+---@return string[][] chunks
+local function title_chunks(title, width)
+  if type(title) == "function" then
+    return title(width)
+  end
+  return { { " " .. text.cut(text.clean(title), width - 2) .. " ", "OrchflowFloatTitle" } }
+end
+
+--- Gives what fills a frame's upper border between two parts of a title.
+---@return string
+function M.rule()
+  local rules = { single = "─", rounded = "─", double = "═" }
+  return rules[require("orchflow.config").get().float.border] or " "
+end
+
+--- Makes a title of two parts, one at either end of the frame.
+---@param left string
+---@param right string
+---@return fun(width: integer): string[][]
+function M.title(left, right)
+  return function(width)
+    local tail = (" %s "):format(text.clean(right))
+    local head = (" %s "):format(
+      text.cut(text.clean(left), math.max(1, width - text.width(tail) - 3))
+    )
+    local gap = math.max(0, width - text.width(head) - text.width(tail))
+    return {
+      { head, "OrchflowFloatTitle" },
+      { M.rule():rep(gap), "FloatBorder" },
+      { tail, "OrchflowFloatFooter" },
+    }
+  end
 end
 
 ---@param config table
----@param title string
+---@param title string|fun(width: integer): string[][]
 ---@param keys orchflow.FloatKey[]
 ---@return table
 local function with_frame(config, title, keys)
   config.border = require("orchflow.config").get().float.border
   -- A title or a footer needs a border to stand in.
   if config.border ~= "none" and config.border ~= "shadow" then
-    config.title =
-      { { " " .. text.cut(text.clean(title), config.width - 2) .. " ", "OrchflowTitle" } }
-    config.footer = { { text.cut(footer(keys), config.width), "OrchflowMuted" } }
+    config.title = title_chunks(title, config.width)
+    config.footer =
+      { { text.cut(footer(keys, config.width), config.width), "OrchflowFloatFooter" } }
   end
   return config
 end
@@ -88,6 +143,13 @@ function Float:row()
   return self.page and self.page.rows[line]
 end
 
+--- Gives how many cells its lines may have.
+---@return integer
+function Float:room()
+  local is_float = vim.api.nvim_win_get_config(self.window).relative ~= ""
+  return is_float and M.room() or vim.api.nvim_win_get_width(self.window)
+end
+
 --- Says whether the float is still there.
 ---@return boolean
 function Float:is_open()
@@ -96,8 +158,36 @@ end
 
 --- Closes the float.
 function Float:close()
-  if vim.api.nvim_win_is_valid(self.window) then
-    vim.api.nvim_win_close(self.window, true)
+  if not vim.api.nvim_win_is_valid(self.window) then
+    return
+  end
+  -- The last window of all cannot be closed; what it shows is left instead.
+  if not pcall(vim.api.nvim_win_close, self.window, true) then
+    pcall(vim.api.nvim_buf_delete, self.buffer, { force = true })
+  end
+end
+
+--- Makes room for what is opened from here: a float closes, a split or a tab page is left for the window before it.
+function Float:leave()
+  if not self:is_open() or vim.api.nvim_win_get_config(self.window).relative ~= "" then
+    self:close()
+    return
+  end
+  vim.cmd.wincmd("p")
+  if vim.api.nvim_get_current_win() == self.window then
+    vim.cmd("aboveleft split")
+  end
+end
+
+--- Makes room for what is opened from here: a float closes, a split or a tab page is left for the window before it.
+function Float:leave()
+  if not self:is_open() or vim.api.nvim_win_get_config(self.window).relative ~= "" then
+    self:close()
+    return
+  end
+  vim.cmd.wincmd("p")
+  if vim.api.nvim_get_current_win() == self.window then
+    vim.cmd("aboveleft split")
   end
 end
 
@@ -159,9 +249,52 @@ local function set_lines(buffer, before, lines)
   vim.bo[buffer].modified = false
 end
 
+--- Gives the lines of a page that stand for the same thing as a row.
+---@param page orchflow.Page
+---@param wanted any
+---@return integer? first
+---@return integer? last
+local function lines_of(page, wanted)
+  local first, last
+  for line = 1, #page.lines do
+    if identity(page.rows[line]) == wanted then
+      first, last = first or line, line
+    end
+  end
+  return first, last
+end
+
+--- Gives the line where the cursor belongs in the next page: with the thing it stood on, as far below its head.
+---@param before? orchflow.Page
+---@param page orchflow.Page
+---@param line integer
+---@return integer line
+---@return boolean is_same whether it is still the same thing
+local function follow(before, page, line)
+  local wanted = before and identity(before.rows[line])
+  local old_first = wanted and lines_of(before --[[@as orchflow.Page]], wanted)
+  local first, last = nil, nil
+  if wanted then
+    first, last = lines_of(page, wanted)
+  end
+  if first then
+    return math.min(first + line - old_first, last --[[@as integer]]), true
+  end
+  if (not before or next(before.rows) == nil) and not page.rows[line] then
+    -- What there is to choose from begins below the heads.
+    for number = 1, #page.lines do
+      if page.rows[number] then
+        return number, false
+      end
+    end
+  end
+  line = math.max(1, math.min(line, #page.lines))
+  return line, wanted == identity(page.rows[line])
+end
+
 --- Shows a page; the cursor stays on what it stood on, where that is still there.
 ---@param page orchflow.Page
----@param title? string
+---@param title? string|fun(width: integer): string[][]
 function Float:show(page, title)
   if not self:is_open() then
     return
@@ -178,23 +311,17 @@ function Float:show(page, title)
     return
   end
   self.title = title or self.title
-  local before = self:row()
   local cursor = vim.api.nvim_win_get_cursor(self.window)
+  local line, is_same = follow(self.page, page, cursor[1])
   set_lines(self.buffer, self.page and self.page.lines or {}, page.lines)
   vim.api.nvim_buf_clear_namespace(self.buffer, namespace, 0, -1)
   place_highlights(self.buffer, page, 0)
-  self.page = page
-  local line = math.min(cursor[1], #page.lines)
-  local wanted = identity(before)
-  if wanted and identity(page.rows[line]) ~= wanted then
-    for number, row in pairs(page.rows) do
-      line = identity(row) == wanted and number or line
-    end
-  end
-  line = math.max(1, line)
-  vim.api.nvim_win_set_cursor(self.window, { line, cursor[2] })
-  if before ~= nil and (line ~= cursor[1] or identity(page.rows[line]) ~= wanted) then
+  if self.page and not (is_same and line == cursor[1]) then
     self.guard:moved()
+  end
+  self.page = page
+  if line ~= cursor[1] then
+    vim.api.nvim_win_set_cursor(self.window, { line, cursor[2] })
   end
   self:fit()
 end
@@ -223,16 +350,101 @@ end
 
 --- Fits the window to its content and the screen.
 function Float:fit()
-  if not self:is_open() or not self.page then
+  if not self:is_open() or not (self.page or self.options.full) then
+    return
+  end
+  if vim.api.nvim_win_get_config(self.window).relative == "" then
+    self:say_title()
+    return
+  end
+  if not self.page then
+    local config = geometry(vim.o.columns, vim.o.lines)
+    vim.api.nvim_win_set_config(
+      self.window,
+      with_frame(config, self.title, self.options.keys or {})
+    )
     return
   end
   -- A frame keeps its width while it is open, so that a clock that ticks does not move it.
-  self.width =
-    math.max(self.width or 0, widest(self.page), text.width(footer(self.options.keys or {})))
+  self.width = math.max(
+    self.width or self.options.width or 0,
+    widest(self.page),
+    text.width(footer(self.options.keys or {}))
+  )
+  local height = #self.page.lines
+  if self.options.wrap then
+    height = 0
+    for _, line in ipairs(self.page.lines) do
+      height = height + math.max(1, math.ceil(text.width(line) / math.min(self.width, M.room())))
+    end
+  end
   local full = self.options.full
-  local config =
-    geometry(full and vim.o.columns or self.width, full and vim.o.lines or #self.page.lines)
+  local config = geometry(full and vim.o.columns or self.width, full and vim.o.lines or height)
   vim.api.nvim_win_set_config(self.window, with_frame(config, self.title, self.options.keys or {}))
+end
+
+--- Writes the title of a window that is no float into its winbar.
+function Float:say_title()
+  local parts = {}
+  for _, chunk in ipairs(title_chunks(self.title, vim.api.nvim_win_get_width(self.window))) do
+    parts[#parts + 1] = ("%%#%s#%s"):format(chunk[2] or "WinBar", (chunk[1]:gsub("%%", "%%%%")))
+  end
+  local bar = table.concat(parts) .. "%#WinBar#"
+  if vim.wo[self.window].winbar ~= bar then
+    vim.api.nvim_set_option_value("winbar", bar, { scope = "local", win = self.window })
+  end
+end
+
+--- Shows a buffer in a window as a float would show it: without the numbers and columns of a file.
+---@param window integer
+---@param buffer integer
+local function fill_window(window, buffer)
+  vim.api.nvim_win_set_buf(window, buffer)
+  local plain = {
+    number = false,
+    relativenumber = false,
+    list = false,
+    spell = false,
+    signcolumn = "no",
+    foldcolumn = "0",
+  }
+  for option, value in pairs(plain) do
+    vim.api.nvim_set_option_value(option, value, { scope = "local", win = window })
+  end
+end
+
+--- Opens a split or a tab page for a buffer.
+---@param buffer integer
+---@param place "split"|"tab"
+---@return integer window
+local function open_window(buffer, place)
+  if place == "tab" then
+    vim.cmd("tab split")
+  else
+    vim.cmd("botright split")
+    vim.api.nvim_win_set_height(0, math.max(5, math.floor(vim.o.lines * 0.4)))
+  end
+  local window = vim.api.nvim_get_current_win()
+  fill_window(window, buffer)
+  return window
+end
+
+--- Shows what the keys do.
+function Float:help()
+  local page, widest_key = text.page(), #"g?"
+  local keys = vim.list_slice(self.options.keys or {}, 1)
+  keys[#keys + 1] = { key = "g?", description = "these keys" }
+  keys[#keys + 1] = { key = "q", description = "close" }
+  for _, key in ipairs(keys) do
+    widest_key = math.max(widest_key, #key.key)
+  end
+  for _, key in ipairs(keys) do
+    page:add({
+      { text.pad(key.key, widest_key) .. "  ", "OrchflowAgent" },
+      key.long or key.description,
+    })
+  end
+  M.open({ name = self.options.name .. "-keys", title = "Keys" }):show(page)
 end
 
 ---@param float orchflow.Float
@@ -248,6 +460,9 @@ local function map_keys(float)
   map("q", "close", function()
     float:close()
   end)
+  map("g?", "show the keys", function()
+    float:help()
+  end)
   for _, key in ipairs(float.options.keys or {}) do
     local function act()
       steady.by_hand(key.action, float:row(), float)
@@ -262,21 +477,31 @@ end
 function M.open(options)
   require("orchflow.ui.highlight").setup()
   local standing = open_floats[options.name]
-  if standing and standing:is_open() then
+  if standing and standing:is_open() and not options.window then
     vim.api.nvim_set_current_win(standing.window)
     return standing
+  elseif standing then
+    standing:close()
   end
   local buffer = vim.api.nvim_create_buf(false, true)
   vim.bo[buffer].bufhidden = "wipe"
   vim.bo[buffer].undolevels = -1
   vim.bo[buffer].modifiable = false
   pcall(vim.api.nvim_buf_set_name, buffer, "orchflow://" .. options.name)
-  local size = options.full and { vim.o.columns, vim.o.lines } or { 60, 3 }
-  local config = with_frame(geometry(size[1], size[2]), options.title, options.keys or {})
-  config.style = "minimal"
-  local window = vim.api.nvim_open_win(buffer, true, config)
-  vim.wo[window].wrap = false
-  vim.wo[window].cursorline = true
+  local window = options.window
+  if window then
+    fill_window(window, buffer)
+  elseif options.place == "split" or options.place == "tab" then
+    window = open_window(buffer, options.place)
+  else
+    local size = options.full and { vim.o.columns, vim.o.lines } or { 60, 3 }
+    local config = with_frame(geometry(size[1], size[2]), options.title, options.keys or {})
+    config.style = "minimal"
+    window = vim.api.nvim_open_win(buffer, true, config)
+  end
+  for name, value in pairs({ wrap = options.wrap == true, linebreak = false, cursorline = true }) do
+    vim.api.nvim_set_option_value(name, value, { win = window, scope = "local" })
+  end
   local float = setmetatable({
     buffer = buffer,
     window = window,
@@ -285,6 +510,9 @@ function M.open(options)
     guard = steady.guard(),
   }, Float)
   open_floats[options.name] = float
+  if window == options.window or options.place == "split" or options.place == "tab" then
+    float:say_title()
+  end
   map_keys(float)
   vim.bo[buffer].filetype = "orchflow"
   local group = vim.api.nvim_create_augroup("orchflow_float_" .. buffer, { clear = true })
@@ -292,6 +520,14 @@ function M.open(options)
     group = group,
     callback = function()
       float:fit()
+    end,
+  })
+  vim.api.nvim_create_autocmd("CmdlineLeave", {
+    group = group,
+    pattern = "[/\\?]",
+    callback = function()
+      float.searched = float.searched
+        or (vim.api.nvim_get_current_buf() == buffer and not vim.v.event.abort)
     end,
   })
   vim.api.nvim_create_autocmd("BufWipeout", {

@@ -54,6 +54,20 @@ M.groups = {
     link = "DiffText",
     description = "What is gone within such a line.",
   },
+  {
+    name = "OrchflowLive",
+    link = "DiagnosticOk",
+    description = "A timeline that follows its end.",
+  },
+}
+
+--- Groups for words that stand in a float's frame: coloured as another group, on the background of floats. Neovim draws
+--- such words without regard to what is under them.
+---@type table<string, string>
+M.framed = {
+  OrchflowFloatTitle = "OrchflowTitle",
+  OrchflowFloatFooter = "OrchflowMuted",
+  OrchflowFloatLive = "OrchflowLive",
 }
 
 local ready = false
@@ -74,6 +88,13 @@ end
 local function set()
   for _, group in ipairs(M.groups) do
     vim.api.nvim_set_hl(0, group.name, style_of(group))
+  end
+  local ground = vim.api.nvim_get_hl(0, { name = "FloatBorder", link = false })
+  for name, like in pairs(M.framed) do
+    local look = vim.api.nvim_get_hl(0, { name = like, link = false })
+    look.bg = ground.reverse and ground.fg or ground.bg
+    look.ctermbg, look.default = ground.ctermbg, true
+    vim.api.nvim_set_hl(0, name, look --[[@as vim.api.keyset.highlight]])
   end
 end
 

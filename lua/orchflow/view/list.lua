@@ -1,4 +1,4 @@
---- Tables of things that are looked at now and then: kinds of agents, approvals, what was cleaned. Pure.
+--- Tables of things that are looked at now and then: kinds of agents, what was cleaned. Pure.
 
 local text = require("orchflow.view.text")
 
@@ -44,68 +44,6 @@ function M.agents(agents)
   add_rows(rows, page, agents)
   if #rows == 0 then
     page:add({ { "the host knows no agents", "OrchflowMuted" } })
-  end
-  return page
-end
-
----@param approval table
----@return table<string, any> input
----@return string[] names
-local function input_of(approval)
-  local input = type(approval.input) == "table" and approval.input or {}
-  local names = vim.tbl_map(tostring, vim.tbl_keys(input))
-  table.sort(names)
-  return input, names
-end
-
----@param approval table
----@param now integer microseconds since 1970
----@param page orchflow.Page
-local function add_approval(approval, now, page)
-  local asked = approval.requested_at
-  local waited = asked and text.duration((now - asked) / 1e6) or "?"
-  page:add({
-    { text.clean(approval.id) .. "  ", "OrchflowTitle" },
-    { text.clean(approval.agent), "OrchflowAgent" },
-    { ("  run %s  waiting %s"):format(text.clean(approval.run), waited), "OrchflowMuted" },
-  }, approval)
-  local function add(name, value)
-    if text.clean(value) ~= "" then
-      page:add({ { ("  %-7s  "):format(name), "OrchflowMuted" }, text.clean(value) }, approval)
-    end
-  end
-  add("wants", approval.summary or approval.tool)
-  add("why", approval.reason)
-  local input, names = input_of(approval)
-  for _, name in ipairs(names) do
-    local value = input[name]
-    add(
-      text.clean(name),
-      type(value) == "table" and require("orchflow.json").encode(value) or value
-    )
-  end
-  if approval.answerable == false then
-    page:add(
-      { { "  it can only be answered in the agent's own terminal", "OrchflowWaiting" } },
-      approval
-    )
-  end
-end
-
---- Draws the approvals that wait.
----@param approvals table[]
----@param now integer microseconds since 1970
----@return orchflow.Page page its rows are approvals
-function M.approvals(approvals, now)
-  local page = text.page()
-  for index, approval in ipairs(approvals) do
-    if index > 1 then
-      page:add({ "" })
-    end
-    add_approval(approval, now, page)
-  end
-  if #approvals == 0 then
-    page:add({ { "nobody asks for anything", "OrchflowMuted" } })
   end
   return page
 end

@@ -240,7 +240,7 @@ return function(it, tests)
 
   it(
     "opens windows for agents beside each other, and leaves the focus",
-    { tui = true },
+    { tui = true, columns = 200 },
     function(child)
       local before = child:api("nvim_get_current_win")
       local first =
@@ -272,25 +272,29 @@ return function(it, tests)
     end
   )
 
-  it("closes an agent's window when its view ends well", { tui = true }, function(child)
-    local opened =
-      serve(child, "open_view", { argv = { "true" }, name = "claude", agent = "claude", run = 7 })
-    child:wait(
-      "the window is gone",
-      [[return not vim.api.nvim_win_is_valid(...)]],
-      opened.result.window
-    )
-  end)
+  it(
+    "closes an agent's window when its view ends well",
+    { tui = true, columns = 200 },
+    function(child)
+      local opened =
+        serve(child, "open_view", { argv = { "true" }, name = "claude", agent = "claude", run = 7 })
+      child:wait(
+        "the window is gone",
+        [[return not vim.api.nvim_win_is_valid(...)]],
+        opened.result.window
+      )
+    end
+  )
 
-  it("says when there is no room for a window", { tui = true }, function(child)
-    child:cmd("set lines=4 columns=20")
+  it("says when there is no room for a window", { tui = true, columns = 200 }, function(child)
     local problem
     for number = 1, 12 do
       local answer =
         serve(child, "open_view", { argv = { "cat" }, name = "a" .. number, agent = "a", run = 1 })
       problem = problem or answer.problem
     end
-    tests.equal(problem, "there is no room for another window")
+    tests.equal(problem, "no room for another window beside the other agents")
+    tests.equal(child:lua("return vim.api.nvim_win_get_width(0) >= 100"), true)
   end)
 
   it("shows notices of the host, and refuses what it does not know", function(child)

@@ -364,6 +364,7 @@ return function(it, tests)
     vim.fn.mkdir(vim.fs.dirname(program), "p")
     vim.fn.writefile({ "#!/bin/sh", "exec sleep 60" }, program)
     vim.uv.fs_chmod(program, 448)
+    child:cmd("set columns=200")
     child:lua(
       [[
       require("orchflow.ui.terminal").open({ argv = { ..., "attach", "claude" }, name = "7/claude", focus = false })

@@ -18,7 +18,8 @@ return function(it, tests)
       local child
       local ok, problem = xpcall(function()
         if options.child ~= false then
-          child = Child.new(tests.nvim, tests.root, { cwd = repository.root, tui = options.tui })
+          local place = { cwd = repository.root, tui = options.tui, columns = options.columns }
+          child = Child.new(tests.nvim, tests.root, place)
           child:lua(
             [[require("orchflow").setup({ binary = ..., view = "none" })]],
             repository.binary
@@ -364,7 +365,7 @@ return function(it, tests)
 
   with_repository(
     "opens agents in windows without taking the focus",
-    { tui = true },
+    { tui = true, columns = 200 },
     function(_, child)
       local window = child:api("nvim_get_current_win")
       child:cmd("Orchflow swarm --view nvim --agents rehearsal,rehearsal " .. OBJECTIVE)
@@ -376,6 +377,34 @@ return function(it, tests)
       )
       tests.equal(child:api("nvim_get_current_win"), window)
       tests.equal(child:api("nvim_get_mode").mode, "n")
+    end
+  )
+
+  with_repository(
+    "enters the worktree of an agent, and leaves the host where it is",
+    { tui = true },
+    function(repository, child)
+      rehearse(repository, "rehearsal")
+      local pid = repository:host_pid()
+      child:cmd("edit src/main.rs")
+      child:cmd("Orchflow enter rehearsal")
+      child:wait("it is entered", [[return vim.fn.getcwd():find("1-rehearsal", 1, true) ~= nil]])
+      tests.contains(child:api("nvim_buf_get_name", 0), "1-rehearsal/src/main.rs")
+      tests.contains(table.concat(child:lines(), "\n"), "GREETING")
+      child:cmd("Orchflow dashboard")
+      child:wait("it is drawn", [[return vim.fn.search("+ rehearsal", "nw") > 0]])
+      tests.equal(repository:host_pid(), pid)
+      child:cmd("close")
+      child:cmd("tabclose")
+      child:wait(
+        "nothing of it is left",
+        [[
+        return #vim.tbl_filter(function(buffer)
+          return vim.api.nvim_buf_get_name(buffer):find("1-rehearsal", 1, true) ~= nil
+        end, vim.api.nvim_list_bufs()) == 0
+      ]]
+      )
+      tests.equal(child:lua("return vim.fn.getcwd()"), repository.root)
     end
   )
 
@@ -424,8 +453,8 @@ return function(it, tests)
     local said = table.concat(child:lines(), "\n")
     tests.contains(said, "version 0.1.0")
     tests.contains(said, "(rehearsal)")
-    tests.contains(said, "orchflow-hook (by which")
-    tests.lacks(said, "the host is version")
+    tests.contains(said, "orchflow-hook 0.1.0 (for what agents call")
+    tests.lacks(said, "and the plugin is")
   end)
 
   with_repository(
@@ -445,8 +474,8 @@ return function(it, tests)
       child:wait("the report is there", [[return vim.fn.search("the host of", "nw") > 0]])
       local said = table.concat(child:lines(), "\n")
       tests.contains(said, "bin alone/orchflow-hook is missing")
-      tests.contains(said, "bin alone/orchflow is version 0.1.0, the plugin is 9.9.9")
-      tests.contains(said, "the host is version 0.1.0, the plugin is 9.9.9")
+      tests.contains(said, "orchflow 0.1.0 is not the plugin's version 9.9.9")
+      tests.contains(said, ", and the plugin is 9.9.9")
       child:cmd("Orchflow status")
       child:wait_message("the host is orchflow 0.1.0, this front 9.9.9")
     end

@@ -55,18 +55,22 @@ return function(it, tests)
     )
   end)
 
-  it("opens no window for the host while somebody types", { tui = true }, function(child)
-    child:lua([[editor = require("orchflow.client.editor")]])
-    child:keys("ihello")
-    child:wait("it is typed", [[return vim.fn.getline(1) == "hello" ]])
-    child:lua(
-      [[answer = { editor.serve("open_view", { argv = { "sleep", "60" }, name = "7/claude" }) }]]
-    )
-    tests.equal(child:lua("return { #vim.api.nvim_list_wins(), #answer }"), { 1, 0 })
-    child:keys("<Esc>")
-    child:wait("the window is there", "return #vim.api.nvim_list_wins() == 2")
-    tests.equal(child:lua([[return { vim.fn.winnr(), vim.fn.getline(1) }]]), { 1, "hello" })
-  end)
+  it(
+    "opens no window for the host while somebody types",
+    { tui = true, columns = 200 },
+    function(child)
+      child:lua([[editor = require("orchflow.client.editor")]])
+      child:keys("ihello")
+      child:wait("it is typed", [[return vim.fn.getline(1) == "hello" ]])
+      child:lua(
+        [[answer = { editor.serve("open_view", { argv = { "sleep", "60" }, name = "7/claude" }) }]]
+      )
+      tests.equal(child:lua("return { #vim.api.nvim_list_wins(), #answer }"), { 1, 0 })
+      child:keys("<Esc>")
+      child:wait("the window is there", "return #vim.api.nvim_list_wins() == 2")
+      tests.equal(child:lua([[return { vim.fn.winnr(), vim.fn.getline(1) }]]), { 1, "hello" })
+    end
+  )
 
   it("leaves a float alone while somebody searches in it", { tui = true }, function(child)
     child:lua([[

@@ -5,8 +5,7 @@ return function(it, tests)
       package.path = select(1, ...) .. "/tests/nvim/?.lua;" .. package.path
       local stub = require("stub")
       local text, hunk_view = require("orchflow.view.text"), require("orchflow.view.hunk")
-      local status_view, timeline = require("orchflow.view.status"), require("orchflow.view.timeline")
-      local icons = require("orchflow.config").get().icons
+      local timeline = require("orchflow.view.timeline")
     ]] .. code, tests.root, ...)
   end
 
@@ -47,91 +46,6 @@ return function(it, tests)
     )
   end)
 
-  local AGENTS = [[
-    local function agent(fields)
-      return vim.tbl_extend("force", { run = 7, kind = fields.agent, rehearsal = false, source = "hook",
-        confidence = "reported", since = 0, turn = 1, undecided = 0, insertions = 0, deletions = 0, queued = 0,
-        undelivered = 0, approvals = 0, living = true, key = "7/" .. fields.agent }, fields)
-    end
-    local status = {
-      agents = {
-        agent({ agent = "claude", status = "working", source = "osc7501", confidence = "stated", undecided = 5,
-          insertions = 64, deletions = 9, turn = 2, since = 1e6 }),
-        agent({ agent = "codex", status = "waiting", waiting_for = "approval", queued = 1, approvals = 2 }),
-        agent({ agent = "aider", status = "unknown", source = "screen", confidence = "guess" }),
-        agent({ agent = "gemini", status = "waiting", waiting_for = "trust" }),
-        agent({ agent = "actor", kind = "script", rehearsal = true, status = "done",
-          view_note = "the window\27 is zoomed" }),
-      },
-      runs = { { run = 7, objective = "Make it\nwork", base = "main@a1b2c3", state = "running" } },
-      host = { memory_bytes = 14000000 },
-    }
-  ]]
-
-  it("draws the dashboard, what needs the human first", function(child)
-    tests.equal(view(child, AGENTS .. "return status_view.page(status, 73e6, icons).lines"), {
-      'run 7  "Make it work"  base main@a1b2c3',
-      "  agent              status           for  source   turn  undecided  diff",
-      "! codex              needs approval  1:13  hook        1          0  +0 -0",
-      "    1 prompt queued, not yet written",
-      "    :Orchflow approvals (2)",
-      "! gemini             waiting: trust  1:13  hook        1          0  +0 -0",
-      "    :Orchflow attach gemini",
-      "? aider              unknown         1:13  screen?     1          0  +0 -0",
-      "> claude             working         1:12  stated      2          5  +64 -9",
-      "+ actor (rehearsal)  done            1:13  hook        1          0  +0 -0",
-      "    detached: the window  is zoomed; :Orchflow attach actor",
-    })
-    local rows = view(child, AGENTS .. [[
-      local page = status_view.page(status, 73e6, icons)
-      return { page.rows[3].agent, page.rows[4].agent, page.rows[1] == nil }
-    ]])
-    tests.equal(rows, { "codex", "codex", true })
-  end)
-
-  it("keeps the highlights within the lines", function(child)
-    local wrong = view(child, AGENTS .. [[
-      local page = status_view.page(status, 73e6, icons)
-      return vim.tbl_filter(function(highlight)
-        return highlight.first > #page.lines[highlight.line + 1]
-      end, page.highlights)
-    ]])
-    tests.equal(wrong, {})
-  end)
-
-  it("draws a status of nobody, of nothing, and of a full disk", function(child)
-    tests.contains(
-      view(child, "return status_view.page(nil, 0, icons).lines[1]"),
-      "asking the host"
-    )
-    tests.contains(
-      view(child, "return status_view.page({ agents = {}, runs = {} }, 0, icons).lines[1]"),
-      "no agents"
-    )
-    tests.contains(
-      view(
-        child,
-        [[return status_view.page({ agents = {}, read_only = "disk full" }, 0, icons).lines[1] ]]
-      ),
-      "read-only: disk full"
-    )
-    tests.equal(
-      view(
-        child,
-        [[return status_view.page({ agents = {}, warnings = { "process 7 reads" } }, 0, icons).lines[1] ]]
-      ),
-      "warning: process 7 reads"
-    )
-    tests.equal(
-      view(child, "return status_view.title(nil, 'retrying')"),
-      "orchflow  host lost, connecting again"
-    )
-    tests.equal(
-      view(child, "return status_view.title({ host = { memory_bytes = 14200000 } }, 'connected')"),
-      "orchflow  host ok 14 MB"
-    )
-  end)
-
   it("draws events, whatever is in them", function(child)
     local lines = view(
       child,
@@ -144,9 +58,9 @@ return function(it, tests)
     ]]
     )
     tests.equal(lines, {
-      "14:00:00  claude        turn 1 started",
-      "14:00:01  you           claude: accepted one.txt:2",
-      "--:--:--  host          host_started",
+      "14:00:00  claude       > turn 1 started",
+      "14:00:01  you          + claude: accepted one.txt:2",
+      "--:--:--  host           host_started",
     })
   end)
 
@@ -276,45 +190,12 @@ return function(it, tests)
     tests.equal(seen, { 2, 1, 6, 2, 1, true, true })
   end)
 
-  it("tells once what an agent begins to need", function(child)
-    local lines = child:lua([[
-      local notice = require("orchflow.ui.notice")
-      local function agent(fields)
-        return vim.tbl_extend("force", { agent = "claude", key = "7/claude", status = "working" }, fields)
-      end
-      local all, needs = {}, {}
-      for _, fields in ipairs({
-        {},
-        { status = "waiting", waiting_for = "trust" },
-        { status = "waiting", waiting_for = "trust" },
-        { status = "waiting", waiting_for = "approval" },
-        {},
-        { status = "waiting" },
-        { undelivered = 1 },
-      }) do
-        local lines
-        lines, needs = notice.compare(needs, { agents = { agent(fields) } })
-        vim.list_extend(all, lines)
-      end
-      return all
-    ]])
-    tests.equal(lines, {
-      "claude: needs you: trust; :Orchflow attach claude",
-      "claude: asks for a permission; :Orchflow approvals",
-      "claude: waits for you; :Orchflow attach claude",
-      "claude: 1 prompt did not arrive; :Orchflow timeline agent:claude",
-    })
-  end)
-
-  it("draws kinds of agents, approvals, and what was cleaned", function(child)
+  it("draws kinds of agents, and what was cleaned", function(child)
     local lines = child:lua([[
       local list = require("orchflow.view.list")
       return {
         list.agents({ { name = "claude", title = "Claude Code", installed = false, hint = "npm i", source = "built in" },
           { name = "x", title = "X", installed = true, version = "1.2", path = "/bin/x", source = "/home/a.toml" } }).lines,
-        list.approvals({ { id = "a_4", agent = "claude", run = 7, reason = "it is old", answerable = false, summary = "Bash: rm", requested_at = 0, state = "pending",
-          input = { command = "rm -rf\n/" } } }, 41e6).lines,
-        list.approvals({}, 0).lines,
         list.cleaned({ cleaned = { { agent = "a", run = 7, kept = "refs/orchflow/x" } }, skipped = { { agent = "b", why = "lives" } } }).lines,
         list.cleaned({ cleaned = { { agent = "a", run = 7 } }, skipped = {}, dry_run = true }).lines,
       }
@@ -323,15 +204,7 @@ return function(it, tests)
       "-  claude  Claude Code  not installed  npm i",
       "+  x       X            1.2            /bin/x  /home/a.toml",
     })
-    tests.equal(lines[2], {
-      "a_4  claude  run 7  waiting 0:41",
-      "  wants    Bash: rm",
-      "  why      it is old",
-      "  command  rm -rf /",
-      "  it can only be answered in the agent's own terminal",
-    })
-    tests.equal(lines[3], { "nobody asks for anything" })
-    tests.equal(lines[4], { "cleaned  7/a  kept as refs/orchflow/x", "skipped  b    lives" })
-    tests.equal(lines[5], { "would be cleaned  7/a" })
+    tests.equal(lines[2], { "cleaned  7/a  kept as refs/orchflow/x", "skipped  b    lives" })
+    tests.equal(lines[3], { "would be cleaned  7/a" })
   end)
 end

@@ -1,0 +1,324 @@
+return function(it, tests)
+  local PREPARE = [[
+    package.path = ... .. "/tests/nvim/?.lua;" .. package.path
+    stub = require("stub")
+    client = require("orchflow.client")
+    status = stub.status()
+    stub.answers.status = function() return vim.deepcopy(status) end
+    function push()
+      client.receive({ { kind = "status", status = vim.deepcopy(status) } })
+    end
+    function agent_named(name)
+      for _, agent in ipairs(status.agents) do
+        if agent.agent == name then return agent end
+      end
+    end
+    phase = "connected"
+    client.phase = function() return phase, 1 end
+  ]]
+
+  local function prepare(child)
+    child:lua(PREPARE, tests.root)
+  end
+
+  it("works out what needs the human where the host does not say it", function(child)
+    prepare(child)
+    local needs = child:lua([[
+      agent_named("actor").unseen, agent_named("gemini").since = 3, 5
+      table.insert(status.agents, stub.agent({ agent = "early", status = "waiting", waiting_for = "login", since = 1 }))
+      return vim.tbl_map(function(need)
+        return ("%s %s %s"):format(need.kind, need.key, tostring(need.about))
+      end, require("orchflow.needs").of(status))
+    ]])
+    tests.equal(needs, {
+      "approval 7/codex nil",
+      "question 7/early login",
+      "question 7/gemini trust",
+      "failed 7/broken nil",
+      "undelivered 7/broken nil",
+      "finished 7/actor nil",
+    })
+    tests.equal(
+      child:lua(
+        [[return require("orchflow.needs").of({ needs = { { kind = "failed" } }, agents = {} })]]
+      ),
+      { { kind = "failed" } }
+    )
+    tests.equal(
+      child:lua([[
+      local done = stub.agent({ agent = "a", status = "done", unseen = 2, queued = 1 })
+      return require("orchflow.needs").of({ agents = { done } })
+    ]]),
+      {},
+      "a prompt is queued, so it is not finished"
+    )
+  end)
+
+  it("writes the status line", function(child)
+    prepare(child)
+    local function write(code)
+      return child:lua(([[
+        local icons = require("orchflow.config").get().icons
+        agent_named("actor").unseen = 3
+        return require("orchflow.statusline").write(%s)
+      ]]):format(code))
+    end
+    tests.equal(write("status, 'connected', icons, {}"), "orchflow 1> 3! 1x 1+")
+    tests.equal(
+      write(
+        "status, 'connected', { working = '%', waiting = '!', failed = 'x', done = '+' }, { highlight = true }"
+      ),
+      "orchflow %#OrchflowWorking#1%%%* %#OrchflowWaiting#3!%* %#OrchflowFailed#1x%* %#OrchflowDone#1+%*"
+    )
+    tests.equal(write("status, 'retrying', icons, {}"), "orchflow no host")
+    tests.equal(write("{ agents = {} }, 'connected', icons, {}"), "")
+    tests.equal(write("nil, 'idle', icons, {}"), "")
+  end)
+
+  it("loads and asks nothing for the status line until orchflow is used", function(child)
+    tests.equal(
+      child:lua([[return { require("orchflow").statusline(), require("orchflow").winbar() }]]),
+      { "", "" }
+    )
+    tests.equal(child:lua([[return package.loaded["orchflow.client"] ~= nil]]), false)
+  end)
+
+  it("makes the string once for each change, and has it drawn", { tui = true }, function(child)
+    prepare(child)
+    child:lua([[
+      writes = 0
+      local statusline = require("orchflow.statusline")
+      local write = statusline.write
+      statusline.write = function(...) writes = writes + 1; return write(...) end
+      vim.o.statusline = "%{%v:lua.require'orchflow'.statusline()%} END"
+      vim.o.laststatus = 2
+      push()
+    ]])
+    local function on_screen(part)
+      return child:wait(
+        part .. " is on the screen",
+        [[
+        local line = ""
+        for column = 1, vim.o.columns do
+          line = line .. vim.fn.screenstring(vim.o.lines - 1, column)
+        end
+        return line:find(..., 1, true)
+      ]],
+        part
+      )
+    end
+    on_screen("orchflow 1> 3! 1x")
+    local made = child:lua("return writes")
+    child:lua([[for _ = 1, 50 do vim.cmd("redrawstatus!") vim.cmd.redraw() end]])
+    tests.equal(child:lua("return writes"), made)
+    child:lua([[agent_named("claude").status = "idle"; push()]])
+    on_screen("orchflow 3! 1x END")
+    tests.equal(child:lua("return #stub.asked"), 0)
+  end)
+
+  it("gives lualine a component", function(child)
+    prepare(child)
+    child:lua([[
+      package.preload["lualine.component"] = function()
+        local base = { init = function(self, options) self.options = options end, get_default_hl = function() return "%#lualine_c#" end }
+        base.__index = base
+        function base:extend()
+          local class = setmetatable({}, { __index = self, __call = function(class, options)
+            local object = setmetatable({}, { __index = class })
+            object:init(options)
+            return object
+          end })
+          class.super = self
+          return class
+        end
+        return base
+      end
+      push()
+      vim.wait(1000, function() return client.store().status ~= nil end, 1)
+    ]])
+    tests.equal(
+      child:lua([[
+      local component = require("lualine.components.orchflow")
+      return { component({}):update_status(), component({ colored = false }):update_status() }
+    ]]),
+      {
+        "orchflow %#OrchflowWorking#1>%#lualine_c# %#OrchflowWaiting#3!%#lualine_c# %#OrchflowFailed#1x%#lualine_c#",
+        "orchflow 1> 3! 1x",
+      }
+    )
+  end)
+
+  it("writes the winbar of an agent's window", function(child)
+    prepare(child)
+    child:lua([[
+      push()
+      vim.wait(1000, function() return client.store().status ~= nil end, 1)
+      vim.b.orchflow_agent = "7/claude"
+    ]])
+    local bar = child:lua([[return require("orchflow").winbar()]])
+    tests.contains(bar, "claude ")
+    tests.contains(bar, "> working%* since 00:00:01%=")
+    tests.contains(bar, "turn 2  2 unread hunks  run 7")
+    tests.contains(
+      child:lua([[return require("orchflow.statusline").write_winbar(nil, "8/x%y", {})]]),
+      "8/x%%y"
+    )
+  end)
+
+  it("tells once what an agent begins to need", function(child)
+    local lines = child:lua([[
+      local notify = require("orchflow.notify")
+      local wanted = require("orchflow.config").get().notify
+      local needs, all = {}, {}
+      local function agent(fields)
+        return vim.tbl_extend("force", { agent = "claude", key = "7/claude", run = 7, status = "working" }, fields)
+      end
+      for _, fields in ipairs({
+        {},
+        { status = "waiting", waiting_for = "trust" },
+        { status = "waiting", waiting_for = "trust", since = 3 },
+        { status = "waiting", waiting_for = "approval" },
+        {},
+        { status = "waiting" },
+        { undelivered = 1 },
+        { status = "failed" },
+        { status = "done", unseen = 2 },
+        { status = "done", unseen = 1 },
+        {},
+        { status = "done", unseen = 1 },
+      }) do
+        local told
+        told, needs = notify.compare(needs, { agents = { agent(fields) } }, wanted)
+        for _, entry in ipairs(told) do all[#all + 1] = entry.line end
+      end
+      local off = notify.compare({}, { agents = { agent({ status = "failed" }) } }, { failed = false })
+      return { all, off }
+    ]])
+    tests.equal(lines, {
+      {
+        "claude: needs you: trust; :Orchflow attach claude",
+        "claude: asks for a permission; :Orchflow approvals",
+        "claude: waits for you; :Orchflow attach claude",
+        "claude: a prompt did not arrive; :Orchflow attach claude",
+        "claude: failed; :Orchflow why claude",
+        "claude: is done; :Orchflow review",
+        "claude: is done; :Orchflow review",
+      },
+      {},
+    })
+  end)
+
+  it("keeps a notification back while keys belong together", { tui = true }, function(child)
+    prepare(child)
+    child:lua([[
+      require("orchflow.notify").start()
+      status.agents = { agent_named("gemini") }
+    ]])
+    local function is_quiet()
+      child:lua([[push()]])
+      child:wait("the push is taken", "return client.store().status ~= nil")
+      tests.lacks(child:messages(), "gemini")
+    end
+    child:keys(":echo 'x")
+    child:wait("the command line is open", [[return vim.api.nvim_get_mode().mode == "c"]])
+    is_quiet()
+    child:keys("<C-u><Esc>")
+    child:wait_message("gemini: needs you: trust")
+    child:cmd("messages clear")
+    child:lua([[status.agents[1].waiting_for = "login"]])
+    child:keys("qa")
+    child:wait("it records", [[return vim.fn.reg_recording() == "a"]])
+    is_quiet()
+    child:keys("q")
+    child:wait_message("gemini: needs you: login")
+  end)
+
+  it(
+    "is one line for many, opens no window, and goes through vim.notify where that is a plugin's",
+    {
+      tui = true,
+      columns = 120,
+    },
+    function(child)
+      prepare(child)
+      child:lua([[require("orchflow.notify").start(); push()]])
+      child:wait_message("agents need you: ")
+      tests.equal(child:lua("return #vim.api.nvim_list_wins()"), 1)
+      tests.equal(child:api("nvim_get_mode").blocking, false)
+      child:lua([[
+      vim.notify = function(text, level, options) told = { text, level, options.title } end
+      status.agents = { stub.agent({ agent = "new", status = "done", unseen = 2 }) }
+      push()
+    ]])
+      child:wait("it is told", "return told")
+      tests.equal(
+        child:lua("return told"),
+        { "new: is done; :Orchflow review", vim.log.levels.INFO, "orchflow" }
+      )
+    end
+  )
+
+  it("chooses what is next", function(child)
+    local chosen = child:lua([[
+      local choose = require("orchflow.next").choose
+      local list = {
+        { kind = "approval", key = "7/a" }, { kind = "question", key = "7/b" }, { kind = "finished", key = "7/c" },
+      }
+      local identity = require("orchflow.needs").identity
+      local one = { [identity(list[1])] = true }
+      local all = { [identity(list[1])] = true, [identity(list[2])] = true, [identity(list[3])] = true }
+      return {
+        { choose(list, {}, 0) }, { choose(list, {}, 2) }, { choose(list, {}, 3) }, { choose(list, one, 0) },
+        { choose(list, one, 1) }, { choose(list, all, 0) }, (choose({}, {}, 0)) == nil,
+      }
+    ]])
+    tests.equal(chosen, {
+      { 1, false },
+      { 3, false },
+      { 1, false },
+      { 2, false },
+      { 3, false },
+      { 1, true },
+      true,
+    })
+  end)
+
+  it("walks what needs the human, and says when nothing does", function(child)
+    prepare(child)
+    child:lua([[
+      executed, gone = {}, {}
+      local command = require("orchflow.command")
+      local execute = command.execute
+      command.execute = function(line) executed[#executed + 1] = line end
+      require("orchflow.ui.approvals").open = function(id, key) executed[#executed + 1] = "approvals " .. id .. " " .. key end
+      require("orchflow.ui.agent").go = function(agent) executed[#executed + 1] = "go " .. agent.key end
+      status.needs = {
+        { kind = "approval", agent = "codex", key = "7/codex", run = 7, about = "a_4" },
+        { kind = "question", agent = "gemini", key = "7/gemini", run = 7, about = "trust" },
+        { kind = "failed", agent = "broken", key = "7/broken", run = 7 },
+        { kind = "finished", agent = "actor", key = "7/actor", run = 7 },
+      }
+      agent_named("broken").living = false
+    ]])
+    for count = 1, 5 do
+      child:cmd("Orchflow next")
+      child:wait("it went somewhere", "return #executed == ...", count)
+    end
+    child:wait_message("7/codex asks for a permission (1 of 4)")
+    child:cmd("Orchflow next 2")
+    child:wait("it went somewhere", "return #executed == 6")
+    tests.equal(child:lua("return executed"), {
+      "approvals a_4 7/codex",
+      "go 7/gemini",
+      "why 7/broken",
+      "review agent:7/actor",
+      "approvals a_4 7/codex",
+      "review agent:7/actor",
+    })
+    child:lua("status.needs = {}")
+    child:cmd("Orchflow next")
+    child:wait_message("orchflow: nothing needs you")
+    child:cmd("Orchflow next soon")
+    child:wait_message("COUNT is a whole number, got soon")
+  end)
+end
