@@ -2,7 +2,7 @@
 
 local client = require("orchflow.client")
 
-local M = { asked = {}, answers = {} }
+local M = { asked = {}, answers = {}, files = {}, checkpoint = "c1" }
 
 local function hunk(fields)
   return vim.tbl_extend("force", {
@@ -27,10 +27,73 @@ local function hunk(fields)
     after = {},
     state = "undecided",
     comments = 0,
+    checkpoint = M.checkpoint,
+    seen = false,
+    changed = false,
+    rivals = {},
+    forecast = "clean",
   }, fields)
 end
 
 M.hunk = hunk
+
+--- Makes what the host says of a rival.
+function M.rival(id, agent, path, line, same)
+  return {
+    id = id,
+    agent = agent,
+    key = "7/" .. agent,
+    path = path,
+    line = line,
+    same = same or false,
+  }
+end
+
+--- Makes the hunks between two versions of a file, and the file that `file` answers with.
+---@param fields table of every hunk: agent, path
+---@param base string[]
+---@param lines string[] the agent's version
+function M.changes(fields, base, lines)
+  local diff = vim.text and vim.text.diff or vim.diff
+  local hunks = {}
+  local function joined(all)
+    return #all > 0 and table.concat(all, "\n") .. "\n" or ""
+  end
+  for number, each in ipairs(diff(joined(base), joined(lines), { result_type = "indices" })) do
+    local old_start, old_lines, new_start, new_lines = unpack(each)
+    hunks[number] = hunk(vim.tbl_extend("force", {
+      id = ("h_%s%02d"):format(vim.fn.sha256(fields.agent .. fields.path):sub(1, 6), number),
+      line = old_lines == 0 and old_start + 1 or old_start,
+      old_start = old_start,
+      old_lines = old_lines,
+      new_start = new_start,
+      new_lines = new_lines,
+      insertions = new_lines,
+      deletions = old_lines,
+      removed = vim.list_slice(base, old_start, old_start + old_lines - 1),
+      added = vim.list_slice(lines, new_start, new_start + new_lines - 1),
+      before = { base[(old_lines == 0 and old_start + 1 or old_start) - 1] },
+      after = { base[(old_lines == 0 and old_start + 1 or old_start) + old_lines] },
+    }, fields))
+  end
+  M.files[fields.agent .. "\0" .. fields.path] = { lines = lines, base_lines = base }
+  return hunks
+end
+
+--- Makes a version of a file out of its hunks alone.
+---@param hunks table[] of one agent in one file
+---@param side "new"|"old"
+local function version(hunks, side)
+  local lines = {}
+  for _, each in ipairs(hunks) do
+    local start, count = each[side .. "_start"], each[side .. "_lines"]
+    while #lines < start - (count > 0 and 1 or 0) do
+      lines[#lines + 1] = "line " .. #lines + 1
+    end
+    vim.list_extend(lines, side == "new" and each.added or each.removed)
+  end
+  return lines
+end
 
 --- Hunks of two agents in two files, one of which the human does not have.
 function M.hunks()
@@ -41,7 +104,9 @@ function M.hunks()
       path = "one.txt",
       line = 2,
       old_start = 2,
+      new_start = 2,
       heading = "fn load",
+      rivals = { M.rival("h_bb02", "codex", "one.txt", 2) },
     }),
     hunk({
       id = "h_bb02",
@@ -49,9 +114,18 @@ function M.hunks()
       path = "one.txt",
       line = 2,
       old_start = 2,
+      new_start = 2,
       heading = "fn load",
+      rivals = { M.rival("h_aa01", "claude", "one.txt", 2) },
     }),
-    hunk({ id = "h_aa03", agent = "claude", path = "one.txt", line = 5, old_start = 5 }),
+    hunk({
+      id = "h_aa03",
+      agent = "claude",
+      path = "one.txt",
+      line = 5,
+      old_start = 5,
+      new_start = 5,
+    }),
     hunk({
       id = "h_aa04",
       agent = "claude",
@@ -153,13 +227,51 @@ end
 --- Makes all hunks answers to `review`, and decisions on them answers to `accept`, `reject`, `undo`.
 function M.serve(hunks)
   M.all = hunks
-  local last
+  local last, undone
   M.answers.review = function(params)
     local found = vim.tbl_filter(function(each)
       local state_fits = params.state == "all" or each.state == "undecided"
       return state_fits and (not params.path or params.path == each.path)
     end, M.all)
     return { hunks = vim.deepcopy(found), seq = 1 }
+  end
+  M.answers.file = function(params)
+    local of_file = vim.tbl_filter(function(each)
+      return each.agent == params.agent and each.path == params.path
+    end, M.all)
+    local known = M.files[params.agent .. "\0" .. params.path]
+    local first = of_file[1] or {}
+    local answer = {
+      checkpoint = params.checkpoint or M.checkpoint,
+      newest = M.checkpoint,
+      turn = 2,
+      at = 50531000000,
+      path = params.path,
+      mode = "100644",
+      binary = first.change == "binary",
+      lines = version(of_file, "new"),
+      base_lines = version(of_file, "old"),
+      missing = first.change == "deleted" or #of_file == 0 and not known,
+      base_missing = first.change == "added",
+      too_big = false,
+    }
+    return vim.deepcopy(vim.tbl_extend("force", answer, known or {}))
+  end
+  M.answers.seen = function(params)
+    for _, named in ipairs(params.hunks) do
+      for _, each in ipairs(M.all) do
+        each.seen = each.seen or (each.id == named.id and each.hash == named.hash)
+      end
+    end
+    return {}
+  end
+  M.answers.why = function(params)
+    return {
+      about = { kind = "hunk", id = params.about, title = params.about },
+      lines = { "turn 2: make it configurable" },
+      chain = {},
+      evidence = {},
+    }
   end
   local function decide(state)
     return function(params)
@@ -172,9 +284,23 @@ function M.serve(hunks)
           message = "there is no hunk " .. named.id,
         }
         for _, each in ipairs(M.all) do
-          if vim.startswith(each.id, named.id) then
-            each.state = state
-            last = each
+          if vim.startswith(each.id, named.id) and named.hash and named.hash ~= each.hash then
+            result = {
+              id = each.id,
+              agent = each.agent,
+              path = each.path,
+              state = "refused",
+              code = "hash_mismatch",
+              message = "its agent has changed it since you saw it",
+              hint = "look at the newer version",
+            }
+          elseif vim.startswith(each.id, named.id) then
+            if named.lines then
+              each.partly = named.lines
+            else
+              each.state = state
+            end
+            last, undone = { hunk = each, state = state }, nil
             result = {
               id = each.id,
               agent = each.agent,
@@ -191,22 +317,53 @@ function M.serve(hunks)
   end
   M.answers.accept = decide("accepted")
   M.answers.reject = decide("rejected")
-  M.answers.comment = function()
+  M.answers.comment = function(params)
+    for _, named in ipairs(params.hunks) do
+      for _, each in ipairs(M.all) do
+        each.comments = each.comments + (each.id == named.id and 1 or 0)
+      end
+    end
     return { prompts = { { id = 1, agent = "claude" } } }
   end
   M.answers.undo = function()
     if not last then
       return nil, { code = "nothing_to_undo", message = "there is nothing to undo" }
     end
-    last.state = "undecided"
+    last.hunk.state, last.hunk.partly = "undecided", nil
+    undone, last = last, nil
+    local each = undone.hunk
     return {
       undone = "accept",
-      id = last.id,
-      path = last.path,
-      agent = last.agent,
+      id = each.id,
+      path = each.path,
+      agent = each.agent,
       message = "accept undone",
     }
   end
+  M.answers.redo = function()
+    if not undone then
+      return nil, { code = "nothing_to_redo", message = "there is nothing to make again" }
+    end
+    undone.hunk.state = undone.state
+    last, undone = undone, nil
+    return {
+      redone = last.state == "accepted" and "accept" or "reject",
+      id = last.hunk.id,
+      path = last.hunk.path,
+      agent = last.hunk.agent,
+      message = "accept made again",
+    }
+  end
+end
+
+--- Gives the last request of a method.
+function M.last(method)
+  for index = #M.asked, 1, -1 do
+    if M.asked[index].method == method then
+      return M.asked[index]
+    end
+  end
+  return nil
 end
 
 --- Makes a log of any length the answer to `log`, read as the host reads it: a page before a place, or after it.

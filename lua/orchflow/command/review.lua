@@ -1,4 +1,4 @@
---- Verbs of review: review, accept, reject, comment, undo.
+--- Verbs of review: review, accept, reject, comment, undo, redo.
 
 local client = require("orchflow.client")
 local decide = require("orchflow.review.decide")
@@ -335,32 +335,28 @@ M.comment = {
   end,
 }
 
-M.undo = {
-  request = function(_, respond)
-    client.request("undo", {}, function(failure, result, raw)
+---@param method "undo"|"redo"
+---@return orchflow.Verb
+local function turning_back(method)
+  local verb = {}
+  verb.request = function(_, respond)
+    client.request(method, {}, function(failure, result, raw)
       if not failure then
-        decide.take_undo(result)
+        decide.take_back(method, result)
       end
       respond(failure, result and { data = { raw or result }, result = result })
     end)
-  end,
-  lines = function(outcome)
-    local result = outcome.result
-    local said = text.clean(result.message)
-    if said ~= "" then
-      return { said }
-    end
-    return {
-      ("undone: %s of %s %s"):format(
-        text.clean(result.undone),
-        text.clean(result.agent),
-        text.clean(result.path)
-      ),
-    }
-  end,
-  show = function(outcome, invocation)
-    message.info(M.undo.lines(outcome, invocation)[1])
-  end,
-}
+  end
+  verb.lines = function(outcome)
+    return { decide.undone(method, outcome.result) }
+  end
+  verb.show = function(outcome)
+    message.info(decide.undone(method, outcome.result))
+  end
+  return verb
+end
+
+M.undo = turning_back("undo")
+M.redo = turning_back("redo")
 
 return M

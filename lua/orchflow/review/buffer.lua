@@ -1,43 +1,44 @@
---- The review buffer `orchflow://RUN/AGENT/PATH`: what an agent changed in a file, read-only, with keys to decide.
+--- The review buffer `orchflow://RUN/AGENT/PATH`: one file as it stood in a checkpoint of its agent, read-only.
+---
+--- What is shown never changes by itself. The agent may write on; the buffer says so, and `R` loads the newer one.
 
 local client = require("orchflow.client")
-local list = require("orchflow.review.list")
+local inline = require("orchflow.view.inline")
 local message = require("orchflow.ui.message")
-local scratch = require("orchflow.ui.scratch")
-local view = require("orchflow.view.hunk")
+local name_of = require("orchflow.review.name")
+local page_of = require("orchflow.review.page")
+local paint = require("orchflow.review.paint")
 
 local M = {}
 
----@type table<integer, orchflow.Page>
+---@type table<integer, orchflow.ReviewPage>
 local pages = {}
---- The id of the hunk that a buffer which is still to be filled is opened for.
+--- The hunk a buffer that is still to be filled is opened for.
 ---@type table<integer, string>
 local wanted = {}
+--- Called once when a buffer is filled.
+---@type table<integer, fun()[]>
+local waiting = {}
 
----@class orchflow.ReviewName
----@field run integer
----@field agent string
----@field path string
+M.parse = name_of.parse
 
---- Reads a review buffer's name.
----@param name string
----@return orchflow.ReviewName?
-function M.parse(name)
-  local run, agent, path = name:match("^orchflow://(%d+)/([^/]+)/(.+)$")
-  if not run then
-    return nil
-  end
-  local decoded = path:gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end)
-  return {
-    run = tonumber(run) --[[@as integer]],
-    agent = agent,
-    path = decoded,
-  }
+--- Gives what a buffer shows.
+---@param buffer integer
+---@return orchflow.ReviewPage?
+function M.page(buffer)
+  return pages[buffer]
 end
 
---- Gives the hunks that stand on lines of a review buffer, each once, in order.
+--- Gives the place of a hunk in its buffer.
+---@param page orchflow.ReviewPage
+---@param hunk orchflow.Hunk
+---@return integer first 1-based
+---@return integer last
+function M.place(page, hunk)
+  return inline.place(hunk, #page.lines, page.deleted)
+end
+
+--- Gives the hunks that stand on lines of a review buffer, in order.
 ---@param buffer integer
 ---@param first integer 1-based
 ---@param last integer
@@ -47,147 +48,245 @@ function M.hunks_at(buffer, first, last)
   if not page then
     return nil
   end
-  local hunks, seen = {}, {}
-  for line = first, last do
-    local hunk = page.rows[line]
-    if hunk and not seen[hunk.id] then
-      seen[hunk.id] = true
-      hunks[#hunks + 1] = hunk
-    end
-  end
-  return hunks
+  return vim.tbl_filter(function(hunk)
+    local from, to = M.place(page, hunk)
+    return from <= last and to >= first
+  end, page.hunks)
 end
 
---- Gives the lines at which hunks begin.
----@param page orchflow.Page
----@return { line: integer, hunk: orchflow.Hunk }[]
-local function heads(page)
-  local found, last = {}, nil
-  for line = 1, #page.lines do
-    local hunk = page.rows[line]
-    if hunk and hunk ~= last then
-      found[#found + 1] = { line = line, hunk = hunk }
+--- Gives the hunk under the cursor of a window that shows a review buffer, and its place among the file's.
+---@param window integer
+---@return orchflow.Hunk? hunk
+---@return integer index of it, else of the one before; 0 above the first
+function M.hunk_under(window)
+  local page = pages[vim.api.nvim_win_get_buf(window)]
+  local line = vim.api.nvim_win_get_cursor(window)[1]
+  local index = 0
+  for number, hunk in ipairs(page and page.hunks or {}) do
+    local first, last = M.place(page, hunk)
+    if first > line then
+      break
     end
-    last = hunk
+    index = number
+    if last >= line then
+      return hunk, number
+    end
   end
-  return found
+  return nil, index
 end
 
---- Goes to the next undecided hunk of the buffer, or the one before.
----@param buffer integer
+--- Finds a hunk of a page.
+---@param page orchflow.ReviewPage
+---@param id string
+---@return orchflow.Hunk?
+function M.find(page, id)
+  for _, hunk in ipairs(page.hunks) do
+    if hunk.id == id then
+      return hunk
+    end
+  end
+  return nil
+end
+
+--- Puts a window's cursor on a hunk and, where there is room, the whole of it on the screen.
+---@param window integer
+---@param hunk orchflow.Hunk
+function M.go(window, hunk)
+  local page = pages[vim.api.nvim_win_get_buf(window)]
+  if page then
+    local first, last = M.place(page, hunk)
+    paint.reveal(window, first, last, hunk, page.deleted)
+  end
+end
+
+--- Goes to the next hunk of the buffer that fits, or the one before.
+---@param window integer
 ---@param step 1|-1
+---@param fits fun(hunk: orchflow.Hunk): boolean
 ---@return boolean moved
-function M.move(buffer, step)
-  local page = pages[buffer]
+function M.move(window, step, fits)
+  local page = pages[vim.api.nvim_win_get_buf(window)]
   if not page then
     return false
   end
-  local here = vim.api.nvim_win_get_cursor(0)[1]
-  local target
-  for _, head in ipairs(heads(page)) do
-    if head.hunk.state == "undecided" then
-      if step > 0 and head.line > here and not target then
-        target = head.line
-      elseif step < 0 and head.line < here then
-        target = head.line
-      end
+  local here = vim.api.nvim_win_get_cursor(window)[1]
+  local first, last = 1, #page.hunks
+  if step < 0 then
+    first, last = last, first
+  end
+  for index = first, last, step do
+    local line = M.place(page, page.hunks[index])
+    if (line - here) * step > 0 and fits(page.hunks[index]) then
+      M.go(window, page.hunks[index])
+      return true
     end
   end
-  if target then
-    vim.api.nvim_win_set_cursor(0, { target, 0 })
-  end
-  return target ~= nil
+  return false
 end
 
+--- Draws the marks of a buffer anew.
 ---@param buffer integer
-local function map_keys(buffer)
-  local keys = require("orchflow.config").get().keys
-  local shown = {}
-  local function map(name, command, description)
-    if keys[name] then
-      shown[#shown + 1] = keys[name] .. " " .. description
-      vim.keymap.set("n", keys[name], command, {
-        buffer = buffer,
-        nowait = true,
-        silent = true,
-        desc = "orchflow: " .. description,
-      })
-    end
+function M.redraw(buffer)
+  if pages[buffer] and vim.api.nvim_buf_is_loaded(buffer) then
+    paint.marks(buffer, pages[buffer])
   end
-  map("accept", "<Cmd>Orchflow accept<CR>", "accept")
-  map("reject", "<Cmd>Orchflow reject<CR>", "reject with a reason")
-  map("reject_silently", "<Cmd>Orchflow! reject<CR>", "reject silently")
-  map("comment", "<Cmd>Orchflow comment<CR>", "comment")
-  map("undo", "<Cmd>Orchflow undo<CR>", "undo")
-  map("next", "<Plug>(orchflow-next)", "next undecided")
-  map("previous", "<Plug>(orchflow-previous)", "undecided before")
-  map("help", function()
-    message.info(table.concat(shown, "  "))
-  end, "help")
-  vim.keymap.set("n", "<CR>", function()
-    M.open_mine(buffer)
-  end, { buffer = buffer, nowait = true, desc = "orchflow: go to my file" })
 end
 
---- Goes from a hunk to the human's own file.
----@param buffer integer
-function M.open_mine(buffer)
-  local hunk = (M.hunks_at(buffer, vim.fn.line("."), vim.fn.line(".")) or {})[1]
-  if not hunk then
-    message.info("orchflow: no hunk on this line")
-  elseif not vim.uv.fs_stat(hunk.user_path) then
-    message.info(
-      ("orchflow: %s is not in your tree; accepting the hunk makes it"):format(hunk.path)
-    )
-  else
-    vim.cmd.edit(vim.fn.fnameescape(hunk.user_path))
-    local last = vim.api.nvim_buf_line_count(0)
-    vim.api.nvim_win_set_cursor(0, { math.min(math.max(hunk.line or 1, 1), last), 0 })
+--- Draws all review buffers anew, after the mode of the inline view has changed.
+function M.redraw_all()
+  for buffer in pairs(pages) do
+    M.redraw(buffer)
   end
 end
 
 ---@param buffer integer
----@param page orchflow.Page
+---@param page orchflow.ReviewPage
 local function show(buffer, page)
-  local before = pages[buffer]
-  pages[buffer] = page
-  scratch.fill(buffer, page)
-  if before then
-    return
+  local keep = {}
+  for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
+    local hunk = M.hunk_under(window)
+    keep[window] = { hunk = hunk and hunk.id, cursor = vim.api.nvim_win_get_cursor(window) }
   end
-  -- The current entry of our list is the hunk that brought the human here.
-  local current = list.hunks()[list.index()]
-  local id = wanted[buffer] or current and current.id
+  local is_first = pages[buffer].state ~= "ready"
+  page.state = "ready"
+  pages[buffer] = page
+  paint.fill(buffer, page)
+  local id = wanted[buffer]
   wanted[buffer] = nil
-  for _, head in ipairs(heads(page)) do
-    if head.hunk.id == id then
-      for _, window in ipairs(vim.fn.win_findbuf(buffer)) do
-        vim.api.nvim_win_set_cursor(window, { head.line, 0 })
-      end
+  for window, before in pairs(keep) do
+    local hunk = M.find(page, is_first and id or before.hunk or id or "")
+    if is_first and not hunk then
+      hunk = id == nil and page.hunks[1] or nil
     end
+    if hunk then
+      M.go(window, hunk)
+    else
+      local last = vim.api.nvim_buf_line_count(buffer)
+      vim.api.nvim_win_set_cursor(window, { math.min(before.cursor[1], last), 0 })
+    end
+    page.was_shown = true
+  end
+  local callbacks = waiting[buffer] or {}
+  waiting[buffer] = nil
+  for _, callback in ipairs(callbacks) do
+    callback()
+  end
+  require("orchflow.review.seen").look_soon()
+end
+
+---@param buffer integer
+---@param failure orchflow.Failure
+local function fail(buffer, failure)
+  local page = pages[buffer]
+  message.failure(failure, "orchflow: review")
+  if page and page.state ~= "ready" then
+    page.state = "failed"
+    page.note = message.sentence(failure)
+    paint.fill(buffer, page)
   end
 end
 
---- Fills a review buffer from the host.
+--- Loads the newest checkpoint of the file into a buffer.
 ---@param buffer integer
-function M.refresh(buffer)
-  local named = M.parse(vim.api.nvim_buf_get_name(buffer))
+---@param done? fun()
+function M.load(buffer, done)
+  local named = name_of.parse(vim.api.nvim_buf_get_name(buffer))
   if not named then
     return
   end
-  local params = { run = named.run, agent = named.agent, path = named.path, state = "all" }
-  client.request("review", params, function(failure, result)
-    if not vim.api.nvim_buf_is_valid(buffer) then
+  waiting[buffer] = waiting[buffer] or {}
+  table.insert(waiting[buffer], done)
+  local params = name_of.params(named)
+  page_of.fetch_hunks(params, function(failure, hunks)
+    if not pages[buffer] then
       return
     elseif failure then
-      message.failure(failure, "orchflow")
+      fail(buffer, failure)
       return
     end
-    local hunks = vim.tbl_filter(function(hunk)
-      return hunk.path == named.path and hunk.agent == named.agent
-    end, result.hunks or {})
-    show(buffer, view.diff(hunks, ("%s  %s  run %d"):format(named.agent, named.path, named.run)))
+    local own_hunks = page_of.own(named, named.run, hunks --[[@as orchflow.Hunk[] ]])
+    local first = own_hunks[1]
+    -- The lines are those the hunks were measured in, whatever the agent writes meanwhile.
+    local query = vim.tbl_extend("force", params, {
+      run = named.run or (first and first.run),
+      checkpoint = first and first.checkpoint,
+    })
+    client.request("file", query, function(problem, file)
+      if not pages[buffer] or not vim.api.nvim_buf_is_valid(buffer) then
+        return
+      elseif problem then
+        fail(buffer, problem)
+        return
+      end
+      show(buffer, page_of.make(named, file, own_hunks))
+    end)
   end)
+end
+
+--- Notes what the host says of a page's hunks now; the page is behind where the agent has changed the file since.
+---@param page orchflow.ReviewPage
+---@param fresh orchflow.Hunk[]
+local function update(page, fresh)
+  local by_id, behind = {}, false
+  for _, hunk in ipairs(fresh) do
+    by_id[hunk.id] = hunk
+  end
+  for index, hunk in ipairs(page.hunks) do
+    local now = by_id[hunk.id]
+    by_id[hunk.id] = nil
+    if now and now.hash == hunk.hash then
+      -- Its place is that in the checkpoint which is shown.
+      page.hunks[index] = vim.tbl_extend("force", now, {
+        new_start = hunk.new_start,
+        old_start = hunk.old_start,
+        line = now.line,
+        -- The host may have answered before it heard of the last comment.
+        comments = math.max(now.comments or 0, hunk.comments or 0),
+      })
+    elseif hunk.state == "undecided" then
+      behind = true
+    end
+  end
+  page.is_behind = behind or next(by_id) ~= nil
+end
+
+--- Asks the host how the hunks of a buffer stand now.
+---@param buffer integer
+function M.refresh(buffer)
+  local page = pages[buffer]
+  if not page or page.state ~= "ready" then
+    return
+  end
+  page_of.fetch_hunks(name_of.params(page.named), function(failure, hunks)
+    if not failure and pages[buffer] == page then
+      update(page, page_of.own(page.named, page.run, hunks --[[@as orchflow.Hunk[] ]]))
+      M.redraw(buffer)
+    end
+  end)
+end
+
+local refresh_timer
+
+--- Refreshes the review buffers that are shown soon, once for many reasons.
+function M.refresh_soon()
+  refresh_timer = refresh_timer or assert(vim.uv.new_timer())
+  if refresh_timer:is_active() then
+    return
+  end
+  refresh_timer:start(
+    150,
+    0,
+    vim.schedule_wrap(function()
+      for buffer, page in pairs(pages) do
+        if #vim.fn.win_findbuf(buffer) > 0 then
+          M.refresh(buffer)
+        else
+          -- Nobody looks at it; it is asked for when it comes into a window.
+          page.is_unsure = true
+        end
+      end
+    end)
+  )
 end
 
 --- Notes decisions in every review buffer that is open.
@@ -195,65 +294,135 @@ end
 function M.decide(decided)
   for buffer, page in pairs(pages) do
     local touched = false
-    for _, head in ipairs(heads(page)) do
-      touched = touched or decided[head.hunk.id] ~= nil
-      head.hunk.state = decided[head.hunk.id] or head.hunk.state
-    end
-    if touched and vim.api.nvim_buf_is_valid(buffer) then
-      if vim.api.nvim_get_current_buf() == buffer then
-        M.move(buffer, 1)
+    for _, hunk in ipairs(page.hunks) do
+      if decided[hunk.id] then
+        hunk.state = decided[hunk.id]
+        touched = true
       end
-      M.refresh(buffer)
+    end
+    if touched then
+      M.redraw(buffer)
     end
   end
+  M.refresh_soon()
 end
 
 --- Dresses and fills a buffer named `orchflow://…`; the plugin's `BufReadCmd` calls it.
 ---@param buffer integer
 function M.read(buffer)
   require("orchflow.ui.highlight").setup()
-  vim.bo[buffer].buftype = "nofile"
-  vim.bo[buffer].bufhidden = "hide"
-  vim.bo[buffer].swapfile = false
-  vim.bo[buffer].undolevels = -1
-  if not M.parse(vim.api.nvim_buf_get_name(buffer)) then
-    vim.bo[buffer].modifiable = false
+  local named = name_of.parse(vim.api.nvim_buf_get_name(buffer))
+  paint.dress(buffer)
+  if not named then
     return
   end
-  vim.bo[buffer].filetype = "diff"
-  pages[buffer] = nil
+  pages[buffer] = page_of.loading(named)
   vim.api.nvim_create_autocmd({ "BufUnload", "BufWipeout" }, {
     buffer = buffer,
     once = true,
     callback = function()
-      pages[buffer] = nil
+      pages[buffer], wanted[buffer], waiting[buffer] = nil, nil, nil
     end,
   })
-  map_keys(buffer)
-  scratch.fill(buffer, view.diff({}, "asking the host…"))
-  M.refresh(buffer)
+  require("orchflow.review.keys").map(buffer)
+  require("orchflow.review.seen").watch(buffer)
+  paint.fill(buffer, pages[buffer])
+  local list = require("orchflow.review.list")
+  list.listen()
+  local current = list.hunks()[list.index()]
+  -- The current entry of our list is the hunk that brought the human here.
+  if
+    not wanted[buffer]
+    and current
+    and name_of.of(current) == vim.api.nvim_buf_get_name(buffer)
+  then
+    wanted[buffer] = current.id
+  end
+  M.load(buffer)
 end
 
---- Shows a hunk in a review buffer beside the list.
+--- Gives the buffer of a hunk, and tells it which of its hunks is wanted.
 ---@param hunk orchflow.Hunk
-function M.preview(hunk)
-  local buffer = vim.fn.bufadd(list.review_name(hunk))
-  local came_from = vim.api.nvim_get_current_win()
-  local window = vim.fn.win_findbuf(buffer)[1]
-  wanted[buffer] = not pages[buffer] and hunk.id or nil
-  if not window then
-    vim.cmd("aboveleft split")
-    window = vim.api.nvim_get_current_win()
-    vim.api.nvim_win_set_buf(window, buffer)
-    vim.wo[window].winfixheight = false
+---@return integer
+function M.buffer_of(hunk)
+  local buffer = vim.fn.bufadd(name_of.of(hunk))
+  if not pages[buffer] or pages[buffer].state == "loading" then
+    wanted[buffer] = hunk.id
+  end
+  return buffer
+end
+
+--- Shows a hunk in a window; the jumplist and the alternate file stay as they are.
+---@param window integer
+---@param hunk orchflow.Hunk
+function M.open(window, hunk)
+  local buffer = M.buffer_of(hunk)
+  if vim.api.nvim_win_get_buf(window) ~= buffer then
+    vim.api.nvim_win_call(window, function()
+      vim.cmd(("silent keepalt keepjumps buffer %d"):format(buffer))
+    end)
+  end
+  if not pages[buffer] then
+    -- Somebody loaded it without autocommands.
+    M.read(buffer)
   end
   local page = pages[buffer]
-  for _, head in ipairs(page and heads(page) or {}) do
-    if head.hunk.id == hunk.id then
-      vim.api.nvim_win_set_cursor(window, { head.line, 0 })
-    end
+  if not page or page.state ~= "ready" then
+    return
   end
-  vim.api.nvim_set_current_win(came_from)
+  local line = math.min(math.max(hunk.new_start or 1, 1), math.max(#page.lines, 1))
+  -- A hunk that its agent has changed may have another name now; its place is still the place to look at.
+  local here = M.find(page, hunk.id) or (M.hunks_at(buffer, line, line) or {})[1]
+  if here then
+    M.go(window, here)
+  else
+    vim.api.nvim_win_set_cursor(window, { math.min(line, vim.api.nvim_buf_line_count(buffer)), 0 })
+  end
+end
+
+--- Shows a hunk in a review buffer beside the list; the focus stays.
+---@param hunk orchflow.Hunk
+---@return integer window
+function M.preview(hunk)
+  local window = vim.fn.win_findbuf(M.buffer_of(hunk))[1]
+  for _, each in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    window = window or (pages[vim.api.nvim_win_get_buf(each)] and each) or nil
+  end
+  if not window then
+    local came_from = vim.api.nvim_get_current_win()
+    vim.cmd("aboveleft split")
+    window = vim.api.nvim_get_current_win()
+    vim.wo[window].winfixheight = false
+    vim.api.nvim_set_current_win(came_from)
+  end
+  M.open(window, hunk)
+  return window
+end
+
+--- Loads a hunk's buffer in the background, so that going there takes no time.
+---@param hunk orchflow.Hunk
+function M.prefetch(hunk)
+  local buffer = vim.fn.bufadd(name_of.of(hunk))
+  if not vim.api.nvim_buf_is_loaded(buffer) then
+    vim.fn.bufload(buffer)
+  end
+end
+
+--- Notes that a buffer has come into a window.
+---@param buffer integer
+function M.entered(buffer)
+  local page = pages[buffer]
+  if not page or page.state ~= "ready" then
+    return
+  end
+  local is_new = not page.was_shown
+  page.was_shown = true
+  if page.is_unsure then
+    page.is_unsure = nil
+    -- What nobody has seen yet is not told to be old but loaded anew.
+    local renew = is_new and M.load or M.refresh
+    renew(buffer)
+  end
 end
 
 return M

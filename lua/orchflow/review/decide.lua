@@ -8,11 +8,16 @@ local text = require("orchflow.view.text")
 
 local M = {}
 
+--- Hunks whose decision the host has not answered yet, by id.
+---@type table<string, true>
+M.pending = {}
+
+--- Names hunks as the host takes them: the hash of what was shown goes along, so that nothing else is decided.
 ---@param hunks orchflow.Hunk[]
----@return table[] references as the host takes them
+---@return table[]
 function M.references(hunks)
   return vim.tbl_map(function(hunk)
-    return { id = hunk.id, hash = hunk.hash }
+    return { id = hunk.id, hash = hunk.hash, lines = hunk.lines }
   end, hunks)
 end
 
@@ -53,6 +58,15 @@ local function place_of(result, known)
     text.clean(result.agent or hunk.agent or "")
 end
 
+--- Says how what was just done is undone from where the human is.
+---@return string
+local function undo_hint()
+  local key = require("orchflow.config").get().keys.undo
+  local window = vim.api.nvim_get_current_win()
+  local has_keys = buffer_view.page(vim.api.nvim_win_get_buf(window)) or list.is_shown_in(window)
+  return key and has_keys and key .. " undoes" or "undo: :Orchflow undo"
+end
+
 --- Says in one line what came of a decision that was carried out.
 ---@param results table[]
 ---@param state "accepted"|"rejected"
@@ -64,17 +78,20 @@ function M.summary(results, state, hunks)
   local arrow = state == "accepted" and " → " or ": "
   if #results == 1 then
     local decided, all = M.progress(hunks, agent, state)
-    local progress = all > 1 and (" %d/%d"):format(decided, all) or ""
+    local progress = all > 1 and not results[1].part and (" %d/%d"):format(decided, all) or ""
     local already = results[1].already and " already" or ""
     local unsaved = results[1].applied_to == "buffer" and ", not saved" or ""
-    return ("%s%s %s%s%s%s%s (undo: :Orchflow undo)"):format(
+    local part = results[1].part and " in part" or ""
+    return ("%s%s %s%s%s%s%s%s (%s)"):format(
       agent,
       progress,
       state,
+      part,
       already,
       arrow,
       path,
-      unsaved
+      unsaved,
+      undo_hint()
     )
   end
   local paths, seen = {}, {}
@@ -86,11 +103,12 @@ function M.summary(results, state, hunks)
     end
   end
   local where = #paths == 1 and paths[1] or text.count(#paths, "file")
-  return ("%s %s%s%s (undo: :Orchflow undo, one by one)"):format(
+  return ("%s %s%s%s (%s, one by one)"):format(
     text.count(#results, "hunk"),
     state,
     arrow,
-    where
+    where,
+    undo_hint()
   )
 end
 
@@ -121,9 +139,12 @@ end
 function M.take(results, state)
   local done, refused, decided = {}, {}, {}
   for _, result in ipairs(results) do
-    if result.state == state then
+    if result.state ~= "refused" then
       done[#done + 1] = result
-      decided[result.id] = state
+      -- A part that was decided leaves the hunk open.
+      if result.state == state and not result.part then
+        decided[result.id] = state
+      end
     else
       refused[#refused + 1] = result
     end
@@ -136,6 +157,21 @@ function M.take(results, state)
   return done, refused
 end
 
+--- Goes on to the next undecided hunk in the current window, where it still shows one that was just decided.
+---@param decided table[] results
+local function go_on(decided)
+  local window = vim.api.nvim_get_current_win()
+  local here = buffer_view.hunk_under(window)
+  for _, result in ipairs(here and decided or {}) do
+    if result.id == here.id and here.state ~= "undecided" then
+      buffer_view.move(window, 1, function(hunk)
+        return hunk.state == "undecided" and not M.pending[hunk.id]
+      end)
+      return
+    end
+  end
+end
+
 --- Accepts or rejects hunks.
 ---@param method "accept"|"reject"
 ---@param hunks orchflow.Hunk[]
@@ -143,9 +179,21 @@ end
 ---@param respond fun(failure?: orchflow.Failure, result?: table, raw?: table)
 function M.decide(method, hunks, extra, respond)
   local params = vim.tbl_extend("force", { hunks = M.references(hunks) }, extra)
+  local parts = {}
+  for _, hunk in ipairs(hunks) do
+    M.pending[hunk.id] = not extra.dry_run or nil
+    parts[hunk.id] = hunk.lines ~= nil
+  end
   client.request(method, params, function(failure, result, raw)
+    for _, hunk in ipairs(hunks) do
+      M.pending[hunk.id] = nil
+    end
     if not failure and not extra.dry_run then
-      M.take(result.results or {}, method == "accept" and "accepted" or "rejected")
+      for _, each in ipairs(result.results or {}) do
+        each.part = parts[each.id] and each.state ~= "refused" or nil
+      end
+      local done = M.take(result.results or {}, method == "accept" and "accepted" or "rejected")
+      go_on(done)
     end
     respond(failure, result, raw)
   end)
@@ -155,7 +203,8 @@ end
 ---@param method "accept"|"reject"
 ---@param results table[]
 ---@param dry_run? boolean
-function M.show(method, results, dry_run)
+---@param finish? fun(said: string): string adds what else is to be said
+function M.show(method, results, dry_run, finish)
   local state = method == "accept" and "accepted" or "rejected"
   local done, refused = {}, {}
   for _, result in ipairs(results) do
@@ -166,20 +215,39 @@ function M.show(method, results, dry_run)
   elseif dry_run then
     message.info(("%s would be %s"):format(text.count(#done, "hunk"), state))
   elseif #done > 0 then
-    message.info(M.summary(done, state, list.hunks()))
+    local said = M.summary(done, state, list.hunks())
+    message.info(finish and finish(said) or said)
   end
 end
 
---- Takes an undone decision into what is shown.
----@param result { id: string }
-function M.take_undo(result)
-  buffer_view.decide({ [result.id] = "undecided" })
-  for _, hunk in ipairs(list.hunks()) do
-    if hunk.id == result.id then
-      hunk.state = "undecided"
-    end
+--- Takes an undone decision, or one that was made again, into what is shown.
+---@param method "undo"|"redo"
+---@param result { id: string, redone?: string }
+function M.take_back(method, result)
+  local state = "undecided"
+  if method == "redo" then
+    state = tostring(result.redone):find("reject") and "rejected" or "accepted"
   end
+  buffer_view.decide({ [result.id] = state })
+  list.note({ [result.id] = state })
   list.refresh_soon()
+end
+
+--- Says what was undone or made again.
+---@param method "undo"|"redo"
+---@param result table
+---@return string
+function M.undone(method, result)
+  local said = text.clean(result.message)
+  if said ~= "" then
+    return said
+  end
+  return ("%s: %s of %s %s"):format(
+    method == "undo" and "undone" or "made again",
+    text.clean(result.undone or result.redone),
+    text.clean(result.agent),
+    text.clean(result.path)
+  )
 end
 
 return M

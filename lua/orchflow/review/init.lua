@@ -1,7 +1,9 @@
 --- Review: the list of hunks in quickfix, and moving through it.
 
+local buffer_view = require("orchflow.review.buffer")
 local list = require("orchflow.review.list")
 local message = require("orchflow.ui.message")
+local seen = require("orchflow.review.seen")
 
 local M = {}
 
@@ -26,6 +28,46 @@ local function only_ours(key, action)
   end
 end
 
+--- Says whether a review buffer is shown in this tab.
+---@return boolean
+local function is_previewed()
+  for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    if buffer_view.page(vim.api.nvim_win_get_buf(window)) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Runs the command of a key on the entry under the cursor. What was not on the screen is shown first.
+---@param command string
+local function run_key(command)
+  if command ~= "undo" and not list.is_still() then
+    message.info("orchflow: it moved under the key; press again")
+    return
+  end
+  local hunk = list.hunks()[vim.api.nvim_win_get_cursor(0)[1]]
+  if command == "accept" and hunk and hunk.state == "undecided" and not seen.is_shown(hunk) then
+    local had_part = seen.is_partly_shown(hunk)
+    buffer_view.preview(hunk)
+    if not had_part then
+      message.info("orchflow: here it is; the key again accepts it")
+      return
+    end
+  end
+  require("orchflow.command").execute(command)
+end
+
+--- Shows the entry that has become the current one where its forerunner was shown.
+local function follow()
+  if vim.bo.buftype == "quickfix" and list.is_current() and is_previewed() then
+    local hunk = list.hunks()[list.index()]
+    if hunk then
+      buffer_view.preview(hunk)
+    end
+  end
+end
+
 ---@param buffer integer
 local function map_keys(buffer)
   local keys = require("orchflow.config").get().keys
@@ -41,7 +83,7 @@ local function map_keys(buffer)
     local key = keys[entry.name]
     if key then
       local run = only_ours(key, function()
-        require("orchflow.command").execute(entry.command)
+        run_key(entry.command)
       end)
       map("n", key, run, entry.description)
     end
@@ -50,7 +92,7 @@ local function map_keys(buffer)
     local show = only_ours(keys.show, function()
       local hunk = list.hunks()[vim.fn.line(".")]
       if hunk then
-        require("orchflow.review.buffer").preview(hunk)
+        buffer_view.preview(hunk)
       end
     end)
     map("n", keys.show, show, "show the hunk")
@@ -83,6 +125,19 @@ local function dress_windows()
   end
 end
 
+--- Loads the files of the entry under the cursor and of the next one, so that going there, or a plugin that previews
+--- entries, finds them.
+local function prefetch()
+  local line = vim.api.nvim_win_get_cursor(0)[1]
+  local hunks = vim.list_slice(list.hunks(), line, line + 1)
+  -- A buffer that is loaded within an autocommand would stay empty: no other one is called for it.
+  vim.schedule(function()
+    for _, hunk in ipairs(hunks) do
+      buffer_view.prefetch(hunk)
+    end
+  end)
+end
+
 local watching = false
 
 local function watch()
@@ -98,6 +153,15 @@ local function watch()
     desc = "Keys of orchflow while the list is its own",
     callback = function()
       vim.schedule(dress_windows)
+    end,
+  })
+  vim.api.nvim_create_autocmd("CursorMoved", {
+    group = group,
+    desc = "Load what the cursor of orchflow's list stands on",
+    callback = function()
+      if vim.bo.buftype == "quickfix" and list.is_shown_in(vim.api.nvim_get_current_win()) then
+        prefetch()
+      end
     end,
   })
   vim.api.nvim_create_autocmd({ "WinEnter", "QuickFixCmdPost" }, {
@@ -127,13 +191,16 @@ function M.open(query)
     vim.cmd(("botright copen %d"):format(math.min(#hunks, most)))
     vim.wo.wrap = false
     dress_windows()
+    prefetch()
   end)
 end
 
 --- Goes to the next undecided hunk, or the one before: within a review buffer first, else through the list.
 ---@param step 1|-1
 function M.move(step)
-  if require("orchflow.review.buffer").move(vim.api.nvim_get_current_buf(), step) then
+  local window = vim.api.nvim_get_current_win()
+  if buffer_view.page(vim.api.nvim_win_get_buf(window)) then
+    require("orchflow.review.act").next(step)
     return
   end
   local following = list.next_undecided(math.max(list.index(), 1), step)
@@ -143,5 +210,7 @@ function M.move(step)
     message.info("orchflow: no undecided hunk is listed; :Orchflow review lists them anew")
   end
 end
+
+list.on_decided(follow)
 
 return M

@@ -1,7 +1,11 @@
 --- Our quickfix list: one entry a hunk. It is updated by its id and keeps its place; no other list is ever touched.
 
 local client = require("orchflow.client")
+local entries = require("orchflow.review.entries")
+local feed = require("orchflow.review.feed")
+local forecast = require("orchflow.review.forecast")
 local message = require("orchflow.ui.message")
+local name_of = require("orchflow.review.name")
 local view = require("orchflow.view.hunk")
 
 local M = {}
@@ -14,25 +18,50 @@ local STALE_AFTER = {
   human_reverted_change = true,
   worktree_cleaned = true,
 }
+--- A longer list is not written anew when hunks come and go: it would hold the editor up. What is gone says so in its
+--- place, and what is new joins the end.
+local MOST_REWRITTEN = 200
 
+---@class orchflow.HunkList
 local list = {
   id = nil, ---@type integer? of the quickfix list
-  hunks = {}, ---@type orchflow.Hunk[]
-  lines = nil, ---@type string[]? as shown, made when asked for
+  hunks = {}, ---@type orchflow.Hunk[] those whose entries stand in the list
+  places = {}, ---@type table<string, integer> by id
+  lines = {}, ---@type table<integer, string> as shown, made when asked for
+  layout = nil, ---@type orchflow.QuickfixLayout?
+  buffers = {}, ---@type table<string, integer> by agent and path
   query = {}, ---@type table what the host is asked for
-  generation = 0, -- grows with each fetch, so that the answer to a former one is known
 }
 local stop_listening
 local refresh_timer
+local after_decision ---@type fun()?
+
+--- Calls a function whenever another entry has become the current one by a decision.
+---@param callback fun()
+function M.on_decided(callback)
+  after_decision = callback
+end
+
+--- Milliseconds for which keys that decide are ignored after something else has come under the cursor.
+M.still_ms = 300
+local moved_at ---@type integer?
+
+--- Notes that something else has come under the cursor, not by the human's hand.
+function M.moved()
+  moved_at = vim.uv.now()
+end
+
+--- Says whether what is under the cursor has stood there long enough for a key to mean it.
+---@return boolean
+function M.is_still()
+  return not moved_at or vim.uv.now() - moved_at >= M.still_ms
+end
 
 --- Gives the buffer's name under which an agent's version of a file is shown.
 ---@param hunk orchflow.Hunk
 ---@return string
 function M.review_name(hunk)
-  local path = hunk.path:gsub("[%c%%]", function(char)
-    return ("%%%02X"):format(char:byte())
-  end)
-  return ("orchflow://%s/%s"):format(hunk.key, path)
+  return name_of.of(hunk)
 end
 
 --- Says whether our list still stands in the quickfix stack.
@@ -80,6 +109,13 @@ function M.find(prefix)
   return found
 end
 
+--- Finds a listed hunk by its whole id.
+---@param id string
+---@return orchflow.Hunk?
+function M.find_exact(id)
+  return list.hunks[list.places[id] or 0]
+end
+
 --- Writes the lines Neovim shows for a part of our list; it is the list's 'quickfixtextfunc'.
 ---@param info { id: integer, quickfix: integer, start_idx: integer, end_idx: integer }
 ---@return string[]
@@ -87,58 +123,64 @@ function M.textfunc(info)
   if info.quickfix ~= 1 or info.id ~= (list.id or info.id) then
     return {}
   end
-  list.lines = list.lines or view.quickfix_lines(list.hunks)
-  return vim.list_slice(list.lines, info.start_idx, info.end_idx)
-end
-
----@param hunks orchflow.Hunk[]
----@return table[] items
-local function items_of(hunks)
-  local buffers, items = {}, {}
-  for _, hunk in ipairs(hunks) do
-    local name = hunk.key .. "\0" .. hunk.path
-    local exists = buffers[hunk.user_path]
-    if exists == nil then
-      exists = vim.uv.fs_stat(hunk.user_path) ~= nil
-      buffers[hunk.user_path] = exists
-    end
-    -- A file the human does not have is shown as the agent's, in a buffer that starts no language server.
-    local buffer_name = exists and hunk.user_path or M.review_name(hunk)
-    buffers[name] = buffers[name] or vim.fn.bufadd(buffer_name)
-    items[#items + 1] = {
-      bufnr = buffers[name],
-      lnum = math.max(1, hunk.line or 1),
-      type = "I",
-      text = hunk.heading or "",
-      valid = 1,
-      user_data = { id = hunk.id, hash = hunk.hash, agent = hunk.key },
-    }
+  local lines = {}
+  for index = info.start_idx, math.min(info.end_idx, #list.hunks) do
+    lines[#lines + 1] = entries.line(list, index)
   end
-  return items
-end
-
----@return string
-local function title()
-  local words = { "orchflow review" }
-  for _, name in ipairs({ "run", "agent", "path" }) do
-    if list.query[name] then
-      words[#words + 1] = ("%s:%s"):format(name, list.query[name])
-    end
-  end
-  words[#words + 1] = list.query.filter
-  return table.concat(words, "  ")
+  return lines
 end
 
 --- Gives the place of a hunk in the list.
 ---@param wanted? orchflow.Hunk
 ---@return integer?
 function M.place(wanted)
-  for index, hunk in ipairs(list.hunks) do
-    if wanted and hunk.id == wanted.id and hunk.key == wanted.key then
-      return index
+  local place = wanted and list.places[wanted.id]
+  return place and list.hunks[place].key == wanted.key and place or nil
+end
+
+---@param hunks orchflow.Hunk[]
+local function set_hunks(hunks)
+  list.hunks, list.lines, list.places = hunks, {}, {}
+  for place, hunk in ipairs(hunks) do
+    list.places[hunk.id] = place
+  end
+end
+
+--- Writes entries of our list that are shown already anew, where their lines have changed.
+---@param changed integer[] places
+local function repaint(changed)
+  for _, place in ipairs(changed) do
+    list.lines[place] = nil
+  end
+  if not M.is_current() then
+    return
+  end
+  local buffer = vim.fn.getqflist({ qfbufnr = 0 }).qfbufnr
+  if buffer == 0 or not vim.api.nvim_buf_is_loaded(buffer) then
+    return
+  end
+  local count = vim.api.nvim_buf_line_count(buffer)
+  vim.bo[buffer].modifiable = true
+  for _, place in ipairs(changed) do
+    if place <= count then
+      vim.api.nvim_buf_set_lines(buffer, place - 1, place, false, { entries.line(list, place) })
     end
   end
-  return nil
+  vim.bo[buffer].modifiable = false
+  vim.bo[buffer].modified = false
+end
+
+--- Appends hunks to our list.
+---@param hunks orchflow.Hunk[]
+---@param modified table<string, string>
+local function append(hunks, modified)
+  local first = #list.hunks + 1
+  for _, hunk in ipairs(hunks) do
+    forecast.mark(hunk, modified)
+    list.hunks[#list.hunks + 1] = hunk
+    list.places[hunk.id] = #list.hunks
+  end
+  vim.fn.setqflist({}, "a", { id = list.id, items = entries.items(list, first) })
 end
 
 --- Shows other hunks in our list: the current entry and every window keep what they stood on.
@@ -153,143 +195,273 @@ local function replace(hunks)
       views[#views + 1] = { window = window, line = line, hunk = list.hunks[line] }
     end
   end
-  list.hunks, list.lines = hunks, nil
+  local modified = forecast.modified()
+  for _, hunk in ipairs(hunks) do
+    forecast.mark(hunk, modified)
+  end
+  set_hunks(hunks)
+  list.layout = nil
   local index = M.place(current) or math.min(math.max(former_place, 1), math.max(#hunks, 1))
   vim.fn.setqflist({}, "r", {
     id = list.id,
-    items = items_of(hunks),
+    items = entries.items(list, 1),
     idx = index,
-    title = title(),
+    title = entries.title(list),
   })
   for _, kept in ipairs(views) do
+    if kept.hunk and not M.place(kept.hunk) then
+      M.moved()
+    end
     local last = vim.api.nvim_buf_line_count(vim.api.nvim_win_get_buf(kept.window))
     vim.api.nvim_win_set_cursor(kept.window, { math.min(M.place(kept.hunk) or kept.line, last), 0 })
   end
 end
 
---- Fetches all hunks, a page at a time.
----@param query table
----@param on_page fun(hunks: orchflow.Hunk[], is_first: boolean, is_last: boolean)
----@param on_failure fun(failure: orchflow.Failure)
-local function fetch(query, on_page, on_failure)
-  list.generation = list.generation + 1
-  local generation = list.generation
-  local function ask(after)
-    local params = vim.tbl_extend("force", query, {
-      limit = require("orchflow.config").get().review.page,
-      after = after,
-    })
-    client.request("review", params, function(failure, result)
-      if generation ~= list.generation then
-        return
-      elseif failure then
-        on_failure(failure)
-        return
-      end
-      on_page(result.hunks or {}, after == nil, result.next == nil)
-      if result.next then
-        ask(result.next)
-      end
-    end)
+--- Says whether the entries of a list can stay as they are but for what their lines say.
+---@param before orchflow.Hunk[]
+---@param after orchflow.Hunk[]
+---@return boolean
+local function same_entries(before, after)
+  if #before ~= #after then
+    return false
   end
-  ask(nil)
+  for index, hunk in ipairs(before) do
+    local other = after[index]
+    if
+      hunk.id ~= other.id
+      or hunk.key ~= other.key
+      or hunk.hash ~= other.hash
+      or view.line(hunk) ~= view.line(other)
+    then
+      return false
+    end
+  end
+  return true
+end
+
+--- Takes what the host says now into a list whose entries stay, a part at a time.
+---@param hunks orchflow.Hunk[]
+local function take_in_place(hunks)
+  local modified, changed, joining, here = forecast.modified(), {}, {}, {}
+  feed.in_slices(hunks, function(hunk)
+    local place = list.places[hunk.id]
+    here[hunk.id] = true
+    forecast.mark(hunk, modified)
+    if not place then
+      joining[#joining + 1] = hunk
+    else
+      local before = list.hunks[place]
+      hunk.comments = math.max(hunk.comments or 0, before.comments or 0)
+      hunk.changed_since = hunk.changed_since
+        or before.changed_since
+        or (hunk.hash ~= before.hash)
+        or nil
+      list.hunks[place] = hunk
+      changed[#changed + 1] = place
+    end
+  end, function(is_last)
+    if not M.stands() then
+      return false
+    end
+    if is_last then
+      for place, hunk in ipairs(list.hunks) do
+        if not here[hunk.id] and hunk.state == "undecided" and not hunk.gone then
+          hunk.gone = true
+          changed[#changed + 1] = place
+        end
+      end
+    end
+    local shown = {}
+    for _, place in ipairs(changed) do
+      local before = list.lines[place]
+      list.lines[place] = nil
+      if entries.line(list, place) ~= before then
+        shown[#shown + 1] = place
+      end
+    end
+    repaint(shown)
+    changed = {}
+    if is_last and #joining > 0 then
+      append(view.in_order(joining), modified)
+    end
+    return true
+  end)
+end
+
+---@param fetched orchflow.Hunk[]
+local function update(fetched)
+  if #fetched > MOST_REWRITTEN or #list.hunks > MOST_REWRITTEN then
+    take_in_place(fetched)
+    return
+  end
+  local merged = view.merge(list.hunks, view.in_order(fetched))
+  if same_entries(list.hunks, merged) then
+    take_in_place(merged)
+  else
+    replace(merged)
+  end
 end
 
 --- Fetches the hunks again and puts them into the list that is shown.
 function M.refresh()
   if not M.stands() then
     return
+  elseif feed.is_filling() then
+    M.refresh_soon()
+    return
   end
   local all = {}
-  fetch(list.query, function(hunks, _, is_last)
+  feed.fetch(list.query, function(hunks, is_last)
     vim.list_extend(all, hunks)
     if is_last and M.stands() then
-      replace(view.merge(list.hunks, view.in_order(all)))
+      update(all)
     end
   end, function() end)
 end
 
+--- Milliseconds until the list is fetched again; a long one costs the host more.
+local SOON_MS, SOON_LONG_MS = 120, 1000
+
 --- Fetches again soon, once for many reasons.
 function M.refresh_soon()
   refresh_timer = refresh_timer or assert(vim.uv.new_timer())
-  refresh_timer:start(120, 0, vim.schedule_wrap(M.refresh))
+  if not refresh_timer:is_active() then
+    local delay = #list.hunks > MOST_REWRITTEN and SOON_LONG_MS or SOON_MS
+    refresh_timer:start(delay, 0, vim.schedule_wrap(M.refresh))
+  end
 end
 
-local function listen()
+--- Begins to heed what happens, for the list and for review buffers.
+function M.listen()
   stop_listening = stop_listening
     or client.on("events", function(events)
       for _, event in ipairs(events) do
-        if STALE_AFTER[event.type] and M.stands() then
-          M.refresh_soon()
+        if STALE_AFTER[event.type] then
+          if list.id then
+            M.refresh_soon()
+          end
+          require("orchflow.review.buffer").refresh_soon()
           return
         end
       end
     end)
 end
 
---- Takes hunks into the quickfix list: ours where it is the current one, else a new one.
----@param query table parameters of `review` that gave them
+--- Begins our list with some hunks: in its place where it is the current one, else as a new one.
+---@param query table
 ---@param hunks orchflow.Hunk[]
-function M.take(query, hunks)
-  listen()
-  hunks = view.in_order(hunks)
+local function begin(query, hunks)
+  M.listen()
   list.query = query
   if M.is_current() then
-    list.hunks, list.lines = {}, nil
     replace(hunks)
     return
   end
-  list.id, list.hunks, list.lines = nil, hunks, nil
+  local modified = forecast.modified()
+  for _, hunk in ipairs(hunks) do
+    forecast.mark(hunk, modified)
+  end
+  list.id, list.layout, list.buffers = nil, nil, {}
+  set_hunks(hunks)
   vim.fn.setqflist({}, " ", {
-    title = title(),
+    title = entries.title(list),
     context = { orchflow = true },
     quickfixtextfunc = "v:lua.require'orchflow.review.list'.textfunc",
-    items = items_of(hunks),
+    items = entries.items(list, 1),
   })
   list.id = vim.fn.getqflist({ id = 0 }).id
 end
 
---- Fills the quickfix list from the host.
+--- Takes hunks into the quickfix list, all at once.
+---@param query table parameters of `review` that gave them
+---@param hunks orchflow.Hunk[]
+function M.take(query, hunks)
+  begin(query, view.in_order(hunks))
+end
+
+--- Fills the quickfix list from the host: the first entries at once, the others in parts between which keys are served.
 ---@param query table parameters of `review`
----@param done fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[]) called when the first page is there
+---@param done fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[]) called when the first entries are there
 function M.fill(query, done)
-  fetch(query, function(hunks, is_first, _)
+  local is_first, modified = true, forecast.modified()
+  feed.fill(query, function(hunks)
     if is_first then
-      M.take(query, hunks)
-    elseif M.stands() then
-      replace(vim.list_extend(vim.list_slice(list.hunks, 1), view.in_order(hunks)))
-    end
-    if is_first then
+      is_first = false
+      begin(query, hunks)
       done(nil, hunks)
+      return true
+    elseif not M.stands() then
+      return false
     end
+    append(hunks, modified)
+    return true
   end, done)
 end
 
---- Notes a decision on listed hunks and makes the next undecided one the current entry.
+--- Notes how listed hunks are decided now.
 ---@param decided table<string, string> state by id
-function M.decide(decided)
-  if not M.stands() then
-    return
-  end
-  local last
-  for index, hunk in ipairs(list.hunks) do
-    if decided[hunk.id] then
-      hunk.state = decided[hunk.id]
-      last = index
+---@return integer? last place of the last of them
+function M.note(decided)
+  local changed, last = {}, nil
+  for id, state in pairs(M.stands() and decided or {}) do
+    local place = list.places[id]
+    if place then
+      list.hunks[place].state = state
+      changed[#changed + 1] = place
+      last = math.max(last or place, place)
     end
   end
+  repaint(changed)
+  return last
+end
+
+--- Notes how many comments a listed hunk has.
+---@param id string
+---@param count integer
+function M.note_comments(id, count)
+  local place = list.places[id]
+  if place and M.stands() then
+    list.hunks[place].comments = count
+    repaint({ place })
+  end
+end
+
+--- Makes an entry the current one, without going there.
+---@param index integer
+local function set_index(index)
+  vim.fn.setqflist({}, "r", { id = list.id, idx = index })
+  for _, window in ipairs(vim.api.nvim_list_wins()) do
+    if M.is_shown_in(window) then
+      vim.api.nvim_win_set_cursor(window, { index, 0 })
+    end
+  end
+end
+
+--- Makes a hunk the current entry, without going there.
+---@param hunk? orchflow.Hunk
+function M.set_current(hunk)
+  local place = hunk and M.stands() and list.places[hunk.id]
+  if place and place ~= M.index() then
+    set_index(place)
+  end
+end
+
+--- Notes a decision on listed hunks; where the current entry is decided, the next undecided one becomes it.
+---@param decided table<string, string> state by id
+function M.decide(decided)
+  local last = M.note(decided)
   if not last then
     return
   end
-  list.lines = nil
-  replace(list.hunks)
+  local current = list.hunks[M.index()]
+  if current and current.state == "undecided" and not decided[current.id] then
+    return
+  end
   local following = M.next_undecided(last, 1)
   if following then
-    vim.fn.setqflist({}, "r", { id = list.id, idx = following })
-    for _, window in ipairs(vim.api.nvim_list_wins()) do
-      if M.is_shown_in(window) then
-        vim.api.nvim_win_set_cursor(window, { following, 0 })
-      end
+    set_index(following)
+    if after_decision then
+      after_decision()
     end
   end
 end
@@ -299,11 +471,24 @@ end
 ---@param step 1|-1
 ---@return integer?
 function M.next_undecided(from, step)
-  local count = #list.hunks
+  local hunk = M.next_that(function(each)
+    return each.state == "undecided"
+  end, step, from)
+  return hunk and list.places[hunk.id]
+end
+
+--- Gives the next listed hunk that fits, around the end of the list.
+---@param fits fun(hunk: orchflow.Hunk): boolean
+---@param step? 1|-1
+---@param from? integer a place; that of the current entry where absent
+---@return orchflow.Hunk?
+function M.next_that(fits, step, from)
+  local count = M.stands() and #list.hunks or 0
+  from = from or M.index()
   for offset = 1, count do
-    local index = (from - 1 + step * offset) % count + 1
-    if list.hunks[index].state == "undecided" then
-      return index
+    local hunk = list.hunks[(from - 1 + (step or 1) * offset) % count + 1]
+    if not hunk.gone and fits(hunk) then
+      return hunk
     end
   end
   return nil

@@ -100,6 +100,12 @@ local NOTHING_HERE = {
   hint = ":cnext goes to the next one; or name one, as in :Orchflow accept h_9f2c41d0",
 }
 
+local LOADING = {
+  code = "usage",
+  message = "the file is still being loaded",
+  hint = "ask again in a moment",
+}
+
 ---@param range { first: integer, last: integer }
 ---@return orchflow.Hunk[] hunks of the range, wherever the human is
 local function of_range(range)
@@ -146,7 +152,9 @@ local function under_cursor()
     return hunk and { hunk }, not hunk and NOTHING_HERE or nil
   end
   local in_review = buffer_view.hunks_at(buffer, line, line)
-  if in_review then
+  if in_review and (buffer_view.page(buffer) or {}).state == "loading" then
+    return nil, LOADING
+  elseif in_review then
     return #in_review > 0 and in_review or nil, #in_review == 0 and NOTHING_HERE or nil
   elseif #list.hunks() == 0 then
     return nil, NOTHING_LISTED

@@ -6,6 +6,7 @@ local M = {}
 ---@field name string
 ---@field link string
 ---@field description string
+---@field ground_only? boolean whether only the ground of the other group is taken, so that the text keeps its colours
 
 ---@type orchflow.Group[]
 M.groups = {
@@ -32,14 +33,31 @@ M.groups = {
   { name = "OrchflowAdded", link = "Added", description = "Lines an agent adds." },
   { name = "OrchflowRemoved", link = "Removed", description = "Lines an agent removes." },
   {
+    name = "OrchflowAddedLine",
+    link = "DiffAdd",
+    ground_only = true,
+    description = "The ground of a line that an agent adds.",
+  },
+  {
+    name = "OrchflowAddedWord",
+    link = "DiffText",
+    ground_only = true,
+    description = "What is new within such a line.",
+  },
+  {
+    name = "OrchflowRemovedLine",
+    link = "DiffDelete",
+    description = "The ground of a line that is removed.",
+  },
+  {
+    name = "OrchflowRemovedWord",
+    link = "DiffText",
+    description = "What is gone within such a line.",
+  },
+  {
     name = "OrchflowLive",
     link = "DiagnosticOk",
     description = "A timeline that follows its end.",
-  },
-  {
-    name = "OrchflowHunk",
-    link = "Folded",
-    description = "The head of a hunk in a review buffer.",
   },
 }
 
@@ -54,9 +72,22 @@ M.framed = {
 
 local ready = false
 
+--- Gives what a group looks like. A ground alone lets the text on it keep its colours, where there are enough of them.
+---@param group orchflow.Group
+---@return table
+local function style_of(group)
+  local other = group.ground_only
+      and vim.o.termguicolors
+      and vim.api.nvim_get_hl(0, { name = group.link, link = false })
+    or {}
+  local style = other.bg and not other.reverse and { bg = other.bg } or { link = group.link }
+  style.default = true
+  return style
+end
+
 local function set()
   for _, group in ipairs(M.groups) do
-    vim.api.nvim_set_hl(0, group.name, { link = group.link, default = true })
+    vim.api.nvim_set_hl(0, group.name, style_of(group))
   end
   local ground = vim.api.nvim_get_hl(0, { name = "FloatBorder", link = false })
   for name, like in pairs(M.framed) do
@@ -76,6 +107,12 @@ function M.setup()
   set()
   vim.api.nvim_create_autocmd("ColorScheme", {
     group = vim.api.nvim_create_augroup("orchflow_highlight", { clear = true }),
+    desc = "Set the highlight groups of orchflow again",
+    callback = set,
+  })
+  vim.api.nvim_create_autocmd("OptionSet", {
+    group = "orchflow_highlight",
+    pattern = "termguicolors",
     desc = "Set the highlight groups of orchflow again",
     callback = set,
   })

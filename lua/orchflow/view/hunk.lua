@@ -1,10 +1,9 @@
---- Hunks as lines: the aligned columns of the quickfix list, and the diff of a review buffer. Pure.
+--- Hunks as lines: the aligned columns of the quickfix list, and lines for a terminal. Pure.
 
 local text = require("orchflow.view.text")
 
 local M = {}
 
-local MAX_PATH = 44
 local MAX_HEADING = 40
 
 ---@class orchflow.Hunk
@@ -34,7 +33,28 @@ local MAX_HEADING = 40
 ---@field state "undecided"|"accepted"|"rejected"
 ---@field comments? integer
 ---@field truncated? boolean whether lines of it were left out
----@field changed_since? boolean
+---@field checkpoint? string
+---@field changed_turn? integer turn in which its content last changed
+---@field seen? boolean whether this content was shown to the human
+---@field changed? boolean whether another content of it was seen before
+---@field changed_since? boolean whether its content is another one than was listed
+---@field rivals? orchflow.Rival[]
+---@field rival_accepted? { id: string, agent: string, line: integer }
+---@field forecast? "clean"|"conflict"|"applied"
+---@field conflict_with? string what it conflicts with where that is not the file on disk
+---@field words? string the agent's last explanation
+---@field partly? { added: integer[], removed: integer[] } lines that were taken already
+---@field lines? { added: integer[], removed: integer[] } the lines that a decision means
+---@field gone? boolean whether the agent took it back
+
+--- A hunk of another agent of the run that changes the same lines of the base.
+---@class orchflow.Rival
+---@field id string
+---@field agent string
+---@field key string
+---@field path string
+---@field line integer
+---@field same boolean whether its result is the same text
 
 --- What a change is called where it is not a plain edit of lines.
 local CHANGES = {
@@ -47,97 +67,104 @@ local CHANGES = {
   too_large = "too large to show",
 }
 
+--- What stands before a bracket without being a name.
+local STATEMENTS = {
+  ["if"] = true,
+  ["for"] = true,
+  ["while"] = true,
+  ["switch"] = true,
+  ["catch"] = true,
+  ["return"] = true,
+  ["function"] = true,
+  ["fn"] = true,
+  ["func"] = true,
+}
+
 local MARKS = { accepted = "+", rejected = "x" }
 
---- Gives the sign that stands before a hunk: decided, or changed since it was listed.
+--- Gives the sign that stands before a hunk: decided, in conflict, or changed since it was seen.
 ---@param hunk orchflow.Hunk
 ---@return string
 function M.mark(hunk)
-  return MARKS[hunk.state] or (hunk.changed_since and "~") or " "
+  if MARKS[hunk.state] then
+    return MARKS[hunk.state]
+  elseif hunk.forecast == "conflict" then
+    return "!"
+  end
+  return (hunk.changed or hunk.changed_since) and "~" or " "
+end
+
+--- Gives the line of a hunk in its agent's version, where its review buffer shows it.
+---@param hunk orchflow.Hunk
+---@return integer
+function M.line(hunk)
+  local start = hunk.change == "deleted" and hunk.old_start or hunk.new_start
+  return math.max(1, tonumber(start) or 1)
+end
+
+--- Gives the letter that tells the quickfix list how serious an entry is.
+---@param hunk orchflow.Hunk
+---@return "W"|"I"
+function M.type(hunk)
+  return hunk.state == "undecided" and hunk.forecast == "conflict" and "W" or "I"
 end
 
 --- Says what kind of change a hunk is where that is not a plain edit, else where in the file it is.
 ---@param hunk orchflow.Hunk
 ---@return string
 function M.heading(hunk)
-  return CHANGES[hunk.change] or text.cut(vim.trim(text.clean(hunk.heading)), MAX_HEADING)
-end
-
---- Gives the lines of the base that a hunk stands on.
----@param hunk orchflow.Hunk
----@return integer first
----@return integer last
-local function base_range(hunk)
-  local first = tonumber(hunk.old_start) or 0
-  return first, first + math.max(tonumber(hunk.old_lines) or 0, 1) - 1
+  if CHANGES[hunk.change] then
+    return CHANGES[hunk.change]
+  end
+  -- Of `pub fn load_config(path: &Path) -> Result<Config> {` the name is what people look for.
+  local heading = text.clean(hunk.heading):match("^%s*(.-)%s*$")
+  local name = heading:match("([%w_][%w_.:]*)%s*%(")
+  return name and not STATEMENTS[name] and name or heading
 end
 
 ---@class orchflow.Rivalry
 ---@field place integer 1-based place among the rivals
 ---@field count integer rivals in all, this one included
----@field first orchflow.Hunk the one the others are measured against: an accepted one, else the first listed
+---@field first { agent: string, line: integer } the one the others are measured against
+---@field is_first boolean
+---@field same boolean whether the first has the same text
 
----@param group orchflow.Hunk[] hunks whose lines overlap
----@param rivalries table<orchflow.Hunk, orchflow.Rivalry>
----@param places table<orchflow.Hunk, integer>
-local function close_group(group, rivalries, places)
-  local agents, count = {}, 0
-  for _, hunk in ipairs(group) do
-    if not agents[hunk.key] then
-      agents[hunk.key] = true
-      count = count + 1
-    end
+--- Says how a hunk stands among its rivals; the first listed is the one the others are measured against.
+---@param hunk orchflow.Hunk
+---@param places table<string, integer> place in the list by id
+---@param listed? orchflow.Hunk[]
+---@return orchflow.Rivalry?
+function M.rivalry(hunk, places, listed)
+  if #(hunk.rivals or {}) == 0 then
+    return nil
   end
-  if count < 2 then
-    return
+  local function place_of(each)
+    return places[each.id] or math.huge
   end
-  table.sort(group, function(left, right)
-    return places[left] < places[right]
-  end)
-  local first = group[1]
-  for _, hunk in ipairs(group) do
-    if hunk.state == "accepted" and first.state ~= "accepted" then
-      first = hunk
-    end
+  local first, place = hunk.rivals[1], 1
+  for _, rival in ipairs(hunk.rivals) do
+    local before_first = place_of(rival) < place_of(first)
+    first = before_first and rival or first
+    local before_hunk = place_of(rival) < place_of(hunk)
+      or (place_of(rival) == place_of(hunk) and rival.key < hunk.key)
+    place = place + (before_hunk and 1 or 0)
   end
-  for place, hunk in ipairs(group) do
-    rivalries[hunk] = { place = place, count = #group, first = first }
-  end
+  local standing = listed and listed[place_of(first)]
+  return {
+    place = place,
+    count = #hunk.rivals + 1,
+    first = { agent = first.agent, line = standing and M.line(standing) or first.line },
+    is_first = place == 1,
+    same = first.same == true,
+  }
 end
 
---- Finds rivals: hunks of several agents of one run that change the same lines of the same file.
----@param hunks orchflow.Hunk[]
----@return table<orchflow.Hunk, orchflow.Rivalry>
-function M.rivalries(hunks)
-  local by_file, places = {}, {}
-  for place, hunk in ipairs(hunks) do
-    places[hunk] = place
-    local file = ("%s\0%s"):format(hunk.run, hunk.path)
-    by_file[file] = by_file[file] or {}
-    table.insert(by_file[file], hunk)
-  end
-  local rivalries = {}
-  for _, of_file in pairs(by_file) do
-    table.sort(of_file, function(left, right)
-      local left_first, right_first = base_range(left), base_range(right)
-      if left_first ~= right_first then
-        return left_first < right_first
-      end
-      return places[left] < places[right]
-    end)
-    local group, reach = {}, -1
-    for _, hunk in ipairs(of_file) do
-      local first, last = base_range(hunk)
-      if #group > 0 and first > reach then
-        close_group(group, rivalries, places)
-        group, reach = {}, -1
-      end
-      group[#group + 1] = hunk
-      reach = math.max(reach, last)
-    end
-    close_group(group, rivalries, places)
-  end
-  return rivalries
+--- Says which rival of a hunk was accepted.
+---@param hunk orchflow.Hunk
+---@return string
+function M.rival_note(hunk)
+  local rival = hunk.rival_accepted or {}
+  return ("rival of accepted %s:%s"):format(text.clean(rival.agent), text.clean(rival.line))
 end
 
 --- Says what else the human should know of a hunk.
@@ -145,21 +172,36 @@ end
 ---@param rivalry? orchflow.Rivalry
 ---@return string
 function M.note(hunk, rivalry)
-  local notes = {}
-  if hunk.state ~= "undecided" then
-    notes[#notes + 1] = hunk.state
-  elseif hunk.changed_since then
-    notes[#notes + 1] = "changed since you saw it"
+  local plain = hunk.state == "undecided" and not rivalry and hunk.forecast ~= "conflict"
+  local known = hunk.changed or hunk.changed_since or hunk.partly or hunk.gone
+  -- Most hunks of a long list have nothing to say.
+  if plain and not known and hunk.forecast ~= "applied" and (hunk.comments or 0) == 0 then
+    return hunk.rival_accepted and M.rival_note(hunk) or ""
   end
-  if rivalry and hunk.state == "undecided" then
+  local notes = {}
+  local undecided = hunk.state == "undecided"
+  if not undecided then
+    notes[#notes + 1] = hunk.state
+  elseif hunk.gone then
+    notes[#notes + 1] = "taken back by its agent"
+  elseif hunk.forecast == "conflict" then
+    notes[#notes + 1] = "conflicts: your " .. (hunk.conflict_with or "file")
+  elseif hunk.changed or hunk.changed_since then
+    notes[#notes + 1] = "changed since you saw it"
+  elseif hunk.partly then
+    notes[#notes + 1] = "partly accepted"
+  elseif hunk.forecast == "applied" then
+    notes[#notes + 1] = "in your file already"
+  end
+  if undecided and hunk.rival_accepted then
+    notes[#notes + 1] = M.rival_note(hunk)
+  elseif undecided and rivalry then
     local first = ("%s:%s"):format(text.clean(rivalry.first.agent), text.clean(rivalry.first.line))
-    if rivalry.first == hunk then
-      notes[#notes + 1] = ("rival %d/%d"):format(rivalry.place, rivalry.count)
-    elseif rivalry.first.state == "accepted" then
-      notes[#notes + 1] = "rival of accepted " .. first
-    else
-      notes[#notes + 1] = ("rival %d/%d of %s"):format(rivalry.place, rivalry.count, first)
+    local place = ("rival %d/%d"):format(rivalry.place, rivalry.count)
+    if not rivalry.is_first then
+      place = rivalry.same and "the same as " .. first or ("%s of %s"):format(place, first)
     end
+    notes[#notes + 1] = place
   end
   if (hunk.comments or 0) > 0 then
     notes[#notes + 1] = text.count(hunk.comments, "comment")
@@ -177,59 +219,143 @@ end
 
 --- Shortens a path from the left, where it says least.
 ---@param path string
+---@param width integer
 ---@return string
-local function short_path(path)
+local function short_path(path, width)
   local cleaned = text.clean(path):gsub("|", "¦")
-  local excess = vim.fn.strcharlen(cleaned) - MAX_PATH
-  return excess > 0 and "…" .. vim.fn.strcharpart(cleaned, excess + 1) or cleaned
+  local excess = text.width(cleaned) - width
+  if excess <= 0 then
+    return cleaned
+  end
+  return "…" .. vim.fn.strcharpart(cleaned, excess + 1)
 end
 
----@class orchflow.QuickfixText
----@field lines string[] one for each hunk
+---@class orchflow.QuickfixLayout
+---@field path integer most cells of a path
+---@field widths integer[] of place, agent, insertions, deletions, heading
+---@field several_runs boolean
+---@field headings table<string, string> by change and heading
+---@field heads table<string, string> names of agents, cleaned
+---@field cells table<integer, table<string, string>> as shown, by column and value: most stand in many lines
 
---- Writes the lines of the quickfix list, in aligned columns.
+--- What a note mostly wants: `rival of accepted claude:41`, `changed since you saw it`.
+local NOTE_WIDTH = 24
+
+--- Measures the columns of the quickfix list, so that a line is read in the width there is.
 ---@param hunks orchflow.Hunk[]
----@return string[]
-function M.quickfix_lines(hunks)
-  local rivalries = M.rivalries(hunks)
-  local several_runs = false
+---@param width? integer cells of the window; 80 where absent
+---@return orchflow.QuickfixLayout
+function M.layout(hunks, width)
+  local widest, longest, several_runs, headings = { 0, 0, 0, 0, 0 }, 0, false, 0
   for _, hunk in ipairs(hunks) do
     several_runs = several_runs or hunk.run ~= hunks[1].run
   end
-  local rows, widths, paths = {}, { 0, 0, 0, 0, 0 }, {}
   for _, hunk in ipairs(hunks) do
-    paths[hunk.path] = paths[hunk.path] or short_path(hunk.path)
+    local agent = several_runs and hunk.key or hunk.agent
     local insertions, deletions = counts(hunk)
-    local row = {
-      ("%s|%d I|"):format(paths[hunk.path], hunk.line or 1),
-      text.clean(several_runs and hunk.key or hunk.agent),
-      insertions,
-      deletions,
-      M.heading(hunk),
-      M.mark(hunk),
-      M.note(hunk, rivalries[hunk]),
-    }
-    for column = 1, 5 do
-      widths[column] = math.max(widths[column], text.width(row[column]))
-    end
-    rows[#rows + 1] = row
+    longest = math.max(longest, #hunk.path + #tostring(M.line(hunk)))
+    widest[2] = math.max(widest[2], #agent)
+    widest[3] = math.max(widest[3], #insertions)
+    widest[4] = math.max(widest[4], #deletions)
+    headings = math.max(headings, #M.heading(hunk))
   end
-  local lines = {}
-  for index, row in ipairs(rows) do
-    local line = table.concat({
-      text.pad(row[1], widths[1]),
-      row[6],
-      text.pad(row[2], widths[2]),
-      text.pad(row[3], widths[3]),
-      text.pad(row[4], widths[4]),
-      text.pad(row[5], widths[5]),
-    }, " ") .. "  " .. row[7]
-    lines[index] = (line:gsub("%s+$", ""))
+  widest[2] = math.min(widest[2], 16)
+  -- `|`, ` I|`, the mark and the spaces between the columns, two before the note.
+  local fixed = 1 + 3 + 3 + widest[2] + 1 + widest[3] + 1 + widest[4] + 1 + 2
+  local room = math.max((width or 80) - fixed - NOTE_WIDTH, 20)
+  widest[5] = math.min(headings, math.max(room - longest, math.floor(room / 3), 8))
+  local place = math.min(longest, room - widest[5])
+  widest[1] = place + 4
+  return {
+    path = place,
+    widths = widest,
+    several_runs = several_runs,
+    cells = { {}, {}, {}, {}, {} },
+    headings = {},
+    heads = {},
+  }
+end
+
+--- Gives a value as it stands in a column: cut, and filled with spaces.
+---@param layout orchflow.QuickfixLayout
+---@param column integer
+---@param value string
+---@return string
+local function cell(layout, column, value)
+  local shown = layout.cells[column][value]
+  if not shown then
+    local width = layout.widths[column]
+    shown = text.pad(text.cut(text.clean(value), width), width)
+    layout.cells[column][value] = shown
+  end
+  return shown
+end
+
+--- Writes a line of the quickfix list, and what other programs show of the entry: all but its place.
+---@param hunk orchflow.Hunk
+---@param layout orchflow.QuickfixLayout
+---@param rivalry? orchflow.Rivalry
+---@return string line
+---@return string entry
+function M.quickfix_line(hunk, layout, rivalry)
+  local line = tostring(M.line(hunk))
+  local room = layout.path - #line
+  local paths, cached = layout.cells[1], hunk.path .. "\0" .. #line
+  local path = paths[cached]
+  if not path then
+    path = short_path(hunk.path, room)
+    paths[cached] = path
+  end
+  local place = path .. "|" .. line .. " " .. M.type(hunk) .. "|"
+  local missing = layout.widths[1] - text.width(place)
+  local insertions, deletions = counts(hunk)
+  local mark, note = M.mark(hunk), M.note(hunk, rivalry)
+  local agent = layout.several_runs and hunk.key or hunk.agent
+  local kind = hunk.change .. "\0" .. hunk.heading
+  local heading = layout.headings[kind]
+  if not heading then
+    heading = M.heading(hunk)
+    layout.headings[kind] = heading
+  end
+  local head = layout.heads[agent]
+  if not head then
+    head = text.clean(agent)
+    layout.heads[agent] = head
+  end
+  local columns = cell(layout, 2, agent)
+    .. " "
+    .. cell(layout, 3, insertions)
+    .. " "
+    .. cell(layout, 4, deletions)
+    .. " "
+    .. cell(layout, 5, heading)
+  local shown = place .. (" "):rep(missing) .. " " .. mark .. " " .. columns
+  shown = note ~= "" and shown .. "  " .. note or shown:match("^(.-)%s*$")
+  local entry = (mark ~= " " and mark .. " " or "")
+    .. head
+    .. (insertions ~= "" and " " .. insertions or "")
+    .. (deletions ~= "" and " " .. deletions or "")
+    .. (heading ~= "" and " " .. heading or "")
+    .. (note ~= "" and " " .. note or "")
+  return shown, entry
+end
+
+--- Writes the lines of the quickfix list, in aligned columns.
+---@param hunks orchflow.Hunk[]
+---@param width? integer cells
+---@return string[]
+function M.quickfix_lines(hunks, width)
+  local layout, places, lines = M.layout(hunks, width), {}, {}
+  for place, hunk in ipairs(hunks) do
+    places[hunk.id] = place
+  end
+  for index, hunk in ipairs(hunks) do
+    lines[index] = (M.quickfix_line(hunk, layout, M.rivalry(hunk, places, hunks)))
   end
   return lines
 end
 
---- Orders hunks by file and line, so that rivals stand together.
+--- Orders hunks by file and line, so that rivals stand together; those of an accepted hunk come last.
 ---@param hunks orchflow.Hunk[]
 ---@return orchflow.Hunk[]
 function M.in_order(hunks)
@@ -239,7 +365,10 @@ function M.in_order(hunks)
   end
   local ordered = vim.list_slice(hunks, 1)
   table.sort(ordered, function(left, right)
-    if left.path ~= right.path then
+    local left_sinks, right_sinks = left.rival_accepted ~= nil, right.rival_accepted ~= nil
+    if left_sinks ~= right_sinks then
+      return right_sinks
+    elseif left.path ~= right.path then
       return left.path < right.path
     elseif left.line ~= right.line then
       return (left.line or 0) < (right.line or 0)
@@ -264,6 +393,8 @@ function M.merge(old, fetched)
     local name = hunk.id .. hunk.key
     if fresh[name] then
       local hunk_now = fresh[name]
+      -- The host may have answered before it heard of the last comment.
+      hunk_now.comments = math.max(hunk_now.comments or 0, hunk.comments or 0)
       hunk_now.changed_since = hunk_now.changed_since or (hunk.hash ~= hunk_now.hash) or nil
       merged[#merged + 1] = hunk_now
       taken[name] = true
@@ -295,61 +426,6 @@ function M.merge(old, fetched)
   return vim.list_extend(whole, at_the_end)
 end
 
----@param page orchflow.Page
----@param sign string
----@param lines string[]
----@param hunk orchflow.Hunk
-local function add_lines(page, sign, lines, hunk)
-  for _, line in ipairs(lines or {}) do
-    -- Only line ends and NUL would break a buffer's line; everything else is shown as Neovim shows it.
-    page.lines[#page.lines + 1] = sign .. tostring(line):gsub("[\r\n%z]+$", ""):gsub("[\n%z]", " ")
-    page.rows[#page.lines] = hunk
-  end
-end
-
---- Draws the hunks of one agent in one file as a diff.
----@param hunks orchflow.Hunk[]
----@param title string
----@return orchflow.Page page its rows are hunks
-function M.diff(hunks, title)
-  local page = text.page()
-  page:add({ { text.clean(title), "OrchflowTitle" } })
-  if #hunks == 0 then
-    page:add({ { "no change is left here", "OrchflowMuted" } })
-  end
-  for index, hunk in ipairs(hunks) do
-    page:add({ "" })
-    local insertions, deletions = counts(hunk)
-    local state = hunk.state ~= "undecided" and hunk.state
-      or hunk.changed_since and "changed since you saw it"
-      or ""
-    local head = ("@@ -%d,%d +%d,%d @@ %s"):format(
-      hunk.old_start or 0,
-      hunk.old_lines or 0,
-      hunk.new_start or 0,
-      hunk.new_lines or 0,
-      M.heading(hunk)
-    )
-    local words = { ("hunk %d/%d"):format(index, #hunks), "turn " .. tostring(hunk.turn or 0) }
-    vim.list_extend(words, { insertions, deletions, state })
-    words = vim.tbl_filter(function(word)
-      return word ~= ""
-    end, words)
-    page:add(
-      { { head, "OrchflowHunk" }, { "  " .. table.concat(words, "  "), "OrchflowMuted" } },
-      hunk
-    )
-    add_lines(page, " ", hunk.before, hunk)
-    add_lines(page, "-", hunk.removed, hunk)
-    add_lines(page, "+", hunk.added, hunk)
-    add_lines(page, " ", hunk.after, hunk)
-    if hunk.truncated then
-      add_lines(page, "\\ ", { "the rest of this hunk is not shown here" }, hunk)
-    end
-  end
-  return page
-end
-
 --- Writes one line a hunk, for a terminal.
 ---@param hunk orchflow.Hunk
 ---@return string
@@ -364,7 +440,7 @@ function M.plain(hunk)
         text.clean(hunk.agent),
         insertions,
         deletions,
-        M.heading(hunk)
+        text.cut(M.heading(hunk), MAX_HEADING)
       )
       :gsub(" +$", "")
   )

@@ -440,7 +440,8 @@ return function(it, tests)
             for _, group in ipairs(require("orchflow.ui.highlight").groups) do
               local found = vim.api.nvim_get_hl(0, { name = group.name })
               local last = vim.api.nvim_get_hl(0, { name = group.link, link = false })
-              if found.link ~= group.link or next(last) == nil and vim.g.colors_name ~= "quiet" then
+              local is_ground = group.ground_only and found.bg ~= nil and found.bg == last.bg
+              if found.link ~= group.link and not is_ground or next(last) == nil and vim.g.colors_name ~= "quiet" then
                 without[#without + 1] = group.name
               end
             end

@@ -53,6 +53,18 @@ return function(it, tests)
     child:wait("the quickfix window is open", [[return vim.bo.buftype == "quickfix"]])
   end
 
+  --- Shows the entry under the cursor: what was not on the screen is not accepted by a key.
+  local function look(child)
+    child:keys("=")
+    child:wait(
+      "the entry is on the screen",
+      [[
+      local list = require("orchflow.review.list")
+      return require("orchflow.review.seen").is_shown(list.hunks()[vim.fn.line(".")])
+    ]]
+    )
+  end
+
   local function entry(child, pattern)
     child:wait("an entry fits " .. pattern, [[return vim.fn.search(..., "w") > 0]], pattern)
   end
@@ -199,8 +211,9 @@ return function(it, tests)
     local before = child:lines()
     review(child)
     entry(child, "main.rs")
+    look(child)
     child:keys("a")
-    child:wait_message("accepted → src/main.rs, not saved (undo: :Orchflow undo)")
+    child:wait_message("accepted → src/main.rs, not saved (u undoes)")
     child:wait("the list says so", [[return vim.fn.search("accepted", "nw") > 0]])
     local after = child:lua([[return vim.fn.getbufline("src/main.rs", 1, "$")]])
     assert(not vim.deep_equal(after, before), "the buffer was not changed")
@@ -210,6 +223,44 @@ return function(it, tests)
     child:wait_message("undone")
     tests.equal(child:lua([[return vim.fn.getbufline("src/main.rs", 1, "$")]]), before)
   end)
+
+  with_repository(
+    "reviews an agent's checkpoint with keys: seen, accepted, undone, made again, in parts",
+    { tui = true },
+    function(repository, child)
+      rehearse(repository, "rehearsal,rehearsal")
+      review(child, "agent:rehearsal-2 file:src/**")
+      tests.equal(child:lua("return #vim.fn.getqflist()"), 1)
+      child:keys("<CR>")
+      child:lua(
+        [[function page() return require("orchflow.review.buffer").page(vim.api.nvim_get_current_buf()) end]]
+      )
+      child:wait("the checkpoint is shown", "return page() ~= nil and page().state == 'ready'")
+      tests.equal(child:lines(), vim.fn.readfile(child:lua("return page().hunks[1].agent_path")))
+      child:wait(
+        "the host knows what was seen",
+        [[
+        require("orchflow.client").request("review", { filter = "is:unseen" }, function(_, result)
+          unseen = result and vim.tbl_map(function(hunk) return hunk.key .. hunk.path end, result.hunks)
+        end)
+        return unseen and not vim.list_contains(unseen, "1/rehearsal-2src/main.rs")
+      ]]
+      )
+      child:keys("a")
+      child:wait_message("rehearsal-2 accepted → src/main.rs")
+      child:keys("u")
+      child:wait_message("undone")
+      child:wait("it is undecided", "return page().hunks[1].state == 'undecided'")
+      child:keys("<C-r>")
+      child:wait_message("redone")
+      child:wait("it is accepted", "return page().hunks[1].state == 'accepted'")
+      child:keys("u")
+      child:wait("it is undecided", "return page().hunks[1].state == 'undecided'")
+      child:keys("VA")
+      child:wait_message("accepted in part → src/main.rs")
+      child:wait("the host says so", "return page().hunks[1].partly ~= nil")
+    end
+  )
 
   with_repository(
     "accepts into a file that is not loaded, and a new file",
@@ -235,6 +286,9 @@ return function(it, tests)
       )
       review(child)
       entry(child, "main.rs")
+      tests.contains(child:lua([[return vim.fn.getline(".")]]), "! rehearsal")
+      tests.contains(child:lua([[return vim.fn.getline(".")]]), "conflicts: your buffer")
+      look(child)
       child:keys("a")
       child:wait_message("rehearsal src/main.rs not accepted: ")
       tests.equal(

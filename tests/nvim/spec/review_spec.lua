@@ -43,7 +43,7 @@ return function(it, tests)
         return { vim.api.nvim_buf_get_name(item.bufnr), item.lnum, item.user_data.id, #item.user_data.hash }
       end, vim.fn.getqflist())
     ]])
-    tests.equal(items[1], { root .. "/one.txt", 2, "h_aa01", 64 })
+    tests.equal(items[1], { "orchflow://7/claude/one.txt", 2, "h_aa01", 64 })
     tests.equal(items[4], { "orchflow://7/claude/zzz.txt", 1, "h_aa04", 64 })
   end)
 
@@ -78,19 +78,57 @@ return function(it, tests)
     ]])
     open(child)
     child:wait("all pages are there", "return #vim.fn.getqflist() == 25")
-    tests.equal(child:lua("return #stub.asked"), 3)
+    tests.equal(
+      child:lua([[
+      return #vim.tbl_filter(function(asked) return asked.params.limit == 10 end, stub.asked)
+    ]]),
+      3
+    )
+  end)
+
+  --- Shows the entry under the cursor: what was not on the screen is not accepted by a key.
+  local function look(child)
+    child:keys("=")
+    child:wait(
+      "the entry is on the screen",
+      [[
+      local list = require("orchflow.review.list")
+      return require("orchflow.review.seen").is_shown(list.hunks()[vim.fn.line(".")])
+    ]]
+    )
+  end
+
+  it("shows an entry before a key accepts it", function(child)
+    prepare(child)
+    open(child)
+    child:keys("a")
+    child:wait_message("here it is; the key again accepts it")
+    child:wait(
+      "the review buffer is filled",
+      "return #vim.fn.getbufline('orchflow://7/claude/one.txt', 1, '$') > 3"
+    )
+    tests.equal(child:lua("return vim.bo.buftype"), "quickfix")
+    child:keys("a")
+    child:wait_message("claude 1/3 accepted")
+    child:wait(
+      "the next entry is shown",
+      "return vim.fn.bufwinid('orchflow://7/codex/one.txt') > 0"
+    )
+    child:keys("a")
+    child:wait_message("codex accepted")
   end)
 
   it("accepts with a key, says so in one line, and goes on", function(child)
     prepare(child)
     open(child)
+    look(child)
     child:keys("a")
-    local said = child:wait_message("claude 1/3 accepted → one.txt (undo: :Orchflow undo)")
+    local said = child:wait_message("claude 1/3 accepted → one.txt (u undoes)")
     tests.lacks(said, "Error")
     tests.contains(child:lines()[1], "+ claude")
     tests.equal(child:api("nvim_win_get_cursor", 0)[1], 2)
     tests.equal(quickfix(child).idx, 2)
-    local params = child:lua("return stub.asked[2].params")
+    local params = child:lua("return stub.last('accept').params")
     tests.equal(params.hunks, { { id = "h_aa01", hash = ("0"):rep(64) } })
   end)
 
@@ -102,7 +140,7 @@ return function(it, tests)
     tests.contains(child:lua("return vim.wo.winbar"), "reject: why, for claude one.txt:2")
     child:keys("too clever<C-s>")
     child:wait_message("claude 1/3 rejected: one.txt")
-    tests.equal(child:lua("return stub.asked[2].params.reason"), "too clever")
+    tests.equal(child:lua("return stub.last('reject').params.reason"), "too clever")
     child:wait("the list is back", [[return vim.bo.buftype == "quickfix"]])
     child:keys("x")
     child:wait("it is asked", "return vim.b.orchflow_prompt ~= nil")
@@ -138,7 +176,7 @@ return function(it, tests)
     child:wait_message("2 hunks accepted → one.txt")
     tests.equal(
       child:lua([[
-      return vim.tbl_map(function(hunk) return hunk.id end, stub.asked[2].params.hunks)
+      return vim.tbl_map(function(hunk) return hunk.id end, stub.last('accept').params.hunks)
     ]]),
       { "h_bb02", "h_aa03" }
     )
@@ -153,6 +191,7 @@ return function(it, tests)
           message = "your file has other lines there", hint = "merge by hand" } } }
       end
     ]])
+    look(child)
     child:keys("a")
     child:wait_message(
       "claude one.txt not accepted: your file has other lines there (merge by hand)"
@@ -194,6 +233,7 @@ return function(it, tests)
     child:lua([[require("orchflow").setup({ keys = { accept = "<C-a>", undo = false } })]])
     open(child)
     tests.equal(child:lua([[return vim.fn.maparg("a", "n") .. vim.fn.maparg("u", "n")]]), "")
+    look(child)
     child:keys("<C-a>")
     child:wait_message("accepted")
   end)
@@ -237,6 +277,22 @@ return function(it, tests)
     tests.equal(child:lua([[return vim.fn.getqflist()[vim.fn.line(".")].user_data.id]]), "h_aa03")
   end)
 
+  it("takes no key for a hunk that has just come under the cursor by itself", function(child)
+    prepare(child)
+    open(child)
+    look(child)
+    child:lua([[
+      require("orchflow.review.list").still_ms = 60000
+      table.remove(stub.all, 1)
+      require("orchflow.review.list").refresh()
+    ]])
+    child:wait("the list is updated", [[return vim.fn.getqflist()[1].user_data.id == "h_bb02"]])
+    child:keys("a")
+    child:wait_message("it moved under the key; press again")
+    child:keys("x")
+    tests.equal(child:lua("return { stub.last('accept'), stub.last('reject') }"), {})
+  end)
+
   it("updates after an event of another front", function(child)
     prepare(child)
     open(child)
@@ -268,7 +324,7 @@ return function(it, tests)
     child:cmd("cclose | edit one.txt | 5")
     child:cmd("Orchflow accept")
     child:wait_message("accepted → one.txt")
-    tests.equal(child:lua("return stub.asked[2].params.hunks[1].id"), "h_aa03")
+    tests.equal(child:lua("return stub.last('accept').params.hunks[1].id"), "h_aa03")
   end)
 
   it("asks for a name where rivals meet and none is current", function(child)
@@ -279,10 +335,177 @@ return function(it, tests)
     local said = child:wait_message("2 hunks are here: claude h_aa01, codex h_bb02")
     tests.contains(said, "name one")
     child:cmd("2cc")
+    child:wait("it is loaded", "return vim.fn.line('.') == 2")
     child:cmd("Orchflow accept")
-    child:wait("it is asked", [[return stub.asked[#stub.asked].method ~= "review"]])
-    tests.equal(child:lua("return stub.asked[2].params.hunks[1].id"), "h_bb02")
+    child:wait("it is asked", [[return stub.last("accept") ~= nil]])
+    tests.equal(child:lua("return stub.last('accept').params.hunks[1].id"), "h_bb02")
   end)
+
+  it("accepts nothing in a file that is still being loaded", function(child)
+    prepare(child)
+    child:lua([[stub.answers.file = nil; local request = require("orchflow.client").request
+      require("orchflow.client").request = function(method, ...)
+        if method ~= "file" then request(method, ...) end
+      end]])
+    open(child)
+    child:cmd("1cc | Orchflow accept")
+    child:wait_message("the file is still being loaded")
+    child:keys("a")
+    child:wait_message("orchflow: the file is still being loaded")
+    tests.equal(child:lua("return stub.last('accept')"), vim.NIL)
+  end)
+
+  it("loads what the cursor comes to, with all that belongs to it", { tui = true }, function(child)
+    prepare(child)
+    open(child)
+    child:keys("j")
+    child:wait(
+      "the entry's file is loaded",
+      "return #vim.fn.getbufline('orchflow://7/codex/one.txt', 1, '$') > 1"
+    )
+    child:keys("<CR>")
+    child:wait("it has its keys", "return vim.fn.maparg('a', 'n', false, true).buffer == 1")
+    tests.equal(child:lua("return { vim.bo.buftype, vim.bo.modifiable, vim.fn.line('.') }"), {
+      "nofile",
+      false,
+      2,
+    })
+  end)
+
+  it("fills a buffer that was loaded without autocommands", function(child)
+    prepare(child)
+    open(child)
+    child:lua([[
+      vim.cmd("noautocmd call bufload('orchflow://7/codex/one.txt')")
+      require("orchflow.review.buffer").preview(require("orchflow.review.list").hunks()[2])
+    ]])
+    child:wait(
+      "it is filled",
+      "return #vim.fn.getbufline('orchflow://7/codex/one.txt', 1, '$') > 1"
+    )
+  end)
+
+  it("keeps the lines of entries when their files are loaded, and loaded anew", function(child)
+    prepare(child)
+    open(child)
+    child:keys("<CR>")
+    child:wait(
+      "it is loaded",
+      "return vim.fn.bufname() == 'orchflow://7/claude/one.txt' and vim.fn.line('.') == 2"
+    )
+    child:keys("R")
+    child:wait_message("this is the newest version")
+    tests.equal(
+      child:lua([[return vim.tbl_map(function(item) return item.lnum end, vim.fn.getqflist())]]),
+      { 2, 2, 5, 1 }
+    )
+  end)
+
+  it("is walked by :cdo, filtered by :Cfilter and left by :colder like any list", function(child)
+    prepare(child)
+    open(child)
+    child:lua([[
+      vim.cmd("cclose | set hidden")
+      walked = {}
+      function note() walked[#walked + 1] = vim.fn.bufname() .. ":" .. vim.fn.getqflist({ idx = 0 }).idx end
+    ]])
+    child:cmd("silent cdo lua note()")
+    tests.equal(child:lua("return walked"), {
+      "orchflow://7/claude/one.txt:1",
+      "orchflow://7/codex/one.txt:2",
+      "orchflow://7/claude/one.txt:3",
+      "orchflow://7/claude/zzz.txt:4",
+    })
+    child:cmd("packadd cfilter")
+    child:cmd("Cfilter /codex/")
+    child:cmd("copen")
+    local filtered = quickfix(child)
+    tests.equal(filtered.count, 1)
+    tests.equal(child:lua("return vim.fn.getqflist()[1].user_data.id"), "h_bb02")
+    -- The filtered list is the user's: it has none of our keys, and nothing is written into it.
+    tests.equal(child:lua("return #vim.api.nvim_buf_get_keymap(0, 'n')"), 0)
+    child:lua("require('orchflow.review.list').refresh()")
+    child:wait("our list is up to date", "return #stub.asked > 1")
+    tests.equal(quickfix(child).count, 1)
+    child:cmd("colder")
+    tests.equal(quickfix(child).count, 4)
+    child:wait("the keys are back", "return #vim.api.nvim_buf_get_keymap(0, 'n') == 5")
+    tests.contains(child:lines()[1], "one.txt|2 I|")
+  end)
+
+  it("hands its filter to the host and names the list by it", function(child)
+    prepare(child)
+    open(child, "agent:claude file:src/** is:unseen words")
+    tests.equal(
+      child:lua("return stub.asked[1].params.filter"),
+      "agent:claude file:src/** is:unseen words"
+    )
+    tests.equal(quickfix(child).title, "orchflow review  agent:claude file:src/** is:unseen words")
+  end)
+
+  it("fills a long list in parts, between which keys are served", { tui = true }, function(child)
+    prepare(child)
+    child:lua([[
+      local hunks = {}
+      for number = 1, 2000 do
+        hunks[number] = stub.hunk({
+          id = ("h_%04x"):format(number), agent = "claude", path = "one.txt", line = number })
+      end
+      stub.answers.review = function(params)
+        return { hunks = params.path and {} or hunks }
+      end
+      local set = vim.fn.setqflist
+      sizes = {}
+      vim.fn.setqflist = function(items, action, what)
+        sizes[#sizes + 1] = what and what.items and #what.items or nil
+        return set(items, action, what)
+      end
+      served = {}
+      vim.keymap.set("n", "<F5>", function() served[#served + 1] = #vim.fn.getqflist() end)
+    ]])
+    child:cmd("Orchflow review")
+    child:keys(("<F5>"):rep(3))
+    child:wait("all entries are there", "return #vim.fn.getqflist() == 2000")
+    child:wait("the keys were served", "return #served == 3")
+    local sizes = child:lua("return sizes")
+    assert(#sizes >= 20, vim.inspect(sizes))
+    assert(math.max(unpack(sizes)) <= 100, vim.inspect(sizes))
+    local served = child:lua("return served")
+    assert(served[1] < 2000, vim.inspect(served))
+    tests.equal(child:lua("return vim.fn.getqflist({ idx = 0 }).idx"), 1)
+  end)
+
+  it(
+    "keeps a long list where it stands: what is gone says so, what is new joins the end",
+    function(child)
+      prepare(child)
+      child:lua([[
+      local hunks = {}
+      for number = 1, 300 do
+        hunks[number] = stub.hunk({ id = ("h_%04x"):format(number), agent = "claude", path = "one.txt",
+          line = number, old_start = number, new_start = number })
+      end
+      stub.serve(hunks)
+    ]])
+      open(child)
+      child:wait("all are there", "return #vim.fn.getqflist() == 300")
+      child:lua([[
+      vim.cmd("150cc | copen")
+      items = vim.fn.getqflist()
+      table.remove(stub.all, 10)
+      stub.all[10].hash = ("1"):rep(64)
+      table.insert(stub.all, 1, stub.hunk({ id = "h_new", agent = "codex", path = "aaa.txt" }))
+      require("orchflow.review.list").refresh()
+    ]])
+      child:wait("the new one has joined", "return #vim.fn.getqflist() == 301")
+      tests.equal(quickfix(child).idx, 150)
+      local lines = child:lines()
+      tests.contains(lines[10], "taken back by its agent")
+      tests.contains(lines[11], "~ claude")
+      tests.contains(lines[301], "aaa.txt|1 I|")
+      tests.equal(child:lua("return vim.bo.modifiable"), false)
+    end
+  )
 
   it("accepts nothing in a file it did not lead to", function(child)
     prepare(child)
@@ -299,72 +522,25 @@ return function(it, tests)
     child:cmd("Orchflow accept h_bb")
     child:wait_message("codex accepted → one.txt")
     tests.equal(
-      child:lua("return stub.asked[2].params.hunks"),
+      child:lua("return stub.last('accept').params.hunks"),
       { { id = "h_bb02", hash = ("0"):rep(64) } }
     )
     child:cmd("Orchflow accept h_aa")
     child:wait_message("h_aa fits several hunks: claude h_aa01, claude h_aa03, claude h_aa04")
   end)
 
-  it("shows a hunk in a review buffer, with keys of its own", function(child)
+  it("shows a hunk in a review buffer, and leaves the focus", function(child)
     prepare(child)
     open(child)
     child:lua("vim.api.nvim_win_set_cursor(0, { 3, 0 })")
-    child:keys("=")
-    child:wait(
-      "the review buffer is filled",
-      [[
-      local buffer = vim.fn.bufnr("orchflow://7/claude/one.txt")
-      return buffer > 0 and vim.fn.getbufline(buffer, 3)[1] ~= "" and #vim.fn.getbufline(buffer, 1, "$") > 4
-    ]]
-    )
+    look(child)
     tests.equal(child:lua("return vim.bo.buftype"), "quickfix")
     child:cmd("wincmd k")
-    tests.equal(
-      child:lua("return { vim.bo.filetype, vim.bo.modifiable, vim.bo.buftype }"),
-      { "diff", false, "nofile" }
-    )
-    tests.contains(child:lines()[1], "claude  one.txt  run 7")
-    tests.equal(
-      child:lua([[return vim.fn.getline(".")]]),
-      "@@ -5,1 +1,1 @@   hunk 2/2  turn 2  +1  -1"
-    )
-    child:keys("[h")
-    child:wait("the cursor moved up", [[return vim.fn.line(".") == 3]])
-    child:keys("a")
-    child:wait_message("claude 1/3 accepted → one.txt")
-    child:wait("the buffer says so", [[return vim.fn.getline(3):find("accepted", 1, true)]])
-    child:keys("X")
-    child:wait_message("claude 1/3 rejected: one.txt")
-    child:keys("<CR>")
-    child:wait(
-      "the own file is open",
-      [[return vim.fn.expand("%:t") == "one.txt" and vim.bo.buftype == ""]]
-    )
-  end)
-
-  it("shows a file the human does not have in a review buffer", function(child)
-    prepare(child)
-    open(child)
-    child:keys("G<CR>")
-    child:wait("the review buffer is filled", [[return vim.fn.search("^+a$", "n") > 0]])
-    tests.equal(child:api("nvim_buf_get_name", 0), "orchflow://7/claude/zzz.txt")
-    child:keys("<CR>")
-    child:wait_message("zzz.txt is not in your tree")
-  end)
-
-  it("survives odd names of review buffers", function(child)
-    prepare(child)
-    child:lua([[
-      local hunk = stub.hunk({ id = "h_1", agent = "claude", path = "a b%\n#.txt", change = "added" })
-      stub.serve({ hunk })
-      vim.cmd.edit(vim.fn.fnameescape(require("orchflow.review.list").review_name(hunk)))
-    ]])
-    child:wait("it is filled", [[return vim.fn.search("^+new$", "n") > 0]])
-    child:cmd("edit orchflow://nonsense")
-    tests.equal(child:lua("return vim.bo.modifiable"), false)
-    child:cmd("edit orchflow://7/claude/gone.txt")
-    child:wait("it says so", [[return vim.fn.search("no change is left here", "n") > 0]])
+    tests.equal(child:lua([[return { vim.fn.bufname(), vim.fn.line("."), vim.fn.getline(".") }]]), {
+      "orchflow://7/claude/one.txt",
+      5,
+      "new",
+    })
   end)
 
   it("goes through undecided hunks with the <Plug> mappings", function(child)
@@ -373,8 +549,15 @@ return function(it, tests)
     child:lua([[vim.keymap.set("n", "]o", "<Plug>(orchflow-next)"); vim.cmd("cclose")]])
     child:keys("]o")
     child:wait("the second entry is current", "return vim.fn.getqflist({ idx = 0 }).idx == 2")
+    child:wait(
+      "it is loaded",
+      "return vim.fn.bufname() == 'orchflow://7/codex/one.txt' and vim.fn.line('.') == 2"
+    )
     child:keys("]o")
     child:wait("the third entry is current", "return vim.fn.getqflist({ idx = 0 }).idx == 3")
-    tests.equal(child:lua([[return { vim.fn.expand("%:t"), vim.fn.line(".") }]]), { "one.txt", 5 })
+    child:wait(
+      "it is loaded",
+      "return vim.fn.bufname() == 'orchflow://7/claude/one.txt' and vim.fn.line('.') == 5"
+    )
   end)
 end

@@ -87,6 +87,7 @@ return function(it, tests)
       [[
       local hunks = stub.hunks()
       hunks[2].state = "accepted"
+      hunks[1].rival_accepted = { id = "h_bb02", agent = "codex", line = 2 }
       return hunk_view.quickfix_lines(hunks)
     ]]
     )
@@ -95,32 +96,51 @@ return function(it, tests)
     tests.contains(lines[2], "accepted")
   end)
 
-  it("takes hunks of one agent, of other runs, or of other lines for no rivals", function(child)
-    local count = view(
+  it("says what is in the way of a hunk, and where it stands among its rivals", function(child)
+    local lines = view(
       child,
       [[
-      local function each(id, agent, first, lines, run)
-        return stub.hunk({ id = id, agent = agent, path = "a", old_start = first, old_lines = lines, run = run or 7,
-          key = (run or 7) .. "/" .. agent })
+      local function each(id, agent, line, fields)
+        local rivals = {}
+        for _, other in ipairs({ "claude", "codex", "aider" }) do
+          if other ~= agent then
+            table.insert(rivals, stub.rival("h_" .. other, other, "src/config.rs", 9, other == "claude" and agent == "aider"))
+          end
+        end
+        return stub.hunk(vim.tbl_extend("force", { id = id, agent = agent, path = "src/config.rs", new_start = line,
+          heading = "load_config", rivals = rivals }, fields or {}))
       end
-      return vim.tbl_count(hunk_view.rivalries({
-        each("1", "a", 1, 2), each("2", "a", 2, 2), each("3", "b", 4, 1), each("4", "b", 1, 1, 8),
-      }))
+      return hunk_view.quickfix_lines({
+        each("h_claude", "claude", 41, { forecast = "conflict", conflict_with = "buffer", insertions = 12, deletions = 3 }),
+        each("h_codex", "codex", 38),
+        each("h_aider", "aider", 40, { state = "undecided" }),
+        stub.hunk({ id = "h_x", agent = "claude", path = "src/x.rs", partly = { added = { 1 }, removed = {} }, forecast = "applied" }),
+      }, 80)
     ]]
     )
-    tests.equal(count, 0)
-    local places = view(
+    tests.equal(lines, {
+      "src/config.rs|41 W| ! claude +12 -3 load_config  conflicts: your buffer, rival 1/3",
+      "src/config.rs|38 I|   codex  +1  -1 load_config  rival 2/3 of claude:41",
+      "src/config.rs|40 I|   aider  +1  -1 load_config  the same as claude:41",
+      "src/x.rs|1 I|         claude +1  -1              partly accepted",
+    })
+  end)
+
+  it("keeps long paths and headings within the window", function(child)
+    local widths = view(
       child,
       [[
-      local function each(id, agent, first, lines)
-        return stub.hunk({ id = id, agent = agent, path = "a", old_start = first, old_lines = lines })
-      end
-      local hunks = { each("1", "a", 1, 5), each("2", "b", 5, 0), each("3", "c", 3, 1) }
-      local rivals = hunk_view.rivalries(hunks)
-      return vim.tbl_map(function(hunk) return { rivals[hunk].place, rivals[hunk].count } end, hunks)
+      local hunk = stub.hunk({ id = "h_1", agent = "rehearsal-12", path = ("deep/"):rep(20) .. "config.rs", new_start = 1234,
+        heading = ("pub fn load_the_configuration"):rep(3), insertions = 1200, deletions = 300,
+        rival_accepted = { id = "h_2", agent = "codex", line = 41 } })
+      return vim.tbl_map(function(width)
+        local line = hunk_view.quickfix_lines({ hunk }, width)[1]
+        return { vim.fn.strdisplaywidth(line), line:find("config.rs|1234", 1, true) ~= nil }
+      end, { 80, 200 })
     ]]
     )
-    tests.equal(places, { { 1, 3 }, { 2, 3 }, { 3, 3 } })
+    assert(widths[1][1] <= 82 and widths[1][2], vim.inspect(widths))
+    assert(widths[2][1] > 150 and widths[2][1] <= 202 and widths[2][2], vim.inspect(widths))
   end)
 
   it("shows a hostile path as one harmless line", function(child)
@@ -154,31 +174,6 @@ return function(it, tests)
     ]]
     )
     tests.equal(ids, { "1 ", "2+", "8 ", "4~", "9 " })
-  end)
-
-  it("draws the hunks of a file as a diff", function(child)
-    local page = view(
-      child,
-      [[
-      local hunks = { stub.hunk({ id = "h_1", agent = "a", path = "x", heading = "fn f", old_start = 4, new_start = 5,
-        before = { "ctx" }, removed = { "old\r" }, added = { "new\nline" }, after = {}, truncated = true, insertions = 900 }) }
-      local page = hunk_view.diff(hunks, "title")
-      return { page.lines, page.rows[3].id, page.rows[1] == nil }
-    ]]
-    )
-    tests.equal(page, {
-      {
-        "title",
-        "",
-        "@@ -4,1 +5,1 @@ fn f  hunk 1/1  turn 2  +900  -1",
-        " ctx",
-        "-old",
-        "+new line",
-        "\\ the rest of this hunk is not shown here",
-      },
-      "h_1",
-      true,
-    })
   end)
 
   it("takes status and events into the store once", function(child)

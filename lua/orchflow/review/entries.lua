@@ -1,0 +1,85 @@
+--- The entries of our quickfix list: their lines as Neovim shows them, and what stands behind each.
+
+local name_of = require("orchflow.review.name")
+local view = require("orchflow.view.hunk")
+
+local M = {}
+
+--- Gives the cells there are for a line of the list.
+---@return integer
+local function width_of_lines()
+  local window = vim.fn.getqflist({ winid = 0 }).winid
+  local info = window ~= 0 and vim.fn.getwininfo(window)[1]
+  if info and info.width then
+    return info.width - info.textoff
+  end
+  -- The window that will be opened takes its line numbers from this one.
+  local has_numbers = vim.wo.number or vim.wo.relativenumber
+  return vim.o.columns - (has_numbers and vim.wo.numberwidth or 0)
+end
+
+--- Writes an entry's line and keeps it.
+---@param list orchflow.HunkList
+---@param index integer
+---@return string line
+---@return string entry
+local function write_line(list, index)
+  local hunk = list.hunks[index]
+  list.layout = list.layout or view.layout(list.hunks, width_of_lines())
+  local rivalry = view.rivalry(hunk, list.places, list.hunks)
+  local line, entry = view.quickfix_line(hunk, list.layout, rivalry)
+  list.lines[index] = line
+  return line, entry
+end
+
+--- Gives the line of an entry, written anew where it is not known.
+---@param list orchflow.HunkList
+---@param index integer
+---@return string
+function M.line(list, index)
+  return list.lines[index] or (write_line(list, index))
+end
+
+--- Makes the entries of a list from a place on.
+---@param list orchflow.HunkList
+---@param first integer
+---@return table[]
+function M.items(list, first)
+  local items = {}
+  for place = first, #list.hunks do
+    local hunk = list.hunks[place]
+    local file = hunk.key .. "\0" .. (hunk.path_b64 or hunk.path)
+    local buffer = list.buffers[file]
+    if not buffer then
+      buffer = vim.fn.bufadd(name_of.of(hunk))
+      list.buffers[file] = buffer
+    end
+    local _, entry = write_line(list, place)
+    items[#items + 1] = {
+      bufnr = buffer,
+      lnum = view.line(hunk),
+      type = view.type(hunk),
+      text = entry,
+      valid = 1,
+      user_data = { id = hunk.id, hash = hunk.hash, agent = hunk.key },
+    }
+  end
+  return items
+end
+
+--- Gives the title of a list: what it was asked for.
+---@param list orchflow.HunkList
+---@return string
+function M.title(list)
+  local words = { "orchflow review" }
+  for _, name in ipairs({ "run", "agent", "path" }) do
+    if list.query[name] then
+      words[#words + 1] = ("%s:%s"):format(name, list.query[name])
+    end
+  end
+  local filter = list.query.filter
+  vim.list_extend(words, type(filter) == "table" and filter or { filter })
+  return table.concat(words, "  ")
+end
+
+return M

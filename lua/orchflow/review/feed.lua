@@ -1,0 +1,130 @@
+--- Brings hunks from the host to the list: a page at a time, and in slices between which Neovim serves keys.
+
+local client = require("orchflow.client")
+local view = require("orchflow.view.hunk")
+
+local M = {}
+
+--- Milliseconds that a slice may take.
+local SLICE_MS = 2.5
+--- Entries that the list begins with, and the most that are added at once.
+local FIRST, MOST = 40, 100
+
+local generation = 0 -- grows with each fetch, so that the answer to a former one is known
+local filling = false
+
+--- Says whether the list is being filled just now.
+---@return boolean
+function M.is_filling()
+  return filling
+end
+
+--- Calls a function when keys have been served.
+---@param next_step fun()
+local function after_keys(next_step)
+  local timer = assert(vim.uv.new_timer())
+  timer:start(
+    0,
+    0,
+    vim.schedule_wrap(function()
+      timer:close()
+      next_step()
+    end)
+  )
+end
+
+--- Fetches all hunks, a page at a time.
+---@param query table
+---@param on_page fun(hunks: orchflow.Hunk[], is_last: boolean)
+---@param on_failure fun(failure: orchflow.Failure)
+function M.fetch(query, on_page, on_failure)
+  generation = generation + 1
+  local own = generation
+  local function ask(after)
+    local params = vim.tbl_extend("force", query, {
+      limit = require("orchflow.config").get().review.page,
+      after = after,
+    })
+    client.request("review", params, function(failure, result)
+      if own ~= generation then
+        return
+      elseif failure then
+        on_failure(failure)
+        return
+      end
+      -- The next page is on its way while this one is shown.
+      if result.next then
+        ask(result.next)
+      end
+      on_page(result.hunks or {}, result.next == nil)
+    end)
+  end
+  ask(nil)
+end
+
+--- Goes through hunks in slices.
+---@param hunks orchflow.Hunk[]
+---@param visit fun(hunk: orchflow.Hunk)
+---@param slice_done fun(is_last: boolean): boolean whether to go on
+function M.in_slices(hunks, visit, slice_done)
+  local at = 1
+  local function slice()
+    local began = vim.uv.hrtime()
+    while at <= #hunks and (vim.uv.hrtime() - began) / 1e6 < SLICE_MS / 2 do
+      visit(hunks[at])
+      at = at + 1
+    end
+    local is_last = at > #hunks
+    if slice_done(is_last) and not is_last then
+      after_keys(slice)
+    end
+  end
+  slice()
+end
+
+--- Fetches all hunks and gives them on in portions that take a moment each.
+---@param query table
+---@param take fun(hunks: orchflow.Hunk[]): boolean takes a portion; says whether to go on
+---@param on_failure fun(failure: orchflow.Failure)
+function M.fill(query, take, on_failure)
+  local queue, at, is_whole, is_running, portion = {}, 1, false, false, FIRST
+  local own
+  filling = true
+  local function pump()
+    if own ~= generation then
+      return
+    end
+    local last = math.min(at + portion - 1, #queue)
+    local began = vim.uv.hrtime()
+    local goes_on = take(vim.list_slice(queue, at, last))
+    local spent = (vim.uv.hrtime() - began) / 1e6
+    at = last + 1
+    -- As many the next time as fit a slice, by what these took; the first portion also made the window.
+    if at > FIRST + 1 and spent > 0 then
+      portion = math.max(20, math.min(MOST, math.floor(portion * SLICE_MS / spent)))
+    end
+    is_running = goes_on and at <= #queue
+    if is_running then
+      after_keys(pump)
+    elseif is_whole or not goes_on then
+      filling = false
+    end
+  end
+  local is_first = true
+  M.fetch(query, function(hunks, is_last)
+    vim.list_extend(queue, view.in_order(hunks))
+    is_whole = is_last
+    if is_first or (not is_running and at <= #queue) then
+      is_first, is_running = false, true
+      pump()
+    elseif is_last and at > #queue then
+      filling = false
+    end
+  end, function(failure)
+    filling = false
+    on_failure(failure)
+  end)
+  own = generation
+end
+
+return M

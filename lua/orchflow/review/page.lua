@@ -1,0 +1,138 @@
+--- One file of an agent as a review buffer shows it: what the host says of it, brought together.
+
+local client = require("orchflow.client")
+local forecast = require("orchflow.review.forecast")
+local name_of = require("orchflow.review.name")
+
+local M = {}
+
+--- Hunks asked for at a time.
+local PAGE = 1000
+
+---@class orchflow.ReviewPage
+---@field named orchflow.ReviewName
+---@field run? integer
+---@field agent string
+---@field path string as shown
+---@field state "loading"|"ready"|"failed"
+---@field lines string[]
+---@field hunks orchflow.Hunk[] in the order of their lines
+---@field deleted boolean
+---@field checkpoint? string
+---@field turn? integer
+---@field at? integer microseconds since 1970
+---@field base_lines string[]
+---@field is_behind boolean whether the agent wrote since
+---@field was_shown boolean
+---@field is_unsure? boolean whether something may have happened since it was last asked for
+---@field note? string why there are no lines
+
+--- Asks the host for all hunks of a file.
+---@param params table
+---@param done fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[])
+---@param so_far? orchflow.Hunk[]
+function M.fetch_hunks(params, done, so_far)
+  local query = vim.tbl_extend("force", params, { state = "all", limit = PAGE })
+  client.request("review", query, function(failure, result)
+    if failure then
+      done(failure)
+      return
+    end
+    local hunks = vim.list_extend(so_far or {}, result.hunks or {})
+    if result.next then
+      M.fetch_hunks(vim.tbl_extend("force", params, { after = result.next }), done, hunks)
+    else
+      done(nil, hunks)
+    end
+  end)
+end
+
+--- Gives the hunks of one agent in one file, in the order of their lines.
+---@param named orchflow.ReviewName
+---@param run? integer
+---@param hunks orchflow.Hunk[]
+---@return orchflow.Hunk[]
+function M.own(named, run, hunks)
+  local path, agent = named.path, named.agent
+  local found = vim.tbl_filter(function(hunk)
+    local same_run = not run or hunk.run == run
+    return name_of.bytes(hunk) == path and hunk.agent == agent and same_run
+  end, hunks)
+  local modified = forecast.modified()
+  for _, hunk in ipairs(found) do
+    forecast.mark(hunk, modified)
+  end
+  table.sort(found, function(left, right)
+    if left.new_start ~= right.new_start then
+      return left.new_start < right.new_start
+    end
+    return left.old_start < right.old_start
+  end)
+  return found
+end
+
+---@param lines any[]?
+---@return string[]
+local function shown_lines(lines)
+  local shown = {}
+  for index, line in ipairs(lines or {}) do
+    -- Only line ends and NUL would break a buffer's line; everything else is shown as Neovim shows it.
+    shown[index] = tostring(line):gsub("\r?\n?$", ""):gsub("[\n%z]", " ")
+  end
+  return shown
+end
+
+---@param page orchflow.ReviewPage
+---@param file table
+---@return string? note
+local function note_of(page, file)
+  if file.too_big then
+    return "The file is too big to be shown; i opens it in its worktree."
+  elseif file.binary then
+    return "The file is binary; i opens it in its worktree."
+  elseif file.missing and #page.hunks == 0 then
+    return "The agent has no such file."
+  end
+  return nil
+end
+
+--- Makes the page of a buffer that is still to be filled.
+---@param named orchflow.ReviewName
+---@return orchflow.ReviewPage
+function M.loading(named)
+  return {
+    named = named,
+    run = named.run,
+    agent = named.agent,
+    path = named.path,
+    state = "loading",
+    lines = {},
+    base_lines = {},
+    hunks = {},
+    deleted = false,
+    is_behind = false,
+    was_shown = false,
+    note = "asking the host…",
+  }
+end
+
+--- Makes the page of a file.
+---@param named orchflow.ReviewName
+---@param file table the host's answer to `file`
+---@param hunks orchflow.Hunk[] those of this file
+---@return orchflow.ReviewPage
+function M.make(named, file, hunks)
+  local page = M.loading(named)
+  page.state = "ready"
+  page.run = file.run or named.run or (hunks[1] and hunks[1].run)
+  page.path = file.path or named.path
+  page.hunks = hunks
+  page.base_lines = shown_lines(file.base_lines)
+  page.deleted = file.missing == true and not file.base_missing
+  page.checkpoint, page.turn, page.at = file.checkpoint, file.turn, file.at
+  page.note = note_of(page, file)
+  page.lines = page.note and {} or page.deleted and page.base_lines or shown_lines(file.lines)
+  return page
+end
+
+return M
