@@ -74,15 +74,16 @@ end
 ---@param width? integer
 ---@return string
 local function footer(keys, width)
-  local line = ""
-  local all = vim.list_extend(vim.list_slice(keys, 1), { { key = "q", description = "close" } })
-  for _, key in ipairs(all) do
-    local word = (line == "" and " %s %s" or "  %s %s"):format(key.key, key.description)
-    if not key.hidden and text.width(line .. word) < (width or math.huge) then
+  local line, close = "", "q close "
+  -- How a float is left is the last that may be missing.
+  local room = (width or math.huge) - text.width(close) - 1
+  for _, key in ipairs(keys) do
+    local word = (" %s %s "):format(key.key, key.description)
+    if not key.hidden and text.width(line .. word) <= room then
       line = line .. word
     end
   end
-  return line .. " "
+  return line .. " " .. close
 end
 
 ---@param title string|fun(width: integer): string[][]
