@@ -70,6 +70,8 @@ def host_killed(world):
     world.swarm('[[scenario:text say="told while nobody listened" delay=1500]]')
     world.wait_status("working")
     host = world.ask("connect")["data"]["host_pid"]
+    # Whoever follows the log starts the next host.
+    world.events.stop()
     os.kill(host, signal.SIGKILL)
     world.until("the host's end", lambda: not alive(host))
     folder = world.home / ".local/share/orchflow/repos"
@@ -78,7 +80,6 @@ def host_killed(world):
         return b"".join(path.read_bytes() for path in folder.glob("*/agents/1-claude/spool"))
 
     world.until("the spooled end of the turn", lambda: b"told while nobody listened" in spooled())
-    world.events.stop()
     assert world.agent()["living"]
     world.follow()
     ended = world.wait("turn_ended", turn=1)
