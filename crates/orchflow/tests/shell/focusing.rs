@@ -38,6 +38,7 @@ fn a_detached_agent_is_shown_and_focused_when_asked_for() {
         sandbox.until("writer", "is shown no more", |row| row["pane"].is_null());
         assert_eq!(focus().expect(1).error_code(), "not_shown");
         wait_for("its agent lives on", || sandbox.agent("writer")["living"] == true);
+        drop(server);
         sandbox.leave_nothing();
     }
 }
