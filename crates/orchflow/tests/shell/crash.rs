@@ -170,7 +170,10 @@ pub(crate) fn check(
         assert!(accounted, "{row}");
     }
     let living = rows.iter().filter(|row| row["living"] == true).count();
-    assert_eq!(sandbox.runners().len(), living, "one runner for each that lives, and no other: {rows:#?}");
+    // A runner outlives its program by the moment in which it says how that ended.
+    wait_for("there is one runner for each agent that lives, and no other", || {
+        sandbox.runners().len() == living
+    });
 
     // Every prompt a front was told of is in the log, and was taken once or is known not to have been.
     let queued: BTreeMap<(String, String), u64> = of("prompt_queued")
