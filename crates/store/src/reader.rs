@@ -102,7 +102,7 @@ impl Reader {
         Ok(causes)
     }
 
-    /// Reads the first events that directly follow from one, at most `limit`, among the [`EFFECTS_WITHIN`] after it:
+    /// Reads the first events that directly follow from one, at most `limit`, among the `EFFECTS_WITHIN` after it:
     /// what comes of something mostly comes soon.
     ///
     /// # Errors

@@ -23,10 +23,12 @@ fn after(applied: Applied, ours: &[u8]) -> Vec<u8> {
     if applied == Applied::Already { ours.to_vec() } else { changed(applied) }
 }
 
+/// Base, the agent's text, added lines, removed lines, what comes of it.
+type Row = (&'static str, &'static str, &'static [u32], &'static [u32], &'static str);
+
 #[test]
 fn some_lines_are_taken_and_the_rest_stays() {
-    // Base, the agent's text, added lines, removed lines, what comes of it.
-    let table: &[(&str, &str, &[u32], &[u32], &str)] = &[
+    let table: &[Row] = &[
         // Only added lines.
         ("1\n2\n", "1\na\nb\nc\n2\n", &[1], &[], "1\na\n2\n"),
         ("1\n2\n", "1\na\nb\nc\n2\n", &[1, 3], &[], "1\na\nc\n2\n"),
