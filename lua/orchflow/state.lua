@@ -26,6 +26,12 @@ local KEPT_EVENTS = 2000
 ---@field worktree? string
 ---@field approvals? integer
 ---@field view_note? string why a view that was wanted is not there
+---@field unseen? integer undecided hunks whose content was not shown to the human
+---@field paused? boolean
+---@field pane? string where it is shown
+---@field last_text? string its last words
+---@field prompts? { id: integer, state: string, text: string, at: integer }[] prompts on their way to it
+---@field cost? number
 
 ---@class orchflow.Run
 ---@field run integer
@@ -41,6 +47,7 @@ local KEPT_EVENTS = 2000
 ---@field seq integer
 ---@field read_only? string why the store takes no writes
 ---@field warnings? string[] what else the human should know of the store
+---@field needs? orchflow.Need[] what needs the human, most urgent first
 
 ---@class orchflow.Event
 ---@field seq integer
@@ -52,6 +59,7 @@ local KEPT_EVENTS = 2000
 ---@field actor? string
 ---@field summary string
 ---@field data table
+---@field turn? integer
 ---@field cause? integer
 ---@field paths? any[]
 

@@ -227,7 +227,7 @@ end
 --- Makes all hunks answers to `review`, and decisions on them answers to `accept`, `reject`, `undo`.
 function M.serve(hunks)
   M.all = hunks
-  local last, undone
+  local last, undone ---@type any, any
   M.answers.review = function(params)
     local found = vim.tbl_filter(function(each)
       local state_fits = params.state == "all" or each.state == "undecided"

@@ -2,6 +2,7 @@
 ---
 --- `colored = false` leaves the colours out.
 
+---@diagnostic disable-next-line: unresolved-require
 local component = require("lualine.component"):extend()
 
 function component:init(options)

@@ -249,6 +249,7 @@ function M.verb(name)
     end)
     if not answered then
       waits = true
+      ---@diagnostic disable-next-line: await-in-sync
       coroutine.yield()
     end
     return result, failure

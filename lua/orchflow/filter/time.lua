@@ -20,7 +20,7 @@ function M.read(typed, now)
     if tonumber(hour) > 23 or tonumber(minute) > 59 then
       return nil
     end
-    local today = os.date("*t", seconds) --[[@as osdateparam]]
+    local today = os.date("*t", seconds) --[[@as table]]
     today.hour, today.min, today.sec, today.isdst = tonumber(hour), tonumber(minute), 0, nil
     local at = os.time(today)
     if at > seconds then

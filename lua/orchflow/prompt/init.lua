@@ -90,7 +90,7 @@ local function show_title(prompt)
   local title = prompt.spec.title:gsub("%%", "%%%%")
   local how = prompt.sending and "sending…" or ":w sends  :q! drops it"
   if not prompt.sending and keys.send then
-    how = keys.send:gsub("%%", "%%%%") .. ", " .. how
+    how = tostring(keys.send):gsub("%%", "%%%%") .. ", " .. how
   end
   for _, window in ipairs(vim.fn.win_findbuf(prompt.buffer)) do
     local bar = ("%%#OrchflowTitle# %s %%*%%=%%#OrchflowMuted#%%<%s %%*"):format(title, how)

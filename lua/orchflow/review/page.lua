@@ -16,7 +16,7 @@ local PAGE = 1000
 ---@field path string as shown
 ---@field state "loading"|"ready"|"failed"
 ---@field lines string[]
----@field hunks orchflow.Hunk[] in the order of their lines
+---@field hunks orchflow.Hunk[] ordered by line
 ---@field deleted boolean
 ---@field checkpoint? string
 ---@field turn? integer
@@ -26,6 +26,8 @@ local PAGE = 1000
 ---@field was_shown boolean
 ---@field is_unsure? boolean whether something may have happened since it was last asked for
 ---@field note? string why there are no lines
+---@field width? integer cells its marks were made for
+---@field gutter? integer cells before the text
 
 --- Asks the host for all hunks of a file.
 ---@param params table

@@ -35,9 +35,11 @@ local function place_of(buffer)
   local name = vim.api.nvim_buf_get_name(buffer)
   local folder = name:match("^term://(.-)//%d+:")
   if folder then
-    return vim.fs.normalize(vim.fn.fnamemodify(folder, ":p")):gsub("/$", "")
+    local whole = vim.fs.normalize(vim.fn.fnamemodify(folder, ":p"))
+    return (whole:gsub("/$", ""))
   end
-  return vim.uv.fs_realpath(name) or name
+  local real = vim.uv.fs_realpath(name)
+  return real or name
 end
 
 ---@param worktree string
@@ -69,7 +71,9 @@ local function stop_servers(worktree)
       if vim.fn.has("nvim-0.11") == 1 then
         server:stop()
       else
-        server.stop()
+        -- Before 0.11 it was no method.
+        local stop = server.stop --[[@as fun()]]
+        stop()
       end
     end
   end
@@ -241,11 +245,13 @@ function M.open(name)
       message.failure(failure, "orchflow: enter")
     elseif not agent then
       message.failure({
+        code = "unknown_agent",
         message = ("there is no agent %s"):format(text.clean(name)),
         hint = ":Orchflow status lists them",
       }, "orchflow: enter")
     elseif not agent.worktree then
       message.failure({
+        code = "no_worktree",
         message = ("%s has no worktree"):format(text.clean(agent.key)),
         hint = "it is made when the agent starts, and removed by :Orchflow clean",
       }, "orchflow: enter")

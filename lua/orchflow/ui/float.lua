@@ -17,6 +17,7 @@ local namespace = vim.api.nvim_create_namespace("orchflow_float")
 
 ---@class orchflow.FloatOptions
 ---@field name string names the buffer and keeps the float single
+---@field ticker? orchflow.Ticker of a float that tells ages
 ---@field title string|fun(width: integer): string[][] words, or chunks made for a width
 ---@field keys? orchflow.FloatKey[]
 ---@field closed? fun() called once when the float is gone
@@ -30,6 +31,7 @@ local namespace = vim.api.nvim_create_namespace("orchflow_float")
 ---@field buffer integer
 ---@field window integer
 ---@field options orchflow.FloatOptions
+---@field ticker? orchflow.Ticker of a float that tells ages
 ---@field title string|fun(width: integer): string[][]
 ---@field page? orchflow.Page
 ---@field searched? boolean whether the human searched in it, so that `n` goes on with that
@@ -165,30 +167,6 @@ function Float:close()
   -- The last window of all cannot be closed; what it shows is left instead.
   if not pcall(vim.api.nvim_win_close, self.window, true) then
     pcall(vim.api.nvim_buf_delete, self.buffer, { force = true })
-  end
-end
-
---- Makes room for what is opened from here: a float closes, a split or a tab page is left for the window before it.
-function Float:leave()
-  if not self:is_open() or vim.api.nvim_win_get_config(self.window).relative ~= "" then
-    self:close()
-    return
-  end
-  vim.cmd.wincmd("p")
-  if vim.api.nvim_get_current_win() == self.window then
-    vim.cmd("aboveleft split")
-  end
-end
-
---- Makes room for what is opened from here: a float closes, a split or a tab page is left for the window before it.
-function Float:leave()
-  if not self:is_open() or vim.api.nvim_win_get_config(self.window).relative ~= "" then
-    self:close()
-    return
-  end
-  vim.cmd.wincmd("p")
-  if vim.api.nvim_get_current_win() == self.window then
-    vim.cmd("aboveleft split")
   end
 end
 

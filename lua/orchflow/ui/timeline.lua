@@ -313,7 +313,6 @@ end
 ---@param filter orchflow.Filter
 ---@return orchflow.Timeline
 local function new(filter)
-  ---@type orchflow.Timeline
   local timeline = {
     filter = filter,
     generation = 0,
@@ -356,7 +355,8 @@ end
 
 --- Opens the timeline, or gives the open one another filter.
 ---@param filter orchflow.Filter
-function M.open(filter)
+---@param window? integer a window to fill, in place of one of its own
+function M.open(filter, window)
   if current and current.float:is_open() then
     vim.api.nvim_set_current_win(current.float.window)
     current.live = true
@@ -375,6 +375,7 @@ function M.open(filter)
     end,
     full = true,
     place = require("orchflow.config").get().timeline.place,
+    window = window,
     keys = keys(timeline),
     closed = function()
       timeline.generation = timeline.generation + 1

@@ -41,7 +41,7 @@ function M.page(events, worktrees)
   return page
 end
 
----@class orchflow.Span
+---@class orchflow.RowSpan
 ---@field [1] integer first byte column
 ---@field [2] integer byte column behind the last
 ---@field [3] string highlight group
@@ -49,7 +49,7 @@ end
 --- Joins pieces to a line and its spans.
 ---@param pieces (orchflow.Piece|string)[]
 ---@return string line
----@return orchflow.Span[]
+---@return orchflow.RowSpan[]
 function M.join(pieces)
   local parts, spans, column = {}, {}, 0
   for _, piece in ipairs(pieces) do

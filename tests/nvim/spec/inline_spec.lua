@@ -77,7 +77,7 @@ return function(it, tests)
       hunks[1].forecast = "conflict"
       return inline.marks(hunks, lines, options)
     ]])
-    local by = {}
+    local by = {} ---@type table<string, any>
     for _, mark in ipairs(marks) do
       local options = mark.options
       local kind = options.virt_lines and "virtual"

@@ -230,6 +230,8 @@ return function(it, tests)
   end, "orchflow.view.inline")
 
   screen("prompt", function(child)
+    -- A draft of another test is not part of the picture.
+    vim.fn.delete(vim.fn.stdpath("state") .. "/orchflow/drafts", "rf")
     child:cmd("file src/main.rs")
     child:cmd("setlocal filetype=rust")
     child:cmd("3,5Orchflow send claude")

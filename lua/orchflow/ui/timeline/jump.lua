@@ -30,7 +30,7 @@ local function review_name(key, path)
 end
 
 --- Goes to what an event is about.
----@param event? orchflow.Event
+---@param event? orchflow.KeptEvent
 ---@param opened orchflow.Float left before something else is shown
 function M.jump(event, opened)
   if not event then

@@ -6,10 +6,16 @@ local M = {}
 
 local namespace = vim.api.nvim_create_namespace("orchflow_timeline")
 
+--- What is kept of an event: no data, but where it leads to.
+---@class orchflow.KeptEvent: orchflow.Event
+---@field path? string
+---@field line? integer
+---@field hunk? string
+
 ---@class orchflow.TimelineRow
----@field event orchflow.Event what the line is about, without its data
+---@field event orchflow.KeptEvent what the line is about
 ---@field text string
----@field spans orchflow.Span[]
+---@field spans orchflow.RowSpan[]
 ---@field of? integer the event that this line belongs to, where it is a part of what one expands to
 
 ---@class orchflow.Stretch
