@@ -79,12 +79,17 @@ pub fn take(
             warnings: snapshot.warnings,
         });
     }
-    let (head, before) = heads(place, parent)?;
+    let (head, before) = match known_heads(repository, worktree, parent) {
+        Some(known) => known,
+        None => heads(place, parent)?,
+    };
     let (commit, unchanged) = match parent {
         Some(parent) if before.as_ref() == Some(&snapshot.tree) => (parent.clone(), true),
         _ => {
             let parents: Vec<&ObjectId> = parent.into_iter().collect();
-            (index::commit(place, &snapshot.tree, &parents, message)?, false)
+            let commit = index::commit(place, &snapshot.tree, &parents, message)?;
+            repository.remember_tree(&commit, &snapshot.tree);
+            (commit, false)
         }
     };
     repository.update_ref(ref_name, &commit)?;
@@ -146,6 +151,19 @@ fn points_at(repository: &Repository, ref_name: &str, commit: &ObjectId) -> bool
 /// Reads a worktree's HEAD where it is a bare commit, as it is unless the agent went to a branch.
 fn detached_head(worktree: &Worktree) -> Option<ObjectId> {
     fs::read_to_string(worktree.git_directory().join("HEAD")).ok()?.parse().ok()
+}
+
+/// Gives the worktree's HEAD and the parent's tree where git need not be asked for them.
+fn known_heads(
+    repository: &Repository,
+    worktree: &Worktree,
+    parent: Option<&ObjectId>,
+) -> Option<(Option<ObjectId>, Option<ObjectId>)> {
+    let head = detached_head(worktree)?;
+    match parent {
+        Some(parent) => Some((Some(head), Some(repository.known_tree(parent)?))),
+        None => Some((Some(head), None)),
+    }
 }
 
 /// Gives the worktree's HEAD and the parent's tree, asking once.

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::command::{Git, Output, failure};
-use crate::{GitError, ObjectId, Program};
+use crate::worktrees::index_file::IndexFile;
+use crate::{FileMode, GitError, ObjectId, Program};
 
 /// How often a snapshot is tried again when files change while git reads them.
 const ATTEMPTS: u32 = 5;
@@ -78,7 +79,10 @@ pub(crate) fn snapshot(
                     return Ok(Snapshot { tree: tree.clone(), nested: Vec::new(), warnings });
                 }
                 let tree = ObjectId::from_bytes(&place.git().index(&index).arg("write-tree").run()?)?;
-                let (nested, lost) = nested_repositories(place, &index, &warnings)?;
+                let (nested, lost) = match commits_in(&index, &tree) {
+                    Some(commits) => told_of(commits, &warnings),
+                    None => nested_repositories(place, &index, &warnings)?,
+                };
                 if let Some(keep) = keep {
                     fs::rename(&index, keep).map_err(|source| GitError::io("write", keep, source))?;
                 }
@@ -214,12 +218,30 @@ fn nested_repositories(
     warnings: &[String],
 ) -> Result<(Vec<Vec<u8>>, Vec<String>), GitError> {
     let output = place.git().index(index).args(["ls-files", "--stage", "-z"]).run()?;
-    let mut nested: Vec<Vec<u8>> = output
+    let nested = output
         .split(|byte| *byte == 0)
         .filter(|record| record.starts_with(b"160000 "))
         .filter_map(|record| record.splitn(2, |byte| *byte == b'\t').nth(1))
         .map(<[u8]>::to_vec)
         .collect();
+    Ok(told_of(nested, warnings))
+}
+
+/// Lists the other repositories' commits that an index file holds; `None` where its form is one that only git knows.
+fn commits_in(index: &Path, tree: &ObjectId) -> Option<Vec<Vec<u8>>> {
+    let bytes = fs::read(index).ok()?;
+    // Entries may be missing where a part of the index stands in another file.
+    let is_split = memchr::memmem::find(&bytes, b"link").is_some();
+    if is_split || tree.as_str().len() != 40 {
+        return None;
+    }
+    let parsed = IndexFile::parse(bytes)?;
+    let commits = parsed.entries().iter().filter(|entry| entry.mode == FileMode::Commit);
+    Some(commits.map(|entry| entry.path.clone()).collect())
+}
+
+/// Adds the repositories that git refused, and gives the lines that say no more than that.
+fn told_of(mut nested: Vec<Vec<u8>>, warnings: &[String]) -> (Vec<Vec<u8>>, Vec<String>) {
     let mut lost = Vec::new();
     for line in warnings {
         // error: 'inner/' does not have a commit checked out
@@ -241,7 +263,7 @@ fn nested_repositories(
             .filter(|line| nested.iter().any(|path| line.contains(&*String::from_utf8_lossy(path))))
             .cloned(),
     );
-    Ok((nested, lost))
+    (nested, lost)
 }
 
 /// Makes a commit of a tree, under orchflow's own name, unsigned.

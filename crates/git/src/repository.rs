@@ -148,6 +148,9 @@ impl Repository {
     /// # Errors
     /// [`GitError::NoCommits`] before the first commit; what git gives otherwise.
     pub fn head(&self) -> Result<Head, GitError> {
+        if let Some(head) = self.known_head() {
+            return Ok(head);
+        }
         let words = ["rev-parse", "HEAD^{commit}", "HEAD^{tree}", "--symbolic-full-name", "HEAD"];
         let output = self.git().args(words).output()?;
         if !output.status.success() {
@@ -172,13 +175,24 @@ impl Repository {
         })
     }
 
+    /// Reads where HEAD stands without asking git: where it is on a branch whose ref is a file, at a commit whose
+    /// tree is known. Anything else is left to git.
+    fn known_head(&self) -> Option<Head> {
+        let text = |path: PathBuf| std::fs::read_to_string(path).ok();
+        let head = text(self.git_directory.join("HEAD"))?;
+        let name = head.strip_prefix("ref: ")?.trim_end();
+        let branch = name.strip_prefix("refs/heads/").filter(|branch| !branch.contains(".."))?;
+        let commit: ObjectId = text(self.common_directory.join(name))?.parse().ok()?;
+        let tree = self.known_tree(&commit)?;
+        Some(Head { commit, tree, branch: Some(branch.to_owned()) })
+    }
+
     /// Finds the tree of a commit.
     ///
     /// # Errors
     /// [`GitError::NoObject`] when there is no such commit.
     pub fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, GitError> {
-        let known = self.trees.lock().unwrap_or_else(PoisonError::into_inner).get(commit).cloned();
-        if let Some(tree) = known {
+        if let Some(tree) = self.known_tree(commit) {
             return Ok(tree);
         }
         let tree = self.resolve(&format!("{commit}^{{tree}}"))?;
@@ -186,7 +200,12 @@ impl Repository {
         Ok(tree)
     }
 
-    fn remember_tree(&self, commit: &ObjectId, tree: &ObjectId) {
+    /// Gives the tree of a commit where it is known.
+    pub(crate) fn known_tree(&self, commit: &ObjectId) -> Option<ObjectId> {
+        self.trees.lock().unwrap_or_else(PoisonError::into_inner).get(commit).cloned()
+    }
+
+    pub(crate) fn remember_tree(&self, commit: &ObjectId, tree: &ObjectId) {
         let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
         if trees.len() >= TREES {
             trees.clear();

@@ -7,7 +7,7 @@ mod copy;
 mod create;
 mod finish;
 mod include;
-mod index_file;
+pub(crate) mod index_file;
 mod instant;
 mod remove;
 mod strategy;

@@ -17,16 +17,16 @@ const HASH: usize = 20;
 
 /// An index, and where its entries are.
 #[derive(Debug)]
-pub(super) struct IndexFile {
+pub(crate) struct IndexFile {
     bytes: Vec<u8>,
     entries: Vec<IndexEntry>,
 }
 
 /// One file of an index.
 #[derive(Debug)]
-pub(super) struct IndexEntry {
-    pub(super) path: Vec<u8>,
-    pub(super) mode: FileMode,
+pub(crate) struct IndexEntry {
+    pub(crate) path: Vec<u8>,
+    pub(crate) mode: FileMode,
     /// Size, and modification time in seconds and nanoseconds.
     pub(super) stat: (u32, u32, u32),
     offset: usize,
@@ -34,7 +34,7 @@ pub(super) struct IndexEntry {
 
 impl IndexFile {
     /// Reads an index of SHA-1 ids; `None` when it has another form, or entries that are not plain files.
-    pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
+    pub(crate) fn parse(bytes: Vec<u8>) -> Option<Self> {
         if bytes.get(..4)? != b"DIRC" || !matches!(number(&bytes, 4)?, 2 | 3) {
             return None;
         }
@@ -75,7 +75,7 @@ impl IndexFile {
         &self.bytes
     }
 
-    pub(super) fn entries(&self) -> &[IndexEntry] {
+    pub(crate) fn entries(&self) -> &[IndexEntry] {
         &self.entries
     }
 

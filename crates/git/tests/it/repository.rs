@@ -224,3 +224,23 @@ fn conflicts_are_foreseen_without_a_trace() {
     let unknown = "0123456789012345678901234567890123456789".parse().unwrap();
     assert!(forecast::conflicts(&repository, &ours, &unknown).is_err());
 }
+
+#[test]
+fn a_head_that_moves_is_seen_at_once() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.repository();
+    let first = repository.head().unwrap();
+    assert_eq!(repository.head().unwrap(), first, "asked again, whether or not git is");
+    sandbox.write("more", "more\n");
+    let second = sandbox.commit("second");
+    assert_eq!(repository.head().unwrap().commit, second);
+    assert_ne!(repository.head().unwrap().tree, first.tree);
+    sandbox.git(["reset", "--quiet", "--hard", first.commit.as_str()]);
+    assert_eq!(repository.head().unwrap(), first);
+    sandbox.git(["pack-refs", "--all"]);
+    assert_eq!(repository.head().unwrap(), first);
+    sandbox.git(["switch", "--quiet", "--create", "topic/one"]);
+    assert_eq!(repository.head().unwrap().branch.as_deref(), Some("topic/one"));
+    sandbox.git(["switch", "--quiet", "--detach"]);
+    assert_eq!((repository.head().unwrap().branch, repository.head().unwrap().commit), (None, first.commit));
+}
