@@ -6,6 +6,13 @@ local M = {}
 --- How long a slice goes on: with its last step, and what is drawn of it, a turn stays below four milliseconds.
 M.BUDGET_MS = 2
 
+--- Calls a function in a turn of its own, before which keys and the screen are served. A scheduled function would run
+--- before the next key.
+---@param fn fun()
+function M.next_turn(fn)
+  vim.defer_fn(fn, 0)
+end
+
 --- Runs steps until there are none left, a slice of them at a time. The first slice runs at once, or in a turn of its
 --- own, where what calls has been at work in this one already.
 ---@param step fun(): boolean? does a small part of the work, and says whether there is more

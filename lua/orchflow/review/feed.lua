@@ -1,6 +1,8 @@
 --- Brings hunks from the host to the list: a page at a time, and in slices between which Neovim serves keys.
 
 local client = require("orchflow.client")
+local forecast = require("orchflow.review.forecast")
+local next_turn = require("orchflow.slice").next_turn
 local view = require("orchflow.view.hunk")
 
 local M = {}
@@ -9,6 +11,8 @@ local M = {}
 local SLICE_MS = 2.5
 --- Entries that the list begins with, and the most that are added at once.
 local FIRST, MOST = 40, 100
+--- Hunks asked for first: few enough to be there at once.
+local FIRST_PAGE = 100
 
 local generation = 0 -- grows with each fetch, so that the answer to a former one is known
 local filling = false
@@ -19,20 +23,6 @@ function M.is_filling()
   return filling
 end
 
---- Calls a function when keys have been served.
----@param next_step fun()
-local function after_keys(next_step)
-  local timer = assert(vim.uv.new_timer())
-  timer:start(
-    0,
-    0,
-    vim.schedule_wrap(function()
-      timer:close()
-      next_step()
-    end)
-  )
-end
-
 --- Fetches all hunks, a page at a time.
 ---@param query table
 ---@param on_page fun(hunks: orchflow.Hunk[], is_last: boolean)
@@ -40,10 +30,14 @@ end
 function M.fetch(query, on_page, on_failure)
   generation = generation + 1
   local own = generation
+  -- The lines of hunks are most of what is sent; only unsaved changes are compared with them here.
+  local brief = next(forecast.modified()) == nil or nil
   local function ask(after)
+    local page = require("orchflow.config").get().review.page
     local params = vim.tbl_extend("force", query, {
-      limit = require("orchflow.config").get().review.page,
+      limit = after and page or math.min(page, FIRST_PAGE),
       after = after,
+      brief = brief,
     })
     client.request("review", params, function(failure, result)
       if own ~= generation then
@@ -76,7 +70,7 @@ function M.in_slices(hunks, visit, slice_done)
     end
     local is_last = at > #hunks
     if slice_done(is_last) and not is_last then
-      after_keys(slice)
+      next_turn(slice)
     end
   end
   slice()
@@ -105,7 +99,7 @@ function M.fill(query, take, on_failure)
     end
     is_running = goes_on and at <= #queue
     if is_running then
-      after_keys(pump)
+      next_turn(pump)
     elseif is_whole or not goes_on then
       filling = false
     end
@@ -114,9 +108,13 @@ function M.fill(query, take, on_failure)
   M.fetch(query, function(hunks, is_last)
     vim.list_extend(queue, view.in_order(hunks))
     is_whole = is_last
-    if is_first or (not is_running and at <= #queue) then
+    if is_first then
       is_first, is_running = false, true
       pump()
+    elseif not is_running and at <= #queue then
+      is_running = true
+      -- A page was decoded in this turn already.
+      next_turn(pump)
     elseif is_last and at > #queue then
       filling = false
     end

@@ -23,12 +23,12 @@ end
 function M.mark(hunk, modified)
   local whole = modified[hunk.user_path]
   local is_open = hunk.state == "undecided" and hunk.forecast ~= "applied"
-  -- Of a hunk taken in part some lines stand there already.
-  if not whole or not is_open or hunk.partly then
+  -- Of a hunk taken in part some lines stand there already; of one from a brief list there are none to compare.
+  if not whole or not is_open or hunk.partly or not hunk.removed then
     return
   end
   local before = hunk.before or {}
-  local wanted = vim.list_extend({ before[#before] }, hunk.removed or {})
+  local wanted = vim.list_extend({ before[#before] }, hunk.removed)
   vim.list_extend(wanted, { (hunk.after or {})[1] })
   if not whole:find("\n" .. table.concat(wanted, "\n") .. "\n", 1, true) then
     hunk.forecast, hunk.conflict_with = "conflict", "buffer"

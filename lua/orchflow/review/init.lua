@@ -3,6 +3,7 @@
 local buffer_view = require("orchflow.review.buffer")
 local list = require("orchflow.review.list")
 local message = require("orchflow.ui.message")
+local next_turn = require("orchflow.slice").next_turn
 local seen = require("orchflow.review.seen")
 
 local M = {}
@@ -175,6 +176,23 @@ local function watch()
   })
 end
 
+--- Opens the window of our list, where that is still the current one.
+local function show_window()
+  if not list.is_current() then
+    return
+  end
+  local most = require("orchflow.config").get().review.height
+  vim.cmd(("botright copen %d"):format(math.min(#list.hunks(), most)))
+  vim.wo.wrap = false
+  dress_windows()
+  local window = vim.api.nvim_get_current_win()
+  next_turn(function()
+    if vim.api.nvim_get_current_win() == window and list.is_shown_in(window) then
+      prefetch()
+    end
+  end)
+end
+
 --- Fills the quickfix list with hunks and opens its window.
 ---@param query table parameters of `review`
 function M.open(query)
@@ -187,11 +205,8 @@ function M.open(query)
       message.info("orchflow: no undecided hunks; :Orchflow status says who still works")
       return
     end
-    local most = require("orchflow.config").get().review.height
-    vim.cmd(("botright copen %d"):format(math.min(#hunks, most)))
-    vim.wo.wrap = false
-    dress_windows()
-    prefetch()
+    -- Neovim fills the window's buffer as soon as there is one: the list and the window take a turn each.
+    next_turn(show_window)
   end)
 end
 

@@ -234,9 +234,8 @@ end
 ---@field path integer most cells of a path
 ---@field widths integer[] of place, agent, insertions, deletions, heading
 ---@field several_runs boolean
----@field headings table<string, string> by change and heading
----@field heads table<string, string> names of agents, cleaned
----@field cells table<integer, table<string, string>> as shown, by column and value: most stand in many lines
+---@field paths table<integer, table<string, orchflow.QuickfixPath>> by digits of the line's number
+---@field tails table<string, orchflow.QuickfixTail> by all that they say
 
 --- What a note mostly wants: `rival of accepted claude:41`, `changed since you saw it`.
 local NOTE_WIDTH = 24
@@ -270,9 +269,8 @@ function M.layout(hunks, width)
     path = place,
     widths = widest,
     several_runs = several_runs,
-    cells = { {}, {}, {}, {}, {} },
-    headings = {},
-    heads = {},
+    paths = {},
+    tails = {},
   }
 end
 
@@ -282,13 +280,67 @@ end
 ---@param value string
 ---@return string
 local function cell(layout, column, value)
-  local shown = layout.cells[column][value]
+  local width = layout.widths[column]
+  return text.pad(text.cut(text.clean(value), width), width)
+end
+
+---@class orchflow.QuickfixPath
+---@field text string
+---@field cells integer
+
+--- Gives a path as it stands before a line's number.
+---@param layout orchflow.QuickfixLayout
+---@param path string
+---@param digits integer of the line's number
+---@return orchflow.QuickfixPath
+local function path_cell(layout, path, digits)
+  local known = layout.paths[digits]
+  if not known then
+    known = {}
+    layout.paths[digits] = known
+  end
+  local shown = known[path]
   if not shown then
-    local width = layout.widths[column]
-    shown = text.pad(text.cut(text.clean(value), width), width)
-    layout.cells[column][value] = shown
+    local short = short_path(path, layout.path - digits)
+    shown = { text = short, cells = text.width(short) }
+    known[path] = shown
   end
   return shown
+end
+
+---@class orchflow.QuickfixTail
+---@field columns string what stands behind an entry's place
+---@field entry string what other programs show of it
+
+--- Writes all of an entry but its place.
+---@param hunk orchflow.Hunk
+---@param layout orchflow.QuickfixLayout
+---@param mark string
+---@param note string
+---@return orchflow.QuickfixTail
+local function write_tail(hunk, layout, mark, note)
+  local insertions, deletions = counts(hunk)
+  local agent = layout.several_runs and hunk.key or hunk.agent
+  local heading = M.heading(hunk)
+  local columns = {
+    mark,
+    cell(layout, 2, agent),
+    cell(layout, 3, insertions),
+    cell(layout, 4, deletions),
+    cell(layout, 5, heading),
+  }
+  local shown = " " .. table.concat(columns, " ")
+  local words =
+    { mark ~= " " and mark or "", text.clean(agent), insertions, deletions, heading, note }
+  return {
+    columns = note ~= "" and shown .. "  " .. note or (shown:gsub("%s+$", "")),
+    entry = table.concat(
+      vim.tbl_filter(function(word)
+        return word ~= ""
+      end, words),
+      " "
+    ),
+  }
 end
 
 --- Writes a line of the quickfix list, and what other programs show of the entry: all but its place.
@@ -299,45 +351,30 @@ end
 ---@return string entry
 function M.quickfix_line(hunk, layout, rivalry)
   local line = tostring(M.line(hunk))
-  local room = layout.path - #line
-  local paths, cached = layout.cells[1], hunk.path .. "\0" .. #line
-  local path = paths[cached]
-  if not path then
-    path = short_path(hunk.path, room)
-    paths[cached] = path
-  end
-  local place = path .. "|" .. line .. " " .. M.type(hunk) .. "|"
-  local missing = layout.widths[1] - text.width(place)
-  local insertions, deletions = counts(hunk)
+  local path = path_cell(layout, hunk.path, #line)
   local mark, note = M.mark(hunk), M.note(hunk, rivalry)
+  local insertions, deletions = hunk.insertions or 0, hunk.deletions or 0
   local agent = layout.several_runs and hunk.key or hunk.agent
-  local kind = hunk.change .. "\0" .. hunk.heading
-  local heading = layout.headings[kind]
-  if not heading then
-    heading = M.heading(hunk)
-    layout.headings[kind] = heading
+  -- Most of a long list's lines differ in their places alone.
+  local name = agent
+    .. "\0"
+    .. insertions
+    .. " "
+    .. deletions
+    .. mark
+    .. note
+    .. "\0"
+    .. hunk.change
+    .. "\0"
+    .. hunk.heading
+  local tail = layout.tails[name]
+  if not tail then
+    tail = write_tail(hunk, layout, mark, note)
+    layout.tails[name] = tail
   end
-  local head = layout.heads[agent]
-  if not head then
-    head = text.clean(agent)
-    layout.heads[agent] = head
-  end
-  local columns = cell(layout, 2, agent)
-    .. " "
-    .. cell(layout, 3, insertions)
-    .. " "
-    .. cell(layout, 4, deletions)
-    .. " "
-    .. cell(layout, 5, heading)
-  local shown = place .. (" "):rep(missing) .. " " .. mark .. " " .. columns
-  shown = note ~= "" and shown .. "  " .. note or shown:match("^(.-)%s*$")
-  local entry = (mark ~= " " and mark .. " " or "")
-    .. head
-    .. (insertions ~= "" and " " .. insertions or "")
-    .. (deletions ~= "" and " " .. deletions or "")
-    .. (heading ~= "" and " " .. heading or "")
-    .. (note ~= "" and " " .. note or "")
-  return shown, entry
+  local missing = layout.widths[1] - path.cells - #line - 4
+  local place = path.text .. "|" .. line .. " " .. M.type(hunk) .. "|"
+  return place .. (" "):rep(missing) .. tail.columns, tail.entry
 end
 
 --- Writes the lines of the quickfix list, in aligned columns.

@@ -169,6 +169,30 @@ return function(it, tests)
     tests.equal(#repository:data("review"), #hunks - 1)
   end)
 
+  with_repository("leaves the lines of hunks out of a brief list", function(repository, child)
+    rehearse(repository, "rehearsal")
+    child:lua([[
+      local client = require("orchflow.client")
+      client.request("review", {}, function(_, result) whole = result end)
+      client.request("review", { brief = true }, function(_, result) brief = result end)
+    ]])
+    child:wait("both are there", "return whole ~= nil and brief ~= nil")
+    local found = child:lua([[
+      local hunk, short = whole.hunks[1], brief.hunks[1]
+      local left_out = vim.tbl_filter(function(name) return short[name] == nil end, vim.tbl_keys(hunk))
+      table.sort(left_out)
+      return { hunk.id == short.id and hunk.hash == short.hash and #whole.hunks == #brief.hunks, left_out }
+    ]])
+    local names = found[2]
+    tests.equal(found[1], true)
+    for _, name in ipairs({ "added", "after", "before", "removed" }) do
+      tests.equal(vim.tbl_contains(names, name), true)
+    end
+    for _, name in ipairs({ "path", "line", "new_start", "state", "comments", "user_path" }) do
+      tests.equal(vim.tbl_contains(names, name), false)
+    end
+  end)
+
   it("says that a folder is no git repository", { child = false }, function()
     if not binary or binary == "" then
       tests.skip("ORCHFLOW_BIN is not set")

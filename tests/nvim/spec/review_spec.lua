@@ -86,6 +86,24 @@ return function(it, tests)
     )
   end)
 
+  it(
+    "asks for few hunks first, and for their lines only to compare unsaved changes",
+    function(child)
+      prepare(child)
+      child:cmd("edit one.txt")
+      open(child)
+      local first = child:lua("return stub.asked[1].params")
+      tests.equal({ first.limit, first.brief }, { 100, true })
+      child:lua([[
+      vim.fn.setbufline("one.txt", 1, "unsaved")
+      stub.asked = {}
+    ]])
+      child:cmd("Orchflow review")
+      child:wait("it is asked again", "return #stub.asked > 0")
+      tests.equal(child:lua("return stub.asked[1].params.brief == nil"), true)
+    end
+  )
+
   --- Shows the entry under the cursor: what was not on the screen is not accepted by a key.
   local function look(child)
     child:keys("=")

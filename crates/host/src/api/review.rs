@@ -41,6 +41,8 @@ struct Params {
     state: Option<String>,
     limit: Option<usize>,
     after: Option<String>,
+    /// Leaves out lines, and what says nothing.
+    brief: bool,
     /// Words of the filter grammar, beside all of these.
     filter: Option<Words>,
 }
@@ -272,6 +274,7 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
                 history: row.history,
                 standing,
                 before: &before,
+                brief: params.brief,
             };
             hunk_json(world, row.hunk, &known)
         })

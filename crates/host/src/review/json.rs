@@ -19,6 +19,10 @@ use crate::world::World;
 /// Lines shown of one side of a hunk; the rest is counted.
 const LINES_SHOWN: usize = 4000;
 
+/// What a list needs no word of: it is asked for with the file that a hunk is in.
+const BEYOND_A_LIST: [&str; 9] =
+    ["removed", "added", "before", "after", "agent_path", "truncated", "turn", "changed_turn", "checkpoint"];
+
 /// Everything known of one hunk beside itself.
 pub struct Known<'a> {
     /// The agent.
@@ -43,6 +47,8 @@ pub struct Known<'a> {
     pub standing: &'a Standing,
     /// What was taken of the same file before, where it bears on this.
     pub before: &'a [&'a Hunk],
+    /// Whether only what a list shows is wanted: thousands are read by an editor in one go.
+    pub brief: bool,
 }
 
 /// Foretells what accepting a hunk would come to.
@@ -61,7 +67,7 @@ pub fn hunk_json(world: &World, hunk: &Hunk, known: &Known<'_>) -> Value {
     let agent_path =
         subject.worktree.as_ref().map(|root| PathBuf::from(OsStr::from_bytes(&root.0)).join(path));
     let text = |lines: &orchflow_git::Lines| -> Vec<Value> {
-        let shown = if hunk.binary { 0 } else { LINES_SHOWN };
+        let shown = if hunk.binary || known.brief { 0 } else { LINES_SHOWN };
         lines.iter().take(shown).map(|line| bytes_to_json(without_end(line))).collect()
     };
     let is_long = hunk.removed.count() > LINES_SHOWN || hunk.added.count() > LINES_SHOWN;
@@ -130,10 +136,24 @@ pub fn hunk_json(world: &World, hunk: &Hunk, known: &Known<'_>) -> Value {
         "checkpoint": subject.checkpoint,
     });
     let encoded = bytes_to_json(&hunk.path).get("b64").cloned();
-    if let (Some(object), Some(encoded)) = (value.as_object_mut(), encoded) {
-        object.insert("path_b64".to_owned(), encoded);
+    if let Some(object) = value.as_object_mut() {
+        if let Some(encoded) = encoded {
+            object.insert("path_b64".to_owned(), encoded);
+        }
+        if known.brief {
+            object.retain(|name, value| !BEYOND_A_LIST.contains(&name.as_str()) && !says_nothing(value));
+        }
     }
     value
+}
+
+/// Says whether a value is as good as an absent one.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
 }
 
 fn without_end(line: &[u8]) -> &[u8] {

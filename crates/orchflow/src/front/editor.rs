@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _, TokioAsyncWriteCompatExt as _};
 
-/// The time between two messages to one editor.
+/// The time between two messages to one editor, unless an answer is among what waits.
 const FRAME: Duration = Duration::from_millis(16);
 /// The time between two looks at what happened, for a subscriber.
 const NEWS: Duration = Duration::from_millis(80);
@@ -45,6 +45,7 @@ impl Handler for Silent {
 struct Mailbox {
     waiting: Mutex<Vec<Value>>,
     filled: Notify,
+    answered: Notify,
     taken: Notify,
     calls: Mutex<HashMap<u64, oneshot::Sender<Result<Value, String>>>>,
     next_call: Mutex<u64>,
@@ -98,6 +99,7 @@ impl Answers {
                 json!({ "kind": "answer", "id": id, "ok": false, "error": refusal_json(&refusal) })
             }
         });
+        self.0.answered.notify_one();
     }
 }
 
@@ -228,7 +230,11 @@ async fn push(mailbox: Arc<Mailbox>, neovim: Neovim<Compat<DuplexStream>>, with_
             tracing::warn!(%error, "an editor did not take a message");
         }
         mailbox.taken.notify_waiters();
-        tokio::time::sleep(FRAME).await;
+        // A list comes in many pages, each asked for when the one before is there: none of them waits for the next frame.
+        tokio::select! {
+            () = tokio::time::sleep(FRAME) => {}
+            () = mailbox.answered.notified() => {}
+        }
     }
 }
 
