@@ -180,30 +180,6 @@ function Float:leave()
   end
 end
 
---- Makes room for what is opened from here: a float closes, a split or a tab page is left for the window before it.
-function Float:leave()
-  if not self:is_open() or vim.api.nvim_win_get_config(self.window).relative ~= "" then
-    self:close()
-    return
-  end
-  vim.cmd.wincmd("p")
-  if vim.api.nvim_get_current_win() == self.window then
-    vim.cmd("aboveleft split")
-  end
-end
-
---- Makes room for what is opened from here: a float closes, a split or a tab page is left for the window before it.
-function Float:leave()
-  if not self:is_open() or vim.api.nvim_win_get_config(self.window).relative ~= "" then
-    self:close()
-    return
-  end
-  vim.cmd.wincmd("p")
-  if vim.api.nvim_get_current_win() == self.window then
-    vim.cmd("aboveleft split")
-  end
-end
-
 ---@param page orchflow.Page
 ---@return integer
 local function widest(page)

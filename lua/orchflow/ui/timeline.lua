@@ -356,8 +356,9 @@ end
 
 --- Opens the timeline, or gives the open one another filter.
 ---@param filter orchflow.Filter
-function M.open(filter)
-  if current and current.float:is_open() then
+---@param window? integer a window to fill in place of a float
+function M.open(filter, window)
+  if not window and current and current.float:is_open() then
     vim.api.nvim_set_current_win(current.float.window)
     current.live = true
     refilter(current, filter)
@@ -374,6 +375,7 @@ function M.open(filter)
       return title(timeline, width)
     end,
     full = true,
+    window = window,
     place = require("orchflow.config").get().timeline.place,
     keys = keys(timeline),
     closed = function()
