@@ -107,7 +107,8 @@ function M.toggle(against)
     end)
   end
   name_window(left, title)
-  local closing = require("orchflow.config").get().keys.side_by_side
+  local keys = require("orchflow.config").get().keys
+  local closing = against == "base" and keys.side_by_side_base or keys.side_by_side
   name_window(right, ("%s: %s"):format(page.agent, page.path), closing and closing .. " closes")
   close_together({ left, right })
   for _, key in ipairs({ "side_by_side", "side_by_side_base" }) do
