@@ -133,6 +133,28 @@ return function(it, tests)
     if not binary or binary == "" then
       tests.skip("ORCHFLOW_BIN is not set")
     end
+    --- What nobody asked orchflow to touch: branches, HEAD, stash, the index to the byte, and what was fetched.
+    local function git_of(repository)
+      local index = assert(io.open(repository.root .. "/.git/index", "rb"))
+      local bytes = index:read("*a")
+      index:close()
+      local refs = vim.tbl_filter(function(line)
+        return not line:find(" refs/orchflow/", 1, true)
+      end, vim.split(
+        repository:git("for-each-ref", "--format=%(objectname) %(refname)"),
+        "\n"
+      ))
+      return {
+        head = repository:git("rev-parse", "HEAD") .. repository:git("symbolic-ref", "HEAD"),
+        refs = refs,
+        reflog = repository:git("reflog", "show", "--format=%H %gs", "main")
+          .. repository:git("stash", "list"),
+        index = vim.fn.sha256(bytes),
+        fetched = vim.uv.fs_stat(repository.root .. "/.git/FETCH_HEAD") ~= nil,
+        hooks = vim.fn.readdir(repository.root .. "/.git/hooks"),
+        config = vim.fn.readfile(repository.root .. "/.git/config"),
+      }
+    end
     local Repository, Child = require("repository"), require("child")
     local repository = Repository.new(vim.uv.fs_realpath(binary) or binary)
     local child
@@ -141,6 +163,7 @@ return function(it, tests)
         Child.new(tests.nvim, tests.root, { cwd = repository.root, tui = true, columns = 100 })
       child:lua([[require("orchflow").setup({ binary = ... })]], repository.binary)
       child:cmd("edit src/main.rs")
+      local untouched = git_of(repository)
       for number, step in ipairs(walk) do
         local command = step[1]:find("^:")
         child:keys(command and step[1]:gsub("<", "<lt>") .. "<CR>" or step[1])
@@ -148,6 +171,7 @@ return function(it, tests)
         if step[3] then
           step[3](child)
         end
+        tests.equal(git_of(repository), untouched, "git is as it was after " .. step[1])
       end
     end, function(trouble)
       return debug.traceback(tostring(trouble) .. (child and child:last_words() or ""), 2)
