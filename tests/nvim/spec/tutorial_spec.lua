@@ -149,7 +149,7 @@ return function(it, tests)
         refs = refs,
         reflog = repository:git("reflog", "show", "--format=%H %gs", "main")
           .. repository:git("stash", "list"),
-        index = vim.fn.sha256(bytes),
+        index = vim.base64.encode(bytes),
         fetched = vim.uv.fs_stat(repository.root .. "/.git/FETCH_HEAD") ~= nil,
         hooks = vim.fn.readdir(repository.root .. "/.git/hooks"),
         config = vim.fn.readfile(repository.root .. "/.git/config"),
