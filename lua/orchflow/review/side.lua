@@ -28,7 +28,10 @@ end
 ---@param title string
 ---@param hint? string
 local function name_window(window, title, hint)
-  vim.wo[window][0].winbar = title:gsub("%%", "%%%%") .. "%<%=" .. (hint or "")
+  -- What one has to know first stays whole: whose version it is.
+  local room = vim.api.nvim_win_get_width(window) - vim.fn.strdisplaywidth(title) - 2
+  hint = hint and vim.fn.strdisplaywidth(hint) <= room and hint or ""
+  vim.wo[window][0].winbar = title:gsub("%%", "%%%%") .. "%<%=" .. hint
 end
 
 ---@param windows integer[]

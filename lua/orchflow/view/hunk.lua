@@ -240,7 +240,9 @@ end
 ---@field cells table<integer, table<string, string>> as shown, by column and value: most stand in many lines
 
 --- What a note mostly wants, as `changed since you saw it`, and the most that is kept free for one.
-local NOTE_WIDTH, MAX_NOTE_WIDTH = 24, 28
+local NOTE_WIDTH, MAX_NOTE_WIDTH = 24, 33
+--- Of a name that is longer than most, the line it stands at is given up.
+local MAX_RIVAL_WIDTH = 28
 
 --- Gives the cells that the longest note about a rival wants, if it is not too long.
 ---@param hunk orchflow.Hunk
@@ -249,13 +251,15 @@ local function rival_width(hunk)
   if hunk.state ~= "undecided" then
     return 0
   elseif hunk.rival_accepted then
-    return #M.rival_note(hunk)
+    return math.min(#M.rival_note(hunk), MAX_RIVAL_WIDTH)
   end
   local longest = 0
   for _, rival in ipairs(hunk.rivals or {}) do
-    longest = math.max(longest, #"rival 2/3 of :" + #rival.agent + #tostring(rival.line or ""))
+    local width = #"rival 2/3 of :" + #rival.agent + #tostring(rival.line or "")
+    longest = math.max(longest, math.min(width, MAX_RIVAL_WIDTH))
   end
-  return longest
+  local conflict = longest > 0 and hunk.forecast == "conflict"
+  return conflict and #"conflicts: your buffer, rival 1/3" or longest
 end
 
 --- Measures the columns of the quickfix list, so that a line is read in the width there is.

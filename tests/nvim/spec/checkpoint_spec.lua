@@ -365,6 +365,31 @@ return function(it, tests)
     )
   end)
 
+  it("enters the agent's worktree at the file and line it shows", function(child)
+    prepare(child)
+    open(child)
+    local tree = root .. "/tree"
+    vim.fn.mkdir(tree .. "/src", "p")
+    vim.fn.writefile({ "gitdir: elsewhere" }, tree .. "/.git")
+    vim.fn.writefile(child:lua("return lines"), tree .. "/src/config.lua")
+    child:lua(
+      [[
+      local status = stub.status()
+      status.agents[1].worktree = ...
+      stub.answers.status = function() return status end
+      vim.api.nvim_win_set_cursor(0, { 4, 0 })
+    ]],
+      tree
+    )
+    local agent = child:lua("return stub.status().agents[1].key")
+    child:cmd("Orchflow enter " .. agent)
+    child:wait("the tab page is there", "return #vim.api.nvim_list_tabpages() == 2")
+    tests.equal(
+      child:lua([[return { vim.api.nvim_buf_get_name(0), vim.fn.line("."), vim.fn.getcwd() }]]),
+      { tree .. "/src/config.lua", 4, tree }
+    )
+  end)
+
   it("says why in a float", function(child)
     prepare(child)
     open(child)

@@ -121,10 +121,10 @@ return function(it, tests)
     ]]
     )
     tests.equal(lines, {
-      "src/config.rs|41 W| ! claude +12 -3 load_config  conflicts: your buffer, rival 1/3",
-      "src/config.rs|38 I|   codex  +1  -1 load_config  rival 2/3 of claude:41",
-      "src/config.rs|40 I|   aider  +1  -1 load_config  the same as claude:41",
-      "src/x.rs|1 I|         claude +1  -1              partly accepted",
+      "src/config.rs|41 W| ! claude +12 -3 load_con…  conflicts: your buffer, rival 1/3",
+      "src/config.rs|38 I|   codex  +1  -1 load_con…  rival 2/3 of claude:41",
+      "src/config.rs|40 I|   aider  +1  -1 load_con…  the same as claude:41",
+      "src/x.rs|1 I|         claude +1  -1            partly accepted",
     })
   end)
 
