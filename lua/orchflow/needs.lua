@@ -72,6 +72,10 @@ end
 ---@param need orchflow.Need
 ---@return string
 function M.identity(need)
+  if need.kind == "finished" then
+    -- How much of it was not seen yet changes while it is read.
+    return ("%s %s"):format(need.kind, need.key)
+  end
   return ("%s %s %s"):format(need.kind, need.key, tostring(need.about))
 end
 

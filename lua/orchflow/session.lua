@@ -30,8 +30,8 @@ function M.mend()
       elseif loaded and vim.bo[buffer].buftype == "" then
         require("orchflow.review.buffer").read(buffer)
       end
-    elseif name:find("^term://.*:[^%s]*orchflow$") then
-      -- The view of an agent, started again without the words that say whose.
+    elseif name:find("^orchflow%-agent://") and not vim.b[buffer].orchflow_agent then
+      -- The name of an agent's window, without the agent in it.
       leave_out(buffer)
     end
   end

@@ -88,7 +88,7 @@ end
 
 ---@type table<string, string> by the options it was made for
 local cached = {}
----@type table<string, string> winbar by agent
+---@type table<string, string> winbar by width and agent
 local winbars = {}
 local listening = false
 
@@ -133,35 +133,74 @@ function M.get(options)
   return cached[key]
 end
 
---- Writes the winbar of a window that shows an agent. Pure.
+---@class orchflow.WinbarPart
+---@field words string
+---@field leaves integer the higher, the earlier it is left out where there is no room
+
+--- Leaves out what is needed least, until the rest fits with two cells between its parts. Pure.
+---@param parts orchflow.WinbarPart[]
+---@param room integer cells
+---@return orchflow.WinbarPart[]
+local function fitting(parts, room)
+  local text = require("orchflow.view.text")
+  parts = vim.list_slice(parts, 1)
+  while #parts > 0 do
+    local width, first = 0, 1
+    for index, part in ipairs(parts) do
+      width = width + text.width(part.words) + 2
+      first = part.leaves > parts[first].leaves and index or first
+    end
+    if width <= room then
+      break
+    end
+    table.remove(parts, first)
+  end
+  return parts
+end
+
+--- Writes the winbar of a window that shows an agent; in a narrow one its name and state stay. Pure.
 ---@param agent? orchflow.Agent
 ---@param name string
 ---@param icons table<string, string>
+---@param width? integer cells of the window
 ---@return string
-function M.write_winbar(agent, name, icons)
+function M.write_winbar(agent, name, icons, width)
   local text = require("orchflow.view.text")
   if not agent then
-    return ("%%#OrchflowAgent# %s %%*"):format(escaped(text.clean(name)))
+    return ("%%#OrchflowAgent# %s %%*%%<"):format(escaped(text.clean(name)))
   end
   local view = require("orchflow.view.status")
   local state = view.state(agent)
-  local words = { ("turn %d"):format(agent.turn or 0) }
+  local who, icon, how = view.name(agent), icons[state] or "?", view.state_words(agent)
+  local parts = { { words = ("turn %d"):format(agent.turn or 0), leaves = 3 } }
   local unread = require("orchflow.needs").unread(agent)
   if unread > 0 then
-    words[#words + 1] = text.count(unread, "unread hunk")
+    parts[#parts + 1] = { words = text.count(unread, "unread hunk"), leaves = 1 }
   end
   local waiting = (agent.queued or 0) + (agent.undelivered or 0)
   if waiting > 0 then
-    words[#words + 1] = text.count(waiting, "prompt") .. " waiting"
+    parts[#parts + 1] = { words = text.count(waiting, "prompt") .. " waiting", leaves = 0 }
   end
-  return ("%%#OrchflowAgent# %s %%#%s#%s %s%%*%s%%=%%#OrchflowMuted#%s  run %d %%*"):format(
-    escaped(view.name(agent)),
+  parts[#parts + 1] = { words = ("run %d"):format(agent.run), leaves = 4 }
+  if agent.since then
+    parts[#parts + 1] = { words = "since " .. text.clock(agent.since), leaves = 2 }
+  end
+  local head = text.width(("%s %s %s"):format(who, icon, how)) + 2
+  local words, since = {}, ""
+  for _, part in ipairs(fitting(parts, width and width - head or math.huge)) do
+    if part.leaves == 2 then
+      since = " " .. part.words
+    else
+      words[#words + 1] = part.words
+    end
+  end
+  return ("%%#OrchflowAgent# %s %%#%s#%s %s%%*%s%%<%%=%%#OrchflowMuted#%s %%*"):format(
+    escaped(who),
     view.groups[state] or "OrchflowMuted",
-    escaped(icons[state] or "?"),
-    escaped(view.state_words(agent)),
-    agent.since and " since " .. text.clock(agent.since) or "",
-    table.concat(words, "  "),
-    agent.run
+    escaped(icon),
+    escaped(how),
+    since,
+    table.concat(words, "  ")
   )
 end
 
@@ -175,13 +214,15 @@ function M.winbar()
     return ""
   end
   local host = client()
-  if not winbars[name] then
+  local width = vim.api.nvim_win_get_width(window)
+  local key = width .. " " .. name
+  if not winbars[key] then
     local agent = host and require("orchflow.state").agent(host.store(), name) or nil
-    winbars[name] = M.write_winbar(agent, name, require("orchflow.config").get().icons)
+    winbars[key] = M.write_winbar(agent, name, require("orchflow.config").get().icons, width)
     -- So that a change has it drawn again, also where no statusline asks.
     cached.winbar = ""
   end
-  return winbars[name]
+  return winbars[key]
 end
 
 return M

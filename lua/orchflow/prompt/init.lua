@@ -34,6 +34,7 @@ local THROWS_AWAY = { quit = true, close = true, bdelete = true, bwipeout = true
 ---@field windows integer[] that were there before
 ---@field layout string command that restores their sizes
 ---@field text? string[] what is being sent
+---@field about? string place of the lines it quotes
 ---@field told? boolean whether it was said that the draft cannot be kept
 ---@field sending boolean
 ---@field thrown_away boolean
@@ -93,7 +94,12 @@ local function show_title(prompt)
     how = tostring(keys.send):gsub("%%", "%%%%") .. ", " .. how
   end
   for _, window in ipairs(vim.fn.win_findbuf(prompt.buffer)) do
-    local bar = ("%%#OrchflowTitle# %s %%*%%=%%#OrchflowMuted#%%<%s %%*"):format(title, how)
+    local about = prompt.about and "  about " .. prompt.about:gsub("%%", "%%%%") or ""
+    local bar = ("%%#OrchflowTitle# %s%%*%s %%=%%#OrchflowMuted#%%<%s %%*"):format(
+      title,
+      about,
+      how
+    )
     vim.api.nvim_set_option_value("winbar", bar, { win = window, scope = "local" })
   end
 end
@@ -332,6 +338,8 @@ function M.open(spec)
       prompt.spec = prompt.sending and prompt.spec or spec
       vim.api.nvim_set_current_win(window)
       add(prompt, spec.lines or {})
+      prompt.about = prompt.about or require("orchflow.prompt.quote").place_in(spec.lines or {})
+      show_title(prompt)
       vim.api.nvim_win_set_cursor(window, { vim.api.nvim_buf_line_count(buffer), 0 })
       return buffer
     end
@@ -367,6 +375,7 @@ function M.open(spec)
   local height = math.min(wanted, math.max(4, math.floor(vim.o.lines / 3)))
   local window = vim.api.nvim_open_win(buffer, true, { split = "below", win = -1, height = height })
   fill(prompt, lines)
+  prompt.about = require("orchflow.prompt.quote").place_in(lines)
   hook(prompt)
   vim.bo[buffer].filetype = "markdown"
   local complete = "v:lua.require'orchflow.prompt.mention'.complete"

@@ -44,4 +44,17 @@ function M.lines(buffer, first, last)
   return quoted
 end
 
+--- Gives the place of the first lines that a prompt quotes.
+---@param lines string[]
+---@return string?
+function M.place_in(lines)
+  for index = 2, #lines do
+    local place = lines[index]:find("^```") and lines[index - 1]:match("^%S.*:%d+%-?%d*$")
+    if place then
+      return place
+    end
+  end
+  return nil
+end
+
 return M

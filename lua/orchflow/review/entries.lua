@@ -13,9 +13,8 @@ local function width_of_lines()
   if info and info.width then
     return info.width - info.textoff
   end
-  -- The window that will be opened takes its line numbers from this one.
-  local has_numbers = vim.wo.number or vim.wo.relativenumber
-  return vim.o.columns - (has_numbers and vim.wo.numberwidth or 0)
+  -- The window that will be opened takes its line numbers and columns of signs from this one.
+  return vim.o.columns - vim.fn.getwininfo(vim.api.nvim_get_current_win())[1].textoff
 end
 
 --- Writes an entry's line and keeps it.

@@ -28,7 +28,10 @@ end
 ---@param title string
 ---@param hint? string
 local function name_window(window, title, hint)
-  vim.wo[window][0].winbar = title:gsub("%%", "%%%%") .. "%<%=" .. (hint or "")
+  -- What one has to know first stays whole: whose version it is.
+  local room = vim.api.nvim_win_get_width(window) - vim.fn.strdisplaywidth(title) - 2
+  hint = hint and vim.fn.strdisplaywidth(hint) <= room and hint or ""
+  vim.wo[window][0].winbar = title:gsub("%%", "%%%%") .. "%<%=" .. hint
 end
 
 ---@param windows integer[]
@@ -107,7 +110,8 @@ function M.toggle(against)
     end)
   end
   name_window(left, title)
-  local closing = require("orchflow.config").get().keys.side_by_side
+  local keys = require("orchflow.config").get().keys
+  local closing = against == "base" and keys.side_by_side_base or keys.side_by_side
   name_window(right, ("%s: %s"):format(page.agent, page.path), closing and closing .. " closes")
   close_together({ left, right })
   for _, key in ipairs({ "side_by_side", "side_by_side_base" }) do

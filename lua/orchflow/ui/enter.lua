@@ -178,6 +178,13 @@ end
 ---@return string? path
 ---@return integer[]? cursor
 local function counterpart(worktree, root)
+  local page = package.loaded["orchflow.review.buffer"]
+    and require("orchflow.review.buffer").page(vim.api.nvim_get_current_buf())
+  if page then
+    -- A review buffer shows a file of some agent by its path in the repository.
+    local path = vim.uv.fs_realpath(worktree .. "/" .. page.path)
+    return path, path and vim.api.nvim_win_get_cursor(0)
+  end
   local name = vim.api.nvim_buf_get_name(0)
   local real = name ~= "" and vim.bo.buftype == "" and vim.uv.fs_realpath(name) or nil
   local real_root = vim.uv.fs_realpath(root) or root

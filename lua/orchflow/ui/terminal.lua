@@ -246,6 +246,24 @@ local function place(buffer, options)
   return split(buffer, options.focus)
 end
 
+--- Names a buffer after the agent it shows, where Neovim would say which program runs in it.
+---@param buffer integer
+---@param agent string
+local function name_buffer(buffer, agent)
+  local before = vim.api.nvim_buf_get_name(buffer)
+  local name = "orchflow-agent://" .. text.clean(agent)
+  -- What an ended view left to be read keeps its name.
+  if not pcall(vim.api.nvim_buf_set_name, buffer, name) then
+    pcall(vim.api.nvim_buf_set_name, buffer, ("%s-%d"):format(name, buffer))
+  end
+  -- Neovim keeps the old name as a buffer of its own.
+  for _, other in ipairs(vim.api.nvim_list_bufs()) do
+    if other ~= buffer and before ~= "" and vim.api.nvim_buf_get_name(other) == before then
+      pcall(vim.api.nvim_buf_delete, other, { force = true })
+    end
+  end
+end
+
 --- Starts the view of an agent in a window that shows its buffer.
 ---@param buffer integer
 ---@param window integer
@@ -268,6 +286,7 @@ local function begin(buffer, window, options)
     return false
   end
   buffers[options.name] = buffer
+  name_buffer(buffer, options.name)
   vim.bo[buffer].bufhidden = "hide"
   vim.bo[buffer].buflisted = false
   vim.api.nvim_buf_set_var(buffer, "orchflow_agent", options.name)

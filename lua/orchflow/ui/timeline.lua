@@ -355,9 +355,9 @@ end
 
 --- Opens the timeline, or gives the open one another filter.
 ---@param filter orchflow.Filter
----@param window? integer a window to fill, in place of one of its own
+---@param window? integer a window to fill in place of a float
 function M.open(filter, window)
-  if current and current.float:is_open() then
+  if not window and current and current.float:is_open() then
     vim.api.nvim_set_current_win(current.float.window)
     current.live = true
     refilter(current, filter)
@@ -374,8 +374,8 @@ function M.open(filter, window)
       return title(timeline, width)
     end,
     full = true,
-    place = require("orchflow.config").get().timeline.place,
     window = window,
+    place = require("orchflow.config").get().timeline.place,
     keys = keys(timeline),
     closed = function()
       timeline.generation = timeline.generation + 1

@@ -184,7 +184,8 @@ function M.note(hunk, rivalry)
     notes[#notes + 1] = hunk.state
   elseif hunk.gone then
     notes[#notes + 1] = "taken back by its agent"
-  elseif hunk.forecast == "conflict" then
+  elseif hunk.forecast == "conflict" and not hunk.rival_accepted then
+    -- That a rival was taken says why it does not fit any more; the sign before it says that it does not.
     notes[#notes + 1] = "conflicts: your " .. (hunk.conflict_with or "file")
   elseif hunk.changed or hunk.changed_since then
     notes[#notes + 1] = "changed since you saw it"
@@ -237,8 +238,28 @@ end
 ---@field paths table<integer, table<string, orchflow.QuickfixPath>> by digits of the line's number
 ---@field tails table<string, orchflow.QuickfixTail> by all that they say
 
---- What a note mostly wants: `rival of accepted claude:41`, `changed since you saw it`.
-local NOTE_WIDTH = 24
+--- What a note mostly wants, as `changed since you saw it`, and the most that is kept free for one.
+local NOTE_WIDTH, MAX_NOTE_WIDTH = 24, 33
+--- Of a name that is longer than most, the line it stands at is given up.
+local MAX_RIVAL_WIDTH = 28
+
+--- Gives the cells that the longest note about a rival wants, if it is not too long.
+---@param hunk orchflow.Hunk
+---@return integer
+local function rival_width(hunk)
+  if hunk.state ~= "undecided" then
+    return 0
+  elseif hunk.rival_accepted then
+    return math.min(#M.rival_note(hunk), MAX_RIVAL_WIDTH)
+  end
+  local longest = 0
+  for _, rival in ipairs(hunk.rivals or {}) do
+    local width = #"rival 2/3 of :" + #rival.agent + #tostring(rival.line or "")
+    longest = math.max(longest, math.min(width, MAX_RIVAL_WIDTH))
+  end
+  local conflict = longest > 0 and hunk.forecast == "conflict"
+  return conflict and #"conflicts: your buffer, rival 1/3" or longest
+end
 
 --- Measures the columns of the quickfix list, so that a line is read in the width there is.
 ---@param hunks orchflow.Hunk[]
@@ -246,6 +267,7 @@ local NOTE_WIDTH = 24
 ---@return orchflow.QuickfixLayout
 function M.layout(hunks, width)
   local widest, longest, several_runs, headings = { 0, 0, 0, 0, 0 }, 0, false, 0
+  local notes = NOTE_WIDTH
   for _, hunk in ipairs(hunks) do
     several_runs = several_runs or hunk.run ~= hunks[1].run
   end
@@ -257,12 +279,13 @@ function M.layout(hunks, width)
     widest[3] = math.max(widest[3], #insertions)
     widest[4] = math.max(widest[4], #deletions)
     headings = math.max(headings, #M.heading(hunk))
+    notes = math.max(notes, rival_width(hunk))
   end
   widest[2] = math.min(widest[2], 16)
   -- `|`, ` I|`, the mark and the spaces between the columns, two before the note.
   local fixed = 1 + 3 + 3 + widest[2] + 1 + widest[3] + 1 + widest[4] + 1 + 2
-  local room = math.max((width or 80) - fixed - NOTE_WIDTH, 20)
-  widest[5] = math.min(headings, math.max(room - longest, math.floor(room / 3), 8))
+  local room = math.max((width or 80) - fixed - math.min(notes, MAX_NOTE_WIDTH), 20)
+  widest[5] = math.min(headings, math.max(room - longest, math.floor(room / 3), 6))
   local place = math.min(longest, room - widest[5])
   widest[1] = place + 4
   return {

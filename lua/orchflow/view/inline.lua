@@ -112,7 +112,8 @@ local function set_of(list)
   return set
 end
 
---- Says what is to be known of a hunk beside its lines: the agent's words, its rivals, what would go wrong.
+--- Says what is to be known of a hunk beside its lines: what would go wrong, its rivals, the agent's words. These
+--- come last, for they are what is long, and cut where there is no room.
 ---@param hunk orchflow.Hunk
 ---@param said_before? string words that stand above already
 ---@return orchflow.Piece[]
@@ -121,29 +122,27 @@ function M.remarks(hunk, said_before)
   local function add(piece, group)
     pieces[#pieces + 1] = { piece, group or "OrchflowMuted" }
   end
-  local said = vim.trim(text.clean(hunk.words))
-  if said ~= "" and hunk.words ~= said_before then
-    add(('%s: "%s"'):format(text.clean(hunk.agent), said))
+  local is_open = hunk.state == "undecided"
+  if is_open and hunk.forecast == "conflict" then
+    add("conflicts with your " .. (hunk.conflict_with or "file"), "OrchflowWaiting")
+  elseif is_open and hunk.forecast == "applied" then
+    add("is in your file already")
   end
-  if hunk.state ~= "undecided" then
-    return pieces
-  end
-  if hunk.rival_accepted then
+  if is_open and hunk.rival_accepted then
     local rival = hunk.rival_accepted
     add(
       ("rival of accepted %s:%s"):format(text.clean(rival.agent), text.clean(rival.line)),
       "OrchflowWaiting"
     )
-  elseif #(hunk.rivals or {}) > 0 then
+  elseif is_open and #(hunk.rivals or {}) > 0 then
     local names = vim.tbl_map(function(rival)
       return text.clean(rival.agent) .. (rival.same and " (the same)" or "")
     end, hunk.rivals)
     add("rivals: " .. table.concat(names, ", "), "OrchflowGuess")
   end
-  if hunk.forecast == "conflict" then
-    add("conflicts with your " .. (hunk.conflict_with or "file"), "OrchflowWaiting")
-  elseif hunk.forecast == "applied" then
-    add("is in your file already")
+  local said = vim.trim(text.clean(hunk.words))
+  if said ~= "" and hunk.words ~= said_before then
+    add(('%s: "%s"'):format(text.clean(hunk.agent), said))
   end
   return pieces
 end

@@ -153,7 +153,9 @@ local COLUMNS = {
     head = "pane",
     wide = true,
     cell = function(agent)
-      return agent.pane and text.clean(agent.pane) or "-"
+      local pane = agent.pane and text.clean(agent.pane) or "-"
+      -- Numbers of Neovim's windows say nothing to anybody.
+      return pane:find("^%d+$") and "window" or pane
     end,
   },
 }

@@ -319,6 +319,7 @@ return function(it, tests)
     )
     tests.equal(child:lua("return vim.fn.winbufnr(1)"), mine)
     tests.equal(child:lines(), child:lua("return lines"))
+    tests.contains(child:lua("return vim.wo.winbar"), "dv closes")
     child:keys("dv")
     child:wait("the tab is closed", "return vim.fn.tabpagenr('$') == 1")
     child:cmd("buffer " .. mine)
@@ -335,6 +336,7 @@ return function(it, tests)
       child:lua("return vim.fn.getbufline(vim.fn.winbufnr(1), 1, '$')"),
       child:lua("return base")
     )
+    child:wait("it says by which key", [[return vim.wo.winbar:find("dV closes", 1, true) ~= nil]])
     child:cmd("tabclose")
     child:wait("the tab is closed", "return vim.fn.tabpagenr('$') == 1")
   end)
@@ -360,6 +362,31 @@ return function(it, tests)
     child:wait(
       "the agent's file is open at the same line",
       [[return vim.fn.expand("%:.") == "tree/src/config.lua" and vim.fn.getline(".") == "return M"]]
+    )
+  end)
+
+  it("enters the agent's worktree at the file and line it shows", function(child)
+    prepare(child)
+    open(child)
+    local tree = root .. "/tree"
+    vim.fn.mkdir(tree .. "/src", "p")
+    vim.fn.writefile({ "gitdir: elsewhere" }, tree .. "/.git")
+    vim.fn.writefile(child:lua("return lines"), tree .. "/src/config.lua")
+    child:lua(
+      [[
+      local status = stub.status()
+      status.agents[1].worktree = ...
+      stub.answers.status = function() return status end
+      vim.api.nvim_win_set_cursor(0, { 4, 0 })
+    ]],
+      tree
+    )
+    local agent = child:lua("return stub.status().agents[1].key")
+    child:cmd("Orchflow enter " .. agent)
+    child:wait("the tab page is there", "return #vim.api.nvim_list_tabpages() == 2")
+    tests.equal(
+      child:lua([[return { vim.api.nvim_buf_get_name(0), vim.fn.line("."), vim.fn.getcwd() }]]),
+      { tree .. "/src/config.lua", 4, tree }
     )
   end)
 

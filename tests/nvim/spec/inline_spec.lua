@@ -107,7 +107,7 @@ return function(it, tests)
     for _, chunk in ipairs(below.options.virt_lines[1]) do
       said = said .. chunk[1]
     end
-    tests.contains(said, '    | claude: "env wins"   rivals: codex, aider (the same)')
+    tests.contains(said, "    | conflicts with your file   rivals: codex, aider (the same) …")
     assert(vim.fn.strdisplaywidth(said) <= 66, said)
   end)
 

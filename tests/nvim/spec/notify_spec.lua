@@ -157,11 +157,55 @@ return function(it, tests)
     ]])
     local bar = child:lua([[return require("orchflow").winbar()]])
     tests.contains(bar, "claude ")
-    tests.contains(bar, "> working%* since 00:00:01%=")
+    tests.contains(bar, "> working%* since 00:00:01%<%=")
     tests.contains(bar, "turn 2  2 unread hunks  run 7")
     tests.contains(
       child:lua([[return require("orchflow.statusline").write_winbar(nil, "8/x%y", {})]]),
       "8/x%%y"
+    )
+  end)
+
+  it("keeps the name in the winbar of a narrow window, and leaves out the rest", function(child)
+    prepare(child)
+    local function bar(width)
+      return child:lua(
+        [[
+        local agent = vim.deepcopy(agent_named("claude"))
+        agent.undelivered = 1
+        local line = require("orchflow.statusline").write_winbar(agent, "7/claude", { working = ">" }, ...)
+        return vim.api.nvim_eval_statusline(line, { use_winbar = true, maxwidth = ... }).str
+      ]],
+        width
+      )
+    end
+    local left, right =
+      " claude > working since 00:00:01", "turn 2  2 unread hunks  1 prompt waiting  run 7 "
+    tests.equal(bar(100), left .. (" "):rep(100 - #left - #right) .. right)
+    tests.equal(bar(#left + #right + 3), left .. "   " .. right)
+    tests.equal(
+      bar(#left + #right + 2),
+      left .. (" "):rep(9) .. "turn 2  2 unread hunks  1 prompt waiting "
+    )
+    tests.equal(bar(70), left .. "     2 unread hunks  1 prompt waiting ")
+    tests.equal(bar(60), " claude > working          2 unread hunks  1 prompt waiting ")
+    tests.equal(bar(40), " claude > working      1 prompt waiting ")
+    tests.equal(bar(20), " claude > working   ")
+    assert(vim.startswith(bar(10), " claude >"), bar(10))
+  end)
+
+  it("takes finished work that is being read for the same need", function(child)
+    tests.equal(
+      child:lua([[
+      local identity = require("orchflow.needs").identity
+      local function finished(about)
+        return identity({ kind = "finished", key = "7/claude", agent = "claude", run = 7, about = about })
+      end
+      local function asks(about)
+        return identity({ kind = "approval", key = "7/claude", agent = "claude", run = 7, about = about })
+      end
+      return { finished("4 unread hunks") == finished("3 unread hunks"), asks("a_1") == asks("a_2") }
+    ]]),
+      { true, false }
     )
   end)
 

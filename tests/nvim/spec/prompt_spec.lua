@@ -250,6 +250,7 @@ return function(it, tests)
       child:lines(),
       { "notes.md:1-3", "````markdown", "one", "```", "three", "````", "", "" }
     )
+    tests.contains(child:lua("return vim.wo.winbar"), "about notes.md:1-3")
     child:keys("explain this<C-s>")
     child:wait("it is sent", "return #sent() == 1")
     tests.contains(child:lua("return sent()[1].text"), "````\n\nexplain this")

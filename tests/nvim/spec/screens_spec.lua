@@ -71,9 +71,11 @@ return function(it, tests)
         way.background,
         way.icons and "icons" or "plain"
       )
-      local options = { screen = true, child = known and nil }
+      -- A state of its own: a draft that another test left would be told.
+      local options =
+        { screen = true, child = known and nil, env = { XDG_STATE_HOME = vim.fn.tempname() } }
       if view == "health" then
-        options.env = { PATH = tests.root .. "/tests/nvim/programs" }
+        options.env.PATH = tests.root .. "/tests/nvim/programs"
       end
       it(name, options, function(child)
         if not known then

@@ -88,10 +88,12 @@ return function(it, tests)
       local hunks = stub.hunks()
       hunks[2].state = "accepted"
       hunks[1].rival_accepted = { id = "h_bb02", agent = "codex", line = 2 }
+      hunks[1].forecast = "conflict"
       return hunk_view.quickfix_lines(hunks)
     ]]
     )
     tests.contains(lines[1], "rival of accepted codex:2")
+    tests.lacks(lines[1], "conflicts")
     tests.contains(lines[2], "+ codex")
     tests.contains(lines[2], "accepted")
   end)
@@ -119,11 +121,40 @@ return function(it, tests)
     ]]
     )
     tests.equal(lines, {
-      "src/config.rs|41 W| ! claude +12 -3 load_config  conflicts: your buffer, rival 1/3",
-      "src/config.rs|38 I|   codex  +1  -1 load_config  rival 2/3 of claude:41",
-      "src/config.rs|40 I|   aider  +1  -1 load_config  the same as claude:41",
-      "src/x.rs|1 I|         claude +1  -1              partly accepted",
+      "src/config.rs|41 W| ! claude +12 -3 load_con…  conflicts: your buffer, rival 1/3",
+      "src/config.rs|38 I|   codex  +1  -1 load_con…  rival 2/3 of claude:41",
+      "src/config.rs|40 I|   aider  +1  -1 load_con…  the same as claude:41",
+      "src/x.rs|1 I|         claude +1  -1            partly accepted",
     })
+  end)
+
+  it("says of which rival also where names are long, in 80 columns", function(child)
+    local lines = view(
+      child,
+      [[
+      local function each(id, agent, rivals, fields)
+        local list = {}
+        for _, name in ipairs(rivals) do
+          list[#list + 1] = stub.rival("h_" .. name, name, "greet/__init__.py", 118)
+        end
+        return stub.hunk(vim.tbl_extend("force", { id = id, agent = agent, path = "greet/__init__.py", new_start = 118,
+          heading = "greeting", rivals = list }, fields or {}))
+      end
+      return hunk_view.quickfix_lines({
+        each("h_rehearsal-2", "rehearsal-2", { "rehearsal-3" }),
+        each("h_rehearsal-3", "rehearsal-3", { "rehearsal-2" }),
+        each("h_3", "rehearsal-3", {}, { rival_accepted = { id = "h_4", agent = "rehearsal-2", line = 118 } }),
+        stub.hunk({ id = "h_5", agent = "rehearsal", path = "tests/greeting_thorough.sh", insertions = 9, deletions = 0,
+          change = "added" }),
+      }, 80)
+    ]]
+    )
+    tests.contains(lines[2], "rival 2/2 of rehearsal-2:118")
+    tests.contains(lines[3], "rival of accepted rehearsal-2")
+    for index, line in ipairs(lines) do
+      assert(vim.fn.strdisplaywidth(line) <= (index == 3 and 85 or 80), line)
+      tests.contains(line, index < 4 and "init__.py|118" or "thorough.sh|")
+    end
   end)
 
   it("keeps long paths and headings within the window", function(child)

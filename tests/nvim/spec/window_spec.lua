@@ -103,6 +103,14 @@ return function(it, tests)
       tests.equal(child:lua("return #vim.api.nvim_list_wins()"), 2)
       tests.contains(child:lua("return vim.wo.winbar"), "winbar()")
       local buffer = child:api("nvim_get_current_buf")
+      tests.equal(
+        child:lua([[
+        return vim.tbl_filter(function(name) return name ~= "" end,
+          vim.tbl_map(vim.api.nvim_buf_get_name, vim.api.nvim_list_bufs()))
+      ]]),
+        { "orchflow-agent://7/claude" },
+        "the buffer says whose it is, and no other is left"
+      )
       child:cmd("stopinsert | wincmd p")
       attach("7/claude")
       tests.equal(child:lua("return #vim.api.nvim_list_wins()"), 2)
