@@ -76,7 +76,7 @@ fn compare(world: &World, wanted: &[Key]) -> Result<Vec<Arc<Standing>>, GitError
         .collect();
     if !read.is_empty() {
         let ids: Vec<&ObjectId> = read.iter().map(|(_, id)| *id).collect();
-        BlobReader::open(&world.repository)?.with_limit(LARGEST_TEXT).read_all(&ids, |place, blob| {
+        BlobReader::open(&world.repository).with_limit(LARGEST_TEXT).read_all(&ids, |place, blob| {
             if let (Blob::Content(content), Some((at, _))) = (blob, read.get(place)) {
                 bases.insert(*at, content);
             }
