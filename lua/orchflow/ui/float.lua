@@ -226,15 +226,19 @@ end
 ---@param before string[]
 ---@param lines string[]
 local function set_lines(buffer, before, lines)
-  vim.bo[buffer].modifiable = true
-  if #before == #lines then
+  local function put(first, last, replacement)
+    -- Whoever listens to changes of the buffer may draw it as well, and close it again behind our back.
+    vim.bo[buffer].modifiable = true
+    vim.api.nvim_buf_set_lines(buffer, first, last, false, replacement)
+  end
+  if #before == #lines and #lines == vim.api.nvim_buf_line_count(buffer) then
     for index, line in ipairs(lines) do
       if line ~= before[index] then
-        vim.api.nvim_buf_set_lines(buffer, index - 1, index, false, { line })
+        put(index - 1, index, { line })
       end
     end
   else
-    vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
+    put(0, -1, lines)
   end
   vim.bo[buffer].modifiable = false
   vim.bo[buffer].modified = false

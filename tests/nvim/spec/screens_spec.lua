@@ -241,6 +241,8 @@ return function(it, tests)
   end, "orchflow.prompt")
 
   screen("health", function(child)
+    -- Nor are the traces of another test's defects.
+    vim.fn.delete(vim.fn.stdpath("log") .. "/orchflow.log")
     child:cmd("checkhealth orchflow")
     child:wait("it is there", [[return vim.bo.filetype == "checkhealth"]])
     -- Where this machine has its programs, and which patch of Neovim runs, is no part of the picture.
