@@ -29,7 +29,7 @@ impl World {
             match self.changes(&subject.key, &subject.base_tree, &subject.checkpoint).await {
                 Ok(changes) => readable.all.push((subject.clone(), changes)),
                 Err(refusal) => {
-                    readable.warnings.push(format!("{}: {}", unreadable(subject), refusal.message));
+                    readable.warnings.push(unreadable(subject, &refusal.message));
                     first.get_or_insert_with(|| refusal.hint(what_to_do(subject)));
                 }
             }
@@ -41,13 +41,10 @@ impl World {
     }
 }
 
-fn unreadable(subject: &Subject) -> String {
+fn unreadable(subject: &Subject, why: &str) -> String {
     let checkpoint = subject.checkpoint.get(..7).unwrap_or(&subject.checkpoint);
-    format!(
-        "the hunks of {} are left out, since its checkpoint {checkpoint} cannot be read; {}",
-        subject.key,
-        what_to_do(subject)
-    )
+    let (key, next) = (&subject.key, what_to_do(subject));
+    format!("the hunks of {key} are left out: its checkpoint {checkpoint} cannot be read ({why}); {next}")
 }
 
 fn what_to_do(subject: &Subject) -> String {
