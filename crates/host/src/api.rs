@@ -16,6 +16,7 @@ mod review;
 mod status;
 mod steer;
 mod swarm;
+mod undo;
 mod views;
 mod wait;
 mod why;
@@ -91,8 +92,8 @@ pub async fn call(
         "accept" => decide::decide(world, session, params, true).await,
         "reject" => decide::decide(world, session, params, false).await,
         "comment" => decide::comment(world, session, params).await,
-        "undo" => decide::undo(world, session).await,
-        "redo" => decide::redo(world, session).await,
+        "undo" => undo::undo(world, session).await,
+        "redo" => undo::redo(world, session).await,
         "approvals" => approvals::list(world).await,
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,
@@ -182,7 +183,7 @@ fn no_answer(world: &World) -> Refusal {
         .hint("nothing was lost and agents work on; free space or mend the store, then try again")
 }
 
-fn store_refusal(error: &orchflow_store::StoreError) -> Refusal {
+pub(crate) fn store_refusal(error: &orchflow_store::StoreError) -> Refusal {
     let code = match error {
         orchflow_store::StoreError::Full { .. } => Code::ReadOnly,
         _ => Code::Internal,

@@ -61,6 +61,7 @@ M.review = {
         run = invocation.flags.run,
         seq = result.seq,
         next = result.next,
+        warnings = result.warnings,
       })
     end)
   end,

@@ -1,4 +1,4 @@
-//! Decisions on hunks asked for and seen through, comments, undo and redo; and what was shown.
+//! Decisions on hunks asked for and seen through, comments; and what was shown.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -242,8 +242,8 @@ async fn resolve(world: &Arc<World>, id: &str) -> Result<Found, Refusal> {
         .await
         .ok_or_else(|| super::no_answer(world))?;
     let mut found: Vec<Found> = Vec::new();
-    for subject in &subjects {
-        let changes = world.changes(&subject.key, &subject.base_tree, &subject.checkpoint).await?;
+    let readable = world.readable(&subjects).await?;
+    for (subject, changes) in &readable.all {
         let hunks = changes.iter().flat_map(|change| &change.hunks);
         for hunk in hunks.filter(|hunk| hunk.id.to_string().starts_with(&wanted)) {
             found.push(Found { subject: subject.clone(), hunk: hunk.clone() });
@@ -251,7 +251,10 @@ async fn resolve(world: &Arc<World>, id: &str) -> Result<Found, Refusal> {
     }
     match found.len() {
         1 => found.pop().ok_or_else(|| super::no_answer(world)),
-        0 => Err(gone(world, id, &wanted).await),
+        0 => {
+            let refusal = gone(world, id, &wanted).await;
+            Err(readable.warnings.into_iter().fold(refusal, |refusal, warning| refusal.hint(warning)))
+        }
         count => {
             Err(Refusal::new(Code::AmbiguousHunk, format!("{id} fits {count} hunks"))
                 .hint("give more of the id"))
@@ -397,8 +400,7 @@ pub(super) async fn seen(world: &Arc<World>, session: &Session, params: Value) -
         .await
         .ok_or_else(|| super::no_answer(world))?;
     let mut hunks = Vec::new();
-    for subject in &subjects {
-        let changes = world.changes(&subject.key, &subject.base_tree, &subject.checkpoint).await?;
+    for (subject, changes) in &world.readable(&subjects).await?.all {
         for hunk in changes.iter().flat_map(|change| &change.hunks) {
             let id = hunk.id.to_string();
             let beginning = || begun.iter().find(|(begun, _)| id.starts_with(begun)).map(|(_, hash)| hash);
@@ -411,51 +413,4 @@ pub(super) async fn seen(world: &Arc<World>, session: &Session, params: Value) -
     let command = Command::NoteSeen { hunks };
     world.engine().submit(Input::Command { actor: session.actor.clone(), command }).await?;
     Ok(json!({}))
-}
-
-/// Takes the last decision back, or makes the one again that was taken back last.
-pub(super) async fn undo(world: &Arc<World>, session: &Session) -> Result<Value, Refusal> {
-    let command = Command::Undo;
-    let committed = world.engine().submit(Input::Command { actor: session.actor.clone(), command }).await?;
-    let asked = committed.reply.seq.unwrap_or(committed.seq);
-    world.settled(|state| !state.operations.values().any(|operation| operation.undoing)).await;
-    match end_of(world, asked, &["human_reverted_change", "undo_refused"]).await? {
-        Some(EventBody::HumanRevertedChange(body)) => Ok(done_json("undone", &body.hunk, &body.decision)),
-        Some(EventBody::UndoRefused(body)) => Err(Refusal::new(Code::Conflict, body.message)),
-        _ => Err(Refusal::new(Code::Unknown, "nobody can say what became of the undo")),
-    }
-}
-
-pub(super) async fn redo(world: &Arc<World>, session: &Session) -> Result<Value, Refusal> {
-    let command = Command::Redo;
-    let committed = world.engine().submit(Input::Command { actor: session.actor.clone(), command }).await?;
-    let asked = committed.reply.seq.unwrap_or(committed.seq);
-    world.settled(|state| !state.undone.values().any(|undone| undone.redoing)).await;
-    match end_of(world, asked, &["hunk_accepted", "hunk_rejected", "decision_refused"]).await? {
-        Some(EventBody::HunkAccepted(body)) => Ok(done_json("redone", &body.hunk, "accept")),
-        Some(EventBody::HunkRejected(body)) => Ok(done_json("redone", &body.hunk, "reject")),
-        Some(EventBody::DecisionRefused(body)) => Err(Refusal::new(body.code, body.message)),
-        _ => Err(Refusal::new(Code::Unknown, "nobody can say what became of the redo")),
-    }
-}
-
-/// Finds the event that tells how what an event asked for ended.
-async fn end_of(world: &Arc<World>, asked: EventSeq, types: &[&str]) -> Result<Option<EventBody>, Refusal> {
-    let types = types.iter().map(|name| (*name).to_owned()).collect();
-    let filter = EventFilter { types, ..EventFilter::default() };
-    let rows = world
-        .read(move |reader| reader.page(&filter, Page::After(asked.0), 50))
-        .await
-        .map_err(|error| super::store_refusal(&error))?;
-    Ok(rows.iter().filter(|row| row.cause == Some(asked.0)).find_map(|row| row.body().ok()))
-}
-
-fn done_json(word: &str, hunk: &HunkRef, decision: &str) -> Value {
-    json!({
-        word: decision,
-        "id": hunk.id,
-        "path": hunk.path.lossy(),
-        "agent": hunk.agent.name,
-        "message": format!("{decision} of {} {word}", hunk.path.lossy()),
-    })
 }

@@ -16,6 +16,7 @@ mod endless_reader;
 mod focusing;
 mod full_disk;
 mod going_on;
+mod gone_objects;
 mod hooks;
 mod identity;
 mod life;
