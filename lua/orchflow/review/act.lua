@@ -281,7 +281,7 @@ local function send_comment(hunks, comment)
     list.refresh_soon()
     buffer_view.refresh_soon()
   end)
-  buffer_view.redraw(vim.api.nvim_get_current_buf())
+  buffer_view.redraw_hunks(vim.api.nvim_get_current_buf(), hunks)
   advance(window)
 end
 

@@ -6,8 +6,8 @@ local name_of = require("orchflow.review.name")
 
 local M = {}
 
---- Hunks asked for at a time.
-local PAGE = 1000
+--- Hunks asked for at a time: an answer is read in one go.
+local PAGE = 250
 
 ---@class orchflow.ReviewPage
 ---@field named orchflow.ReviewName
@@ -26,6 +26,9 @@ local PAGE = 1000
 ---@field was_shown boolean
 ---@field is_unsure? boolean whether something may have happened since it was last asked for
 ---@field note? string why there are no lines
+---@field marks? table<string, integer[]> marks of the inline view, by hunk
+---@field width? integer cells that they were drawn for
+---@field gutter? integer cells before those
 
 --- Asks the host for all hunks of a file.
 ---@param params table
@@ -69,6 +72,32 @@ function M.own(named, run, hunks)
     return left.old_start < right.old_start
   end)
   return found
+end
+
+--- What a brief answer leaves out of a hunk whose content is the same.
+local LEFT_OUT = {
+  "removed",
+  "added",
+  "before",
+  "after",
+  "agent_path",
+  "truncated",
+  "turn",
+  "changed_turn",
+  "checkpoint",
+}
+
+--- Keeps of a hunk that is shown what does not change while its content is the same.
+---@param shown orchflow.Hunk
+---@param now orchflow.Hunk as the host says it now
+function M.keep(shown, now)
+  for _, name in ipairs(LEFT_OUT) do
+    now[name] = now[name] == nil and shown[name] or now[name]
+  end
+  -- Its place is that in the checkpoint which is shown.
+  now.new_start, now.old_start = shown.new_start, shown.old_start
+  -- The host may have answered before it heard of the last comment.
+  now.comments = math.max(now.comments or 0, shown.comments or 0)
 end
 
 ---@param lines any[]?
