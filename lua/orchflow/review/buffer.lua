@@ -138,12 +138,12 @@ end
 ---@param buffer integer
 ---@param hunks orchflow.Hunk[]
 function M.redraw_hunks(buffer, hunks)
-  local wanted, changed = {}, {}
+  local named, changed = {}, {}
   for _, hunk in ipairs(hunks) do
-    wanted[hunk.id] = true
+    named[hunk.id] = true
   end
   for index, hunk in ipairs(pages[buffer] and pages[buffer].hunks or {}) do
-    if wanted[hunk.id] then
+    if named[hunk.id] then
       changed[#changed + 1] = index
     end
   end
