@@ -7,6 +7,7 @@ mod needs;
 pub mod review;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +104,7 @@ pub struct State {
     /// Decisions that were undone and can be made again, in the order of their undoing.
     pub undone: BTreeMap<EventSeq, Undone>,
     /// What the human was shown, by agent and file.
-    pub seen: BTreeMap<(AgentKey, Bytes), SeenFile>,
+    pub seen: BTreeMap<(AgentKey, Bytes), Arc<SeenFile>>,
     touched: BTreeSet<AggregateKey>,
 }
 
@@ -155,7 +156,9 @@ impl State {
             AggregateKey::Decision(hunk) => text(self.decisions.get(hunk)),
             AggregateKey::Operation(seq) => text(self.operations.get(seq)),
             AggregateKey::Undone(seq) => text(self.undone.get(seq)),
-            AggregateKey::Seen(agent, path) => text(self.seen.get(&(agent.clone(), path.clone()))),
+            AggregateKey::Seen(agent, path) => {
+                text(self.seen.get(&(agent.clone(), path.clone())).map(Arc::as_ref))
+            }
         }
     }
 
@@ -196,7 +199,7 @@ impl State {
             }
             "seen" => {
                 let seen: SeenFile = serde_json::from_str(text).map_err(wrong)?;
-                self.seen.insert((seen.agent.clone(), seen.path.clone()), seen);
+                self.seen.insert((seen.agent.clone(), seen.path.clone()), Arc::new(seen));
             }
             _ => {}
         }

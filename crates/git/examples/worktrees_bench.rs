@@ -149,7 +149,7 @@ fn hunks(repository: &Repository, scratch: &Path, rounds: usize) -> Result<(), B
     let taken =
         checkpoint::take(repository, &worktree, Some(&head.commit), "refs/orchflow/bench/changed", "bench")?;
     // The floor: git's list, and the bare comparison of contents that are in memory already.
-    let mut blobs = BlobReader::open(repository)?;
+    let mut blobs = BlobReader::open(repository);
     let mut contents = Vec::new();
     for change in diff::files(repository, &head.tree, &taken.tree)? {
         if let (Some(old), Some(new)) = (change.old, change.new) {

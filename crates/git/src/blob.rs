@@ -1,18 +1,28 @@
-//! Contents of many objects from one git process.
+//! Contents of many objects.
 
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout};
 
+use crate::loose::Loose;
 use crate::{GitError, ObjectId, Repository};
 
-/// Reads objects by id from one `git cat-file --batch`, which ends with the reader.
+/// Reads objects by id: loose ones in this process, all others from one `git cat-file --batch`, which is started once
+/// it is needed and ends with the reader.
 #[derive(Debug)]
 pub struct BlobReader {
+    repository: Repository,
+    loose: Option<Loose>,
+    git: Option<CatFile>,
+    limit: u64,
+}
+
+/// The git process.
+#[derive(Debug)]
+struct CatFile {
     child: Child,
     input: Option<BufWriter<ChildStdin>>,
     output: BufReader<ChildStdout>,
-    limit: u64,
 }
 
 /// What was found under an id.
@@ -25,17 +35,29 @@ pub enum Blob {
 }
 
 impl BlobReader {
-    /// Starts the process.
+    /// Makes a reader of a repository's objects.
+    pub fn open(repository: &Repository) -> Self {
+        let loose = Loose::open(repository);
+        BlobReader { repository: repository.clone(), loose, git: None, limit: u64::MAX }
+    }
+
+    /// Starts the git process now where it is likely to be needed, so that it is there by then.
     ///
     /// # Errors
     /// When git cannot be started.
-    pub fn open(repository: &Repository) -> Result<Self, GitError> {
-        let mut child = repository.git().args(["cat-file", "--batch"]).spawn(true, false)?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(unreadable("pipes"));
-        };
-        let (input, output) = (BufWriter::new(input), BufReader::with_capacity(1 << 16, output));
-        Ok(BlobReader { child, input: Some(input), output, limit: u64::MAX })
+    pub(crate) fn warm(&mut self) -> Result<(), GitError> {
+        let packs = self.repository.common_directory().join("objects/pack");
+        if self.loose.is_none() || std::fs::read_dir(packs).is_ok_and(|mut packs| packs.next().is_some()) {
+            self.git()?;
+        }
+        Ok(())
+    }
+
+    fn git(&mut self) -> Result<&mut CatFile, GitError> {
+        match &mut self.git {
+            Some(git) => Ok(git),
+            none => Ok(none.insert(CatFile::start(&self.repository)?)),
+        }
     }
 
     /// Skips the contents of objects over a size in bytes.
@@ -67,10 +89,102 @@ impl BlobReader {
     /// # Errors
     /// As [`BlobReader::read`]; objects that are there are handed over even when one is missing.
     pub fn read_all(&mut self, ids: &[&ObjectId], mut take: impl FnMut(usize, Blob)) -> Result<(), GitError> {
+        let limit = self.limit;
+        let mut done = 0;
+        if let Some(loose) = &mut self.loose {
+            for id in ids {
+                let Some(blob) = loose.read(id, limit) else { break };
+                take(done, blob);
+                done += 1;
+            }
+        }
+        if done == ids.len() {
+            return Ok(());
+        }
+        // Git is asked for all others at once.
+        let is_loose = |id: &ObjectId| self.loose.as_ref().is_some_and(|loose| loose.has(id));
+        let rest = ids.iter().copied().enumerate().skip(done);
+        let asked: Vec<(usize, &ObjectId)> =
+            rest.filter(|(place, id)| *place == done || !is_loose(id)).collect();
+        self.git()?;
+        let (loose, Some(git)) = (&mut self.loose, &mut self.git) else {
+            return Err(unreadable("an open reader"));
+        };
+        let mut odd = Odd { repository: &self.repository, git: None, result: Ok(()) };
+        // The loose ones before a place, and those behind the last.
+        let mut between = |from: usize, until: usize, take: &mut dyn FnMut(usize, Blob)| {
+            for (place, id) in ids.iter().enumerate().take(until).skip(from) {
+                let blob = loose.as_mut().and_then(|loose| loose.read(id, limit));
+                if let Some(blob) = blob.or_else(|| odd.read(id, limit)) {
+                    take(place, blob);
+                }
+            }
+        };
+        let mut places = asked.iter().map(|(place, _)| *place);
+        let asked: Vec<&ObjectId> = asked.iter().map(|(_, id)| *id).collect();
+        let read = git.read_all(&asked, limit, |blob| {
+            let place = places.next().unwrap_or(done);
+            between(done, place, &mut take);
+            done = place + 1;
+            if let Some(blob) = blob {
+                take(place, blob);
+            }
+        });
+        between(done, ids.len(), &mut take);
+        read.and(odd.result)
+    }
+}
+
+/// Objects that were loose and are no more, since git packed them meanwhile, or that only git can read.
+struct Odd<'a> {
+    repository: &'a Repository,
+    git: Option<CatFile>,
+    result: Result<(), GitError>,
+}
+
+impl Odd<'_> {
+    fn read(&mut self, id: &ObjectId, limit: u64) -> Option<Blob> {
+        let mut found = None;
+        let read = match self.git.take() {
+            Some(git) => Ok(git),
+            None => CatFile::start(self.repository),
+        };
+        let read = read.and_then(|mut git| {
+            git.read_all(&[id], limit, |blob| found = blob)?;
+            self.git = Some(git);
+            Ok(())
+        });
+        if read.is_err() {
+            self.result = read;
+        }
+        found
+    }
+}
+
+impl CatFile {
+    fn start(repository: &Repository) -> Result<Self, GitError> {
+        let mut child = repository.git().args(["cat-file", "--batch"]).spawn(true, false)?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(unreadable("pipes"));
+        };
+        let (input, output) = (BufWriter::new(input), BufReader::with_capacity(1 << 16, output));
+        Ok(CatFile { child, input: Some(input), output })
+    }
+
+    /// Reads objects in the given order, handing each to `take`; nothing for one that is missing.
+    fn read_all(
+        &mut self,
+        ids: &[&ObjectId],
+        limit: u64,
+        mut take: impl FnMut(Option<Blob>),
+    ) -> Result<(), GitError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let Some(mut input) = self.input.take() else {
             return Err(unreadable("an open reader"));
         };
-        let (child, output, limit) = (&mut self.child, &mut self.output, self.limit);
+        let (child, output) = (&mut self.child, &mut self.output);
         let (mut missing, mut broken) = (None, None);
         // Asking must not wait for reading, else both pipes fill up and neither side moves.
         let asked = std::thread::scope(|scope| {
@@ -81,11 +195,14 @@ impl BlobReader {
                 input.flush()?;
                 Ok(input)
             });
-            for (place, id) in ids.iter().enumerate() {
+            for id in ids {
                 match read_answer(output, id, limit) {
-                    Ok(blob) => take(place, blob),
+                    Ok(blob) => take(Some(blob)),
                     // A missing object has its answer read: the reader stays usable once all are in step.
-                    Err(error @ GitError::NoObject { .. }) => missing = Some(error),
+                    Err(error @ GitError::NoObject { .. }) => {
+                        missing = Some(error);
+                        take(None);
+                    }
                     Err(error) => {
                         // Whoever still asks is woken by the pipe breaking.
                         let _ = child.kill();
@@ -105,7 +222,7 @@ impl BlobReader {
     }
 }
 
-impl Drop for BlobReader {
+impl Drop for CatFile {
     fn drop(&mut self) {
         // Closing its input ends the process; one that is stuck in the middle of an answer is killed.
         self.input = None;

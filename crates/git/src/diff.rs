@@ -91,8 +91,11 @@ pub fn changes(
     old: &ObjectId,
     new: &ObjectId,
 ) -> Result<Vec<FileChange>, GitError> {
+    let mut reader = BlobReader::open(repository).with_limit(LARGEST_TEXT);
+    // Whatever has to be started starts while git compares the trees.
+    reader.warm()?;
     let mut changes = files(repository, old, new)?;
-    fill(repository, scope, &mut changes)?;
+    fill_from(repository, scope, &mut changes, reader)?;
     Ok(changes)
 }
 
@@ -110,30 +113,46 @@ pub fn file_hunks(scope: &str, path: &[u8], old: Option<&File>, new: Option<&Fil
 /// # Errors
 /// What git gives, among it an unknown object.
 pub fn fill(repository: &Repository, scope: &str, changes: &mut [FileChange]) -> Result<(), GitError> {
+    fill_from(repository, scope, changes, BlobReader::open(repository).with_limit(LARGEST_TEXT))
+}
+
+fn fill_from(
+    repository: &Repository,
+    scope: &str,
+    changes: &mut [FileChange],
+    mut reader: BlobReader,
+) -> Result<(), GitError> {
     /// Fewer files than this are not worth another process.
     const FILES_A_WORKER: usize = 24;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let workers = cores.min(changes.len() / FILES_A_WORKER).clamp(1, 8);
     let size = changes.len().div_ceil(workers).max(1);
     if workers == 1 {
-        return fill_part(repository, scope, changes);
+        return fill_part(scope, changes, &mut reader);
     }
     let failed = Mutex::new(None);
+    let work = |part: &mut [FileChange], reader: &mut BlobReader| {
+        if let Err(error) = fill_part(scope, part, reader)
+            && let Ok(mut failed) = failed.lock()
+        {
+            *failed = Some(error);
+        }
+    };
     std::thread::scope(|threads| {
-        for part in changes.chunks_mut(size) {
-            threads.spawn(|| {
-                if let Err(error) = fill_part(repository, scope, part)
-                    && let Ok(mut failed) = failed.lock()
-                {
-                    *failed = Some(error);
-                }
-            });
+        let mut parts = changes.chunks_mut(size);
+        let first = parts.next();
+        for part in parts {
+            let work = &work;
+            threads.spawn(move || work(part, &mut BlobReader::open(repository).with_limit(LARGEST_TEXT)));
+        }
+        if let Some(part) = first {
+            work(part, &mut reader);
         }
     });
     failed.into_inner().unwrap_or_default().map_or(Ok(()), Err)
 }
 
-fn fill_part(repository: &Repository, scope: &str, changes: &mut [FileChange]) -> Result<(), GitError> {
+fn fill_part(scope: &str, changes: &mut [FileChange], reader: &mut BlobReader) -> Result<(), GitError> {
     let wanted: Vec<(usize, bool, ObjectId)> = changes
         .iter()
         .enumerate()
@@ -153,7 +172,7 @@ fn fill_part(repository: &Repository, scope: &str, changes: &mut [FileChange]) -
     // The two contents of a file come one after the other; each file is compared as soon as both are there.
     let mut pending: Option<(usize, Sides)> = None;
     if !ids.is_empty() {
-        BlobReader::open(repository)?.with_limit(LARGEST_TEXT).read_all(&ids, |index, blob| {
+        reader.read_all(&ids, |index, blob| {
             let Some((place, is_old, _)) = wanted.get(index) else { return };
             if pending.as_ref().is_some_and(|(waiting, _)| waiting != place) {
                 finish(scope, changes, pending.take());

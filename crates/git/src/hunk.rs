@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::diff::{Entry, FileChange};
-use crate::lines::{Lines, Text, changed_runs};
+pub use crate::identity::{ContentHash, HunkId};
+use crate::identity::{Digest, rotated};
+use crate::lines::{self, Lines, Text, changed_runs};
 use crate::{FileMode, show};
 
 /// Lines of context kept on each side of a hunk.
@@ -13,52 +16,6 @@ const CONTEXT: usize = 3;
 const LONGEST_HEADING: usize = 80;
 /// How far into a file git looks for a NUL byte, which makes it binary.
 const BINARY_PROBE: usize = 8_000;
-
-/// Names a hunk: the same for the same change by the same agent to the same file, wherever in the file it has moved.
-///
-/// It is made from the scope, the path, the lines removed and added, and the hunk's place among equals. Lines that are
-/// only put in or only taken out count in a fixed rotation, since where such a run begins is often open (a new
-/// function between others may begin with its own brace or with that of the one before) and may turn out otherwise
-/// when something around it changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HunkId([u8; 6]);
-
-impl fmt::Display for HunkId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("h_")?;
-        write_hex(formatter, &self.0)
-    }
-}
-
-/// Stands for everything a human saw of a hunk: its kind, path, lines and modes. A decision that carries it
-/// cannot hit anything else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContentHash([u8; 32]);
-
-impl ContentHash {
-    /// Gives the bytes of the BLAKE3 hash.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for ContentHash {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(formatter, &self.0)
-    }
-}
-
-/// Writes bytes as hexadecimal digits, at most 32 of them; lists of thousands of hunks are full of these.
-fn write_hex(formatter: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| DIGITS.get(usize::from(value & 15)).copied().unwrap_or(b'0');
-    let mut text = [0; 64];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair.copy_from_slice(&[digit(byte >> 4), digit(*byte)]);
-    }
-    let written = text.get(..bytes.len() * 2).unwrap_or(&text);
-    formatter.write_str(std::str::from_utf8(written).map_err(|_| fmt::Error)?)
-}
 
 /// Says what a hunk does to its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -188,7 +145,7 @@ pub(crate) fn of_file(scope: &str, change: &FileChange, sides: &Sides) -> Vec<Hu
     let (old_mode, new_mode) = (mode(&change.old), mode(&change.new));
     let is = |wanted| old_mode == Some(wanted) || new_mode == Some(wanted);
     let binary = is_binary(&sides.old) || is_binary(&sides.new);
-    let mut maker = Maker { scope, change, binary, equals: HashMap::new() };
+    let mut maker = Maker { scope, change, binary, equals: HashMap::new(), digest: Digest::default() };
 
     if is(FileMode::Commit) {
         let line = |entry: &Option<Entry>| match entry {
@@ -230,23 +187,31 @@ struct Maker<'a> {
     change: &'a FileChange,
     binary: bool,
     equals: HashMap<[u8; 32], u32>,
+    digest: Digest,
 }
 
 impl Maker<'_> {
     /// Makes a hunk of the whole file.
     fn whole(&mut self, kind: Change, removed: Vec<u8>, added: Vec<u8>) -> Hunk {
-        let (removed, added) = (Lines::from(removed), Lines::from(added));
-        let (old_lines, new_lines) = if self.binary { (0, 0) } else { (count(&removed), count(&added)) };
-        let place = Place { old: 0..old_lines, new: 0..new_lines };
-        self.hunk(kind, place, removed, added)
+        let lines = |text: &[u8]| match self.binary {
+            true => 0,
+            false => u32::try_from(lines::count(text)).unwrap_or(u32::MAX),
+        };
+        let place = Place { old: 0..lines(&removed), new: 0..lines(&added) };
+        let hunk = self.hunk(kind, place, &removed, &added);
+        Hunk { removed: Lines::from(removed), added: Lines::from(added), ..hunk }
     }
 
     /// Makes a hunk for each run of changed lines.
     fn runs(&mut self, sides: &Sides, hunks: &mut Vec<Hunk>) {
         let (old, new) = (Text::new(&sides.old), Text::new(&sides.new));
+        let runs = changed_runs(&sides.old, &sides.new);
+        hunks.reserve_exact(runs.len());
+        // The lines of all hunks one behind the other, and where those of each end: before, removed, after, added.
+        let (mut shared, mut ends) = (Vec::new(), Vec::with_capacity(runs.len()));
         let mut heading: &[u8] = &[];
         let mut looked_at = 0;
-        for run in changed_runs(&sides.old, &sides.new) {
+        for run in runs {
             let (start, end) = (run.before.start as usize, run.before.end as usize);
             for line in looked_at..start {
                 let text = old.slice(line..line + 1);
@@ -256,33 +221,48 @@ impl Maker<'_> {
                 }
             }
             looked_at = start;
-            let removed = Lines::from(old.slice(start..end));
-            let added = Lines::from(new.slice(run.after.start as usize..run.after.end as usize));
+            let removed = old.slice(start..end);
+            let added = new.slice(run.after.start as usize..run.after.end as usize);
+            let around =
+                [start.saturating_sub(CONTEXT)..start, end..end + CONTEXT].map(|lines| old.slice(lines));
+            let [before, after] = around;
+            ends.push([before, removed, after, added].map(|text| {
+                shared.extend_from_slice(text);
+                shared.len()
+            }));
             let mut hunk =
                 self.hunk(Change::Lines, Place { old: run.before, new: run.after }, removed, added);
-            hunk.before = Lines::from(old.slice(start.saturating_sub(CONTEXT)..start));
-            hunk.after = Lines::from(old.slice(end..end + CONTEXT));
             let heading = heading.trim_ascii_end();
             hunk.heading = heading.get(..LONGEST_HEADING).unwrap_or(heading).to_vec();
             hunks.push(hunk);
         }
+        let shared: Arc<[u8]> = shared.into();
+        let mut start = 0;
+        for (hunk, [before, removed, after, added]) in hunks.iter_mut().zip(ends) {
+            hunk.before = Lines::part_of(&shared, start..before);
+            hunk.removed = Lines::part_of(&shared, before..removed);
+            hunk.after = Lines::part_of(&shared, removed..after);
+            hunk.added = Lines::part_of(&shared, after..added);
+            start = added;
+        }
     }
 
-    fn hunk(&mut self, kind: Change, place: Place, removed: Lines, added: Lines) -> Hunk {
+    /// Makes a hunk without its lines, which its names are made of.
+    fn hunk(&mut self, kind: Change, place: Place, removed: &[u8], added: &[u8]) -> Hunk {
         let change = self.change;
         let mode = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.mode);
         let (old_mode, new_mode) = (mode(&change.old), mode(&change.new));
         let octal = |mode: Option<FileMode>| mode.map_or("", FileMode::octal).as_bytes();
-        let id = |entry: &Option<Entry>| match (kind, entry) {
+        let id = |entry: &'_ Option<Entry>| match (kind, entry) {
             // Without the contents at hand, their names stand for them.
             (Change::TooLarge, Some(entry)) => entry.id.as_str().to_owned().into_bytes(),
             _ => Vec::new(),
         };
-        let seen = digest(&[
+        let seen = self.digest.of(&[
             kind.word().as_bytes(),
             &change.path,
-            removed.as_bytes(),
-            added.as_bytes(),
+            removed,
+            added,
             octal(old_mode),
             octal(new_mode),
             &id(&change.old),
@@ -290,25 +270,20 @@ impl Maker<'_> {
         ]);
         // The modes of a file say nothing about which of its lines changed, so they are not in a line hunk's name.
         let essence = match kind {
-            Change::Lines => {
-                let (old, new) = if removed.is_empty() || added.is_empty() {
-                    (rotated(&removed), rotated(&added))
-                } else {
-                    (removed.as_bytes().to_vec(), added.as_bytes().to_vec())
-                };
-                digest(&[kind.word().as_bytes(), &change.path, &old, &new])
+            Change::Lines if removed.is_empty() || added.is_empty() => {
+                let (old, new) = (rotated(removed), rotated(added));
+                self.digest.of(&[kind.word().as_bytes(), &change.path, &old, &new])
             }
+            Change::Lines => self.digest.of(&[kind.word().as_bytes(), &change.path, removed, added]),
             _ => seen,
         };
         let ordinal = self.equals.entry(essence).or_insert(0);
-        let name = digest(&[self.scope.as_bytes(), &essence, &ordinal.to_le_bytes()]);
+        let name = self.digest.of(&[self.scope.as_bytes(), &essence, &ordinal.to_le_bytes()]);
         *ordinal += 1;
-        let mut short = [0; 6];
-        short.iter_mut().zip(name).for_each(|(to, from)| *to = from);
         let (old_start, old_lines) = place_of(&place.old);
         let (new_start, new_lines) = place_of(&place.new);
         Hunk {
-            id: HunkId(short),
+            id: HunkId::beginning_of(&name),
             hash: ContentHash(seen),
             path: change.path.clone(),
             change: kind,
@@ -318,8 +293,8 @@ impl Maker<'_> {
             old_lines,
             new_start,
             new_lines,
-            removed,
-            added,
+            removed: Lines::default(),
+            added: Lines::default(),
             before: Lines::default(),
             after: Lines::default(),
             heading: Vec::new(),
@@ -339,47 +314,6 @@ fn place_of(range: &std::ops::Range<u32>) -> (u32, u32) {
     (if lines == 0 { range.start } else { range.start + 1 }, lines)
 }
 
-/// Gives the lines in the one of their rotations that sorts first, found in linear time by the two-pointer comparison
-/// of candidate starts.
-fn rotated(lines: &Lines) -> Vec<u8> {
-    let all: Vec<&[u8]> = lines.iter().collect();
-    let count = all.len();
-    let at = |start: usize, step: usize| all.get((start + step) % count.max(1));
-    let (mut best, mut other, mut same) = (0, 1, 0);
-    while best < count && other < count && same < count {
-        match at(best, same).cmp(&at(other, same)) {
-            std::cmp::Ordering::Equal => {
-                same += 1;
-                continue;
-            }
-            std::cmp::Ordering::Greater => best += same + 1,
-            std::cmp::Ordering::Less => other += same + 1,
-        }
-        if best == other {
-            other += 1;
-        }
-        same = 0;
-    }
-    let start = best.min(other);
-    all.iter().cycle().skip(start).take(count).copied().collect::<Vec<_>>().concat()
-}
-
-fn count(lines: &Lines) -> u32 {
-    u32::try_from(lines.count()).unwrap_or(u32::MAX)
-}
-
-/// Hashes parts, each with its length, so that no two lists of parts run into each other.
-fn digest(parts: &[&[u8]]) -> [u8; 32] {
-    let length = parts.iter().map(|part| part.len() + size_of::<u64>()).sum();
-    let mut input = Vec::with_capacity(length);
-    for part in parts {
-        input.extend_from_slice(&(part.len() as u64).to_le_bytes());
-        input.extend_from_slice(part);
-    }
-    // In one go: for inputs as short as most hunks, feeding a hasher part by part costs more than hashing.
-    *blake3::hash(&input).as_bytes()
-}
-
 impl fmt::Display for Hunk {
     /// Shows the hunk as one line: its id, place and size, without control characters.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -389,24 +323,5 @@ impl fmt::Display for Hunk {
             Change::Lines => write!(formatter, "{id} {path}:{start} +{added} -{removed}"),
             other => write!(formatter, "{id} {path} {} +{added} -{removed}", other.word()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_rotation_has_one_form() {
-        let all: [&[u8]; 6] = [b"b\n", b"a\n", b"a\n", b"c\n", b"a\n", b"b\n"];
-        let expected = rotated(&Lines::from(all.concat()));
-        assert_eq!(expected, b"a\na\nc\na\nb\nb\n");
-        for start in 0..all.len() {
-            let (back, front) = all.split_at(start);
-            assert_eq!(rotated(&Lines::from([front, back].concat().concat())), expected);
-        }
-        assert_eq!(rotated(&Lines::default()), b"");
-        assert_eq!(rotated(&Lines::from(&b"one"[..])), b"one");
-        assert_eq!(rotated(&Lines::from(&b"x\nx\n"[..])), b"x\nx\n");
     }
 }

@@ -67,7 +67,7 @@ pub fn read_kept(repository: &Repository, commit: &ObjectId) -> Result<Vec<Kept>
     let manifest = repository.file(commit, b"manifest")?.ok_or_else(gone)?;
     let words = ["ls-tree", "-z", "--full-tree", commit.as_str(), "--", "contents/"];
     let listing = repository.git().args(words).run()?;
-    let mut blobs = BlobReader::open(repository)?;
+    let mut blobs = BlobReader::open(repository);
     let mut kept = Vec::new();
     for (number, record) in manifest.content.split(|byte| *byte == 0).enumerate() {
         let Some((mode, path)) = record.split_at_checked(NO_FILE.len()) else { continue };

@@ -217,7 +217,7 @@ impl Repository {
     /// # Errors
     /// [`GitError::NoObject`] when there is none.
     pub fn read_blob(&self, id: &ObjectId) -> Result<Vec<u8>, GitError> {
-        BlobReader::open(self)?.read(id)
+        BlobReader::open(self).read(id)
     }
 
     /// Looks a path up in a tree or commit; `None` when it is not there or is a directory.

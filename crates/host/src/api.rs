@@ -182,7 +182,7 @@ fn no_answer(world: &World) -> Refusal {
         .hint("nothing was lost and agents work on; free space or mend the store, then try again")
 }
 
-fn store_refusal(error: &orchflow_store::StoreError) -> Refusal {
+pub(crate) fn store_refusal(error: &orchflow_store::StoreError) -> Refusal {
     let code = match error {
         orchflow_store::StoreError::Full { .. } => Code::ReadOnly,
         _ => Code::Internal,

@@ -1,10 +1,13 @@
 //! Hunks of agents' checkpoints, computed once each, and where they stand in the human's files.
 
+pub mod comments;
 pub mod earlier;
 pub mod history;
 pub mod human;
 pub mod json;
+pub mod readable;
 pub mod rivals;
+pub mod row;
 pub mod unseen;
 
 use std::collections::HashMap;
@@ -25,6 +28,7 @@ type Computed = (String, String, Arc<Vec<FileChange>>);
 #[derive(Default)]
 pub struct Review {
     computed: Mutex<HashMap<AgentKey, Computed>>,
+    comments: comments::Known,
     earlier: earlier::Earlier,
     history: history::Histories,
     human: human::HumanFiles,

@@ -1,6 +1,7 @@
 //! How events change what is decided: the operations that can be undone, and what follows from them.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::review::{Decision, DecisionState, Operation, SeenFile, Undone};
 use super::{AggregateKey, State};
@@ -58,13 +59,15 @@ impl State {
             EventBody::HunksSeen(body) => {
                 for hunk in &body.hunks {
                     let key = (hunk.agent.clone(), hunk.path.clone());
-                    let empty = || SeenFile {
-                        agent: hunk.agent.clone(),
-                        path: hunk.path.clone(),
-                        hunks: std::collections::BTreeMap::new(),
-                        seq: event.seq,
+                    let empty = || {
+                        Arc::new(SeenFile {
+                            agent: hunk.agent.clone(),
+                            path: hunk.path.clone(),
+                            hunks: std::collections::BTreeMap::new(),
+                            seq: event.seq,
+                        })
                     };
-                    self.seen.entry(key.clone()).or_insert_with(empty).add(hunk, event.seq);
+                    Arc::make_mut(self.seen.entry(key.clone()).or_insert_with(empty)).add(hunk, event.seq);
                     self.touch(AggregateKey::Seen(key.0, key.1));
                 }
             }

@@ -242,8 +242,8 @@ async fn resolve(world: &Arc<World>, id: &str) -> Result<Found, Refusal> {
         .await
         .ok_or_else(|| super::no_answer(world))?;
     let mut found: Vec<Found> = Vec::new();
-    for subject in &subjects {
-        let changes = world.changes(&subject.key, &subject.base_tree, &subject.checkpoint).await?;
+    let readable = world.readable(&subjects).await?;
+    for (subject, changes) in &readable.all {
         let hunks = changes.iter().flat_map(|change| &change.hunks);
         for hunk in hunks.filter(|hunk| hunk.id.to_string().starts_with(&wanted)) {
             found.push(Found { subject: subject.clone(), hunk: hunk.clone() });
@@ -251,7 +251,10 @@ async fn resolve(world: &Arc<World>, id: &str) -> Result<Found, Refusal> {
     }
     match found.len() {
         1 => found.pop().ok_or_else(|| super::no_answer(world)),
-        0 => Err(gone(world, id, &wanted).await),
+        0 => {
+            let refusal = gone(world, id, &wanted).await;
+            Err(readable.warnings.into_iter().fold(refusal, |refusal, warning| refusal.hint(warning)))
+        }
         count => {
             Err(Refusal::new(Code::AmbiguousHunk, format!("{id} fits {count} hunks"))
                 .hint("give more of the id"))
@@ -397,8 +400,7 @@ pub(super) async fn seen(world: &Arc<World>, session: &Session, params: Value) -
         .await
         .ok_or_else(|| super::no_answer(world))?;
     let mut hunks = Vec::new();
-    for subject in &subjects {
-        let changes = world.changes(&subject.key, &subject.base_tree, &subject.checkpoint).await?;
+    for (subject, changes) in &world.readable(&subjects).await?.all {
         for hunk in changes.iter().flat_map(|change| &change.hunks) {
             let id = hunk.id.to_string();
             let beginning = || begun.iter().find(|(begun, _)| id.starts_with(begun)).map(|(_, hash)| hash);

@@ -219,7 +219,7 @@ fn sides(
             (repository.entry(&base, path)?, repository.entry(&commit, path)?)
         }
     };
-    let mut blobs = BlobReader::open(repository)?.with_limit(LARGEST);
+    let mut blobs = BlobReader::open(repository).with_limit(LARGEST);
     let mut side = |entry: Option<Entry>| {
         let Some(entry) = entry.filter(|entry| entry.mode != FileMode::Commit) else {
             return Ok(Side::Missing);

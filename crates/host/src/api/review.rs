@@ -3,31 +3,24 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use orchflow_core::event::EventBody;
 use orchflow_core::event::payload::{Bytes, HunkRef};
 use orchflow_core::filter::{Filter, Is, Scope};
-use orchflow_core::state::{Decision, DecisionState, SeenFile, State};
-use orchflow_core::{AgentKey, Code, Refusal, RunId};
+use orchflow_core::state::{DecisionState, SeenFile, State};
+use orchflow_core::{AgentKey, Refusal, RunId};
 use orchflow_git::diff::FileChange;
-use orchflow_git::hunk::{Change, Hunk};
-use orchflow_git::standing::{Forecast, Standing};
-use orchflow_store::{EventFilter, Page};
+use orchflow_git::hunk::{Hunk, HunkId};
+use orchflow_git::standing::Standing;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::params::{Names, find_agents, find_run, read};
-use crate::review::history::History;
 use crate::review::human::key_of;
-use crate::review::json::{Known, forecast, hunk_json};
+use crate::review::json::hunk_json;
+use crate::review::readable::Readable;
 use crate::review::rivals::Rival;
+use crate::review::row::{Decided, Decisions, PageOf, Row, cut, state_of};
 use crate::review::{Subject, place_of, rivals, subjects};
 use crate::world::World;
-
-/// The most comments that are counted.
-const COMMENTS: usize = 2000;
-
-/// What a cursor begins with where it stands among the rivals of accepted hunks, which come last.
-const BEHIND: &str = "behind:";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -60,84 +53,21 @@ struct Told {
     subjects: Vec<Subject>,
     /// Every agent of their runs.
     around: Vec<Subject>,
-    decisions: HashMap<String, Decision>,
-    seen: HashMap<(AgentKey, Bytes), SeenFile>,
+    decisions: Decisions,
+    seen: HashMap<(AgentKey, Bytes), Arc<SeenFile>>,
     /// What is in the human's tree of files with parts or superseded hunks.
     accepted: HashMap<(AgentKey, Bytes), Vec<HunkRef>>,
     newest_run: u64,
 }
 
-/// A hunk of the list.
-struct Row<'a> {
-    subject: &'a Subject,
-    change: &'a FileChange,
-    history: &'a Arc<History>,
-    before: Arc<Vec<Hunk>>,
-    hunk: &'a Hunk,
-    decision: Option<&'a Decision>,
-    state: Option<DecisionState>,
-    rivals: &'a [Rival],
-    rival_accepted: Option<&'a Rival>,
-    seen: bool,
-    changed: bool,
-    comments: usize,
-    /// Its place among all hunks, whatever is decided.
-    place: usize,
-}
-
-impl Row<'_> {
-    fn is_behind(&self) -> bool {
-        self.rival_accepted.is_some() && self.state.is_none_or(|state| state == DecisionState::Partly)
-    }
-
-    fn forecast(&self, standing: &Standing) -> Forecast {
-        let before: Vec<&Hunk> = self.before.iter().collect();
-        forecast(self.hunk, standing, &before)
-    }
-
-    fn is(&self, is: Is, standing: Option<&Standing>) -> bool {
-        use DecisionState::{Accepted, Accepting, Rejected, Rejecting};
-        match is {
-            Is::Undecided => !matches!(self.state, Some(Accepted | Accepting | Rejected | Rejecting)),
-            Is::Accepted => self.state == Some(Accepted),
-            Is::Rejected => self.state == Some(Rejected),
-            Is::Commented => self.comments > 0,
-            Is::Unseen => !self.seen && !matches!(self.state, Some(Accepted | Rejected)),
-            Is::Changed => self.changed,
-            Is::Conflict => standing.is_some_and(|standing| self.forecast(standing) == Forecast::Conflict),
-            Is::Rival => !self.rivals.is_empty(),
-            Is::Binary => self.hunk.binary,
-            _ => false,
+impl Told {
+    /// Gives what the human was shown of a file.
+    fn seen_of(&self, subject: &Subject, change: &FileChange) -> Option<&SeenFile> {
+        if self.seen.is_empty() {
+            return None;
         }
+        self.seen.get(&(subject.key.clone(), Bytes(change.path.clone()))).map(Arc::as_ref)
     }
-
-    fn passes(&self, filter: &Filter, newest_run: u64, standing: Option<&Standing>) -> bool {
-        let hunk = self.hunk;
-        filter.admits_agent(&self.subject.key)
-            && filter.admits_file(&hunk.path)
-            && filter.admits_run(self.subject.key.run.0, newest_run)
-            && filter.admits_turn(self.history.changed_turn(&hunk.id), self.subject.newest_turn)
-            && filter.admits_type(|word| match word {
-                "add" => hunk.change == Change::Added,
-                "delete" => hunk.change == Change::Deleted,
-                "binary" => hunk.binary,
-                _ => !matches!(hunk.change, Change::Added | Change::Deleted) && !hunk.binary,
-            })
-            && filter.admits_is(|is| self.is(is, standing))
-            && (filter.text.is_empty() || filter.admits_text(&searched(hunk)))
-    }
-}
-
-/// Gives what words of a filter are looked for in.
-fn searched(hunk: &Hunk) -> String {
-    let mut text = String::from_utf8_lossy(&hunk.path).into_owned();
-    for part in [hunk.heading.as_slice(), hunk.removed.as_bytes(), hunk.added.as_bytes()] {
-        text.push('\n');
-        if !hunk.binary {
-            text.push_str(&String::from_utf8_lossy(part));
-        }
-    }
-    text
 }
 
 pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Refusal> {
@@ -161,11 +91,7 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
         .await
         .ok_or_else(|| super::no_answer(world))??;
     // Rivals are told of every agent, listed or not.
-    let mut all = Vec::with_capacity(told.around.len());
-    for subject in &told.around {
-        let changes = world.changes(&subject.key, &subject.base_tree, &subject.checkpoint).await?;
-        all.push((subject.clone(), changes));
-    }
+    let Readable { all, mut warnings } = world.readable(&told.around).await?;
     let rivals = rivals::find(world.rivals_known(), &all);
     let listed: Vec<&(Subject, Arc<Vec<FileChange>>)> = all
         .iter()
@@ -173,40 +99,49 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
         .collect();
     let mut histories = Vec::with_capacity(listed.len());
     for (subject, changes) in &listed {
-        histories.push(world.history(subject, changes).await?);
+        histories.push(world.history(subject, changes).await.unwrap_or_else(|refusal| {
+            warnings.push(format!(
+                "nobody can say in which turns {} changed its hunks: {}",
+                subject.key, refusal.message
+            ));
+            Arc::default()
+        }));
     }
-    let comments = comments(world, &told.subjects).await?;
+    let comments = world.comments().await?;
     let mut before = HashMap::new();
     for (subject, changes) in &listed {
         taken_before(world, subject, changes, &told, &mut before).await?;
     }
     let only = params.file.as_ref().or(params.path.as_ref()).map(|path| path.as_bytes());
-    let mut rows = Vec::new();
-    let mut place = 0;
+    let limit = params.limit.unwrap_or(usize::MAX).max(1);
+    // Whether a hunk would go in is found out for all only where it is asked for.
+    let asks_standing =
+        asks(Is::Conflict) || filter.is.exclude.iter().flatten().any(|is| *is == Is::Conflict);
+    let mut page = PageOf::after(params.after.as_deref(), if asks_standing { usize::MAX } else { limit });
     let nothing: Arc<Vec<Hunk>> = Arc::default();
-    let mut cursor = params.after.as_deref().map(Cursor::read);
-    for ((subject, changes), history) in listed.iter().zip(&histories) {
+    'all: for ((subject, changes), history) in listed.iter().zip(&histories) {
         for change in changes.iter() {
-            let seen = told.seen.get(&(subject.key.clone(), Bytes(change.path.clone())));
-            let before = before.get(&(&subject.key, change.path.as_slice())).unwrap_or(&nothing);
+            let is_meant = only.is_none_or(|only| only == change.path);
+            let seen = told.seen_of(subject, change);
+            let before = match before.is_empty() {
+                true => &nothing,
+                false => before.get(&(&subject.key, change.path.as_slice())).unwrap_or(&nothing),
+            };
             for hunk in &change.hunks {
-                place += 1;
-                let id = hunk.id.to_string();
-                if let Some(cursor) = cursor.as_mut().filter(|cursor| cursor.id == id) {
-                    cursor.place = Some(place);
+                if !page.pass(hunk) {
+                    break 'all;
                 }
-                if only.is_some_and(|only| only != change.path) {
+                if !is_meant {
                     continue;
                 }
-                let decision = told.decisions.get(&id);
+                let decision = told.decisions.get(&hunk.id);
                 let state = state_of(decision, hunk, before);
                 if !everything && state == Some(DecisionState::Accepted) {
                     continue;
                 }
-                let is_seen = seen.is_some_and(|seen| seen.has(&id, &hunk.hash.to_string()));
-                let changed = !is_seen && seen.is_some_and(|seen| seen.has_at(&place_of(hunk)));
+                let is_seen = seen.is_some_and(|seen| seen.has(&hunk.id.to_string(), &hunk.hash.to_string()));
                 let rivals: &[Rival] = rivals.get(&hunk.id).map_or(&[], Vec::as_slice);
-                rows.push(Row {
+                let row = Row {
                     subject,
                     change,
                     history,
@@ -216,85 +151,37 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
                     state,
                     rivals,
                     rival_accepted: rivals.iter().find(|rival| {
-                        let of = told.decisions.get(&rival.id.to_string());
+                        let of = told.decisions.get(&rival.id);
                         of.is_some_and(|decision| decision.state == DecisionState::Accepted)
                     }),
                     seen: is_seen,
-                    changed,
-                    comments: comments.get(&id).copied().unwrap_or(0),
-                    place,
-                });
+                    changed: !is_seen && seen.is_some_and(|seen| seen.has_at(&place_of(hunk))),
+                    comments: comments.get(&hunk.id).copied().unwrap_or(0),
+                };
+                if asks_standing || filter.is_empty() || row.passes(&filter, told.newest_run, None) {
+                    page.take(row);
+                }
             }
         }
     }
-    // Whether a hunk would go in is found out for all only where it is asked for.
-    if asks(Is::Conflict) || filter.is.exclude.iter().flatten().any(|is| *is == Is::Conflict) {
+    let mut rows = page.into_rows()?;
+    if asks_standing {
         let standings = standings(world, &rows).await?;
         let mut number = 0;
         rows.retain(|row| {
             number += 1;
             row.passes(&filter, told.newest_run, standings.get(number - 1).map(Arc::as_ref))
         });
-    } else if !filter.is_empty() {
-        rows.retain(|row| row.passes(&filter, told.newest_run, None));
     }
-    rows.sort_by_key(|row| (row.is_behind(), row.place));
-    if let Some(cursor) = &cursor {
-        let Some(place) = cursor.place else {
-            let message = format!("{} is not in this list any more", cursor.id);
-            return Err(Refusal::new(Code::Usage, message).hint("begin again without --after"));
-        };
-        rows.retain(|row| (row.is_behind(), row.place) > (cursor.behind, place));
-    }
-    let limit = params.limit.unwrap_or(usize::MAX).max(1);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|row| {
-        let prefix = if row.is_behind() { BEHIND } else { "" };
-        format!("{prefix}{}", row.hunk.id)
-    });
+    let next = cut(&mut rows, limit);
     let standings = standings(world, &rows).await?;
     let hunks: Vec<Value> = rows
         .iter()
         .zip(&standings)
-        .map(|(row, standing)| {
-            let before: Vec<&Hunk> = row.before.iter().collect();
-            let partly = row.decision.filter(|decision| {
-                !decision.taken.is_empty() && decision.hunk.hash == row.hunk.hash.to_string()
-            });
-            let known = Known {
-                subject: row.subject,
-                decision: row.state,
-                taken: partly.map(|decision| &decision.taken),
-                comments: row.comments,
-                seen: row.seen,
-                changed: row.changed,
-                rivals: row.rivals,
-                rival_accepted: row.rival_accepted,
-                history: row.history,
-                standing,
-                before: &before,
-                brief: params.brief,
-            };
-            hunk_json(world, row.hunk, &known)
-        })
+        .map(|(row, standing)| hunk_json(world, row, standing, params.brief))
         .collect();
     let seq = world.engine().pulse().borrow().seq;
-    Ok(json!({ "hunks": hunks, "next": next, "seq": seq }))
-}
-
-/// Where a page begins: after a hunk, in one of the list's two parts. It holds whatever is decided meanwhile.
-struct Cursor {
-    id: String,
-    behind: bool,
-    place: Option<usize>,
-}
-
-impl Cursor {
-    fn read(text: &str) -> Cursor {
-        let behind = text.strip_prefix(BEHIND);
-        Cursor { id: behind.unwrap_or(text).to_owned(), behind: behind.is_some(), place: None }
-    }
+    Ok(json!({ "hunks": hunks, "next": next, "seq": seq, "warnings": warnings }))
 }
 
 fn tell(state: &State, run: Option<u64>, names: &[String]) -> Result<Told, Refusal> {
@@ -311,11 +198,11 @@ fn tell(state: &State, run: Option<u64>, names: &[String]) -> Result<Told, Refus
         .decisions
         .iter()
         .filter(|(_, decision)| is_around(&decision.hunk.agent))
-        .map(|(id, decision)| (id.clone(), decision.clone()))
+        .filter_map(|(id, decision)| Some((id.parse().ok()?, Decided::of(decision))))
         .collect();
     let is_listed = |agent: &AgentKey| listed.iter().any(|subject| subject.key == *agent);
     let seen = state.seen.iter().filter(|((agent, _), _)| is_listed(agent));
-    let seen = seen.map(|(key, seen)| (key.clone(), seen.clone())).collect();
+    let seen = seen.map(|(key, seen)| (key.clone(), Arc::clone(seen))).collect();
     // What was taken bears on a list where it is a part, or of a checkpoint before the newest.
     let newest: HashMap<&AgentKey, &str> =
         listed.iter().map(|subject| (&subject.key, subject.checkpoint.as_str())).collect();
@@ -347,9 +234,10 @@ async fn taken_before<'a>(
         let Some(accepted) = told.accepted.get(&(subject.key.clone(), Bytes(change.path.clone()))) else {
             continue;
         };
-        let stands: HashSet<String> = change.hunks.iter().map(|hunk| hunk.id.to_string()).collect();
+        let stands: HashSet<HunkId> = change.hunks.iter().map(|hunk| hunk.id).collect();
         let mut taken = Vec::new();
-        for hunk in accepted.iter().filter(|hunk| hunk.lines.is_some() || !stands.contains(&hunk.id)) {
+        let is_gone = |id: &str| !id.parse().is_ok_and(|id| stands.contains(&id));
+        for hunk in accepted.iter().filter(|hunk| hunk.lines.is_some() || is_gone(&hunk.id)) {
             // A checkpoint that cannot be read any more bears on nothing.
             if let Ok(hunk) = world.taken_of(hunk, &subject.base_tree).await {
                 taken.push(hunk);
@@ -358,38 +246,6 @@ async fn taken_before<'a>(
         before.insert((&subject.key, change.path.as_slice()), Arc::new(taken));
     }
     Ok(())
-}
-
-/// Tells what is decided of a hunk. One that is no more than what was taken in parts before is accepted.
-fn state_of(decision: Option<&Decision>, hunk: &Hunk, before: &[Hunk]) -> Option<DecisionState> {
-    let is_taken = before.iter().any(|taken| {
-        taken.change == hunk.change
-            && (taken.old_start, taken.old_lines) == (hunk.old_start, hunk.old_lines)
-            && taken.added == hunk.added
-            && taken.new_mode == hunk.new_mode
-    });
-    match decision.map(|decision| decision.state) {
-        None | Some(DecisionState::Partly) if is_taken => Some(DecisionState::Accepted),
-        state => state,
-    }
-}
-
-async fn comments(world: &Arc<World>, subjects: &[Subject]) -> Result<HashMap<String, usize>, Refusal> {
-    let mut counts = HashMap::new();
-    if subjects.is_empty() {
-        return Ok(counts);
-    }
-    let filter = EventFilter { types: vec!["hunk_commented".to_owned()], ..EventFilter::default() };
-    let rows = world
-        .read(move |reader| reader.page(&filter, Page::Before(None), COMMENTS))
-        .await
-        .map_err(|error| super::store_refusal(&error))?;
-    for row in &rows {
-        if let Ok(EventBody::HunkCommented(body)) = row.body() {
-            *counts.entry(body.hunk.id).or_insert(0) += 1;
-        }
-    }
-    Ok(counts)
 }
 
 /// Compares the human's files of rows with their bases, each file once; gives one for each row.

@@ -258,8 +258,7 @@ async fn hunk(world: &Arc<World>, id: &str) -> Result<Value, Refusal> {
     };
     let (subjects, decision) = world.engine().ask(told).await.ok_or_else(|| super::no_answer(world))?;
     let mut found = Vec::new();
-    for subject in &subjects {
-        let changes = world.changes(&subject.key, &subject.base_tree, &subject.checkpoint).await?;
+    for (subject, changes) in &world.readable(&subjects).await?.all {
         let meant = changes.iter().flat_map(|change| &change.hunks);
         for hunk in meant.filter(|hunk| hunk.id.to_string().starts_with(&beginning)) {
             let place = (hunk.id.to_string(), hunk.path.clone(), hunk.old_start.max(1));

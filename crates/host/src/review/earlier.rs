@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use orchflow_core::event::payload::HunkRef;
 use orchflow_core::{AgentKey, Code, Refusal};
 use orchflow_git::diff;
-use orchflow_git::hunk::Hunk;
+use orchflow_git::hunk::{Hunk, HunkId};
 use orchflow_git::part::Part;
 use orchflow_git::{GitError, ObjectId};
 
@@ -30,7 +30,8 @@ impl World {
             Refusal::new(Code::UnknownHunk, format!("{} is not in its checkpoint any more", hunk.id))
                 .hint("list the hunks again")
         };
-        let find = |hunks: &[Hunk]| hunks.iter().find(|found| found.id.to_string() == hunk.id).cloned();
+        let id: HunkId = hunk.id.parse().map_err(|_| gone())?;
+        let find = |hunks: &[Hunk]| hunks.iter().find(|found| found.id == id).cloned();
         if let Some(changes) = self.review.known(&hunk.agent, &hunk.checkpoint) {
             let change = changes.iter().find(|change| change.path == hunk.path.0);
             return change.and_then(|change| find(&change.hunks)).ok_or_else(gone);

@@ -173,7 +173,7 @@ fn walk(
         before = commit;
     }
     let mut turns = Turns::new();
-    let mut blobs = BlobReader::open(repository)?.with_limit(LARGEST_TEXT);
+    let mut blobs = BlobReader::open(repository).with_limit(LARGEST_TEXT);
     for change in changes {
         let Some(steps) = steps.get(&change.path) else { continue };
         if let [(turn, _)] = steps.as_slice() {

@@ -76,11 +76,15 @@ fn compare(world: &World, wanted: &[Key]) -> Result<Vec<Arc<Standing>>, GitError
         .collect();
     if !read.is_empty() {
         let ids: Vec<&ObjectId> = read.iter().map(|(_, id)| *id).collect();
-        BlobReader::open(&world.repository)?.with_limit(LARGEST_TEXT).read_all(&ids, |place, blob| {
+        let mut reader = BlobReader::open(&world.repository).with_limit(LARGEST_TEXT);
+        let whole = reader.read_all(&ids, |place, blob| {
             if let (Blob::Content(content), Some((at, _))) = (blob, read.get(place)) {
                 bases.insert(*at, content);
             }
-        })?;
+        });
+        // A base that is gone makes its own file a conflict, not the whole list a failure.
+        whole
+            .or_else(|error| if matches!(error, GitError::NoObject { .. }) { Ok(()) } else { Err(error) })?;
     }
     let mut known = lock(&world.review.human.0);
     let held: usize = known.values().map(|(_, standing)| standing.held()).sum();

@@ -4,16 +4,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use orchflow_core::event::payload::HunkLines;
 use orchflow_core::state::DecisionState;
 use orchflow_git::hunk::{Change, Hunk};
 use orchflow_git::standing::{Forecast, Standing};
 use orchflow_wire::json::bytes_to_json;
 use serde_json::{Value, json};
 
-use super::Subject;
-use super::history::History;
 use super::rivals::{Rival, base_line};
+use super::row::Row;
 use crate::world::World;
 
 /// Lines shown of one side of a hunk; the rest is counted.
@@ -23,34 +21,6 @@ const LINES_SHOWN: usize = 4000;
 const BEYOND_A_LIST: [&str; 9] =
     ["removed", "added", "before", "after", "agent_path", "truncated", "turn", "changed_turn", "checkpoint"];
 
-/// Everything known of one hunk beside itself.
-pub struct Known<'a> {
-    /// The agent.
-    pub subject: &'a Subject,
-    /// What was decided.
-    pub decision: Option<DecisionState>,
-    /// Lines in the human's tree, where only some are.
-    pub taken: Option<&'a HunkLines>,
-    /// Comments on it.
-    pub comments: usize,
-    /// Whether this content was shown to the human.
-    pub seen: bool,
-    /// Whether another content of its place was.
-    pub changed: bool,
-    /// Other agents' versions.
-    pub rivals: &'a [Rival],
-    /// The one of them that was accepted.
-    pub rival_accepted: Option<&'a Rival>,
-    /// When it came about.
-    pub history: &'a History,
-    /// The human's file.
-    pub standing: &'a Standing,
-    /// What was taken of the same file before, where it bears on this.
-    pub before: &'a [&'a Hunk],
-    /// Whether only what a list shows is wanted: thousands are read by an editor in one go.
-    pub brief: bool,
-}
-
 /// Foretells what accepting a hunk would come to.
 pub fn forecast(hunk: &Hunk, standing: &Standing, before: &[&Hunk]) -> Forecast {
     match hunk.change {
@@ -59,15 +29,16 @@ pub fn forecast(hunk: &Hunk, standing: &Standing, before: &[&Hunk]) -> Forecast 
     }
 }
 
-/// Writes a hunk as fronts get it.
-pub fn hunk_json(world: &World, hunk: &Hunk, known: &Known<'_>) -> Value {
-    let subject = known.subject;
+/// Writes a hunk as fronts get it; briefly where only what a list shows is wanted, thousands of which an editor reads
+/// in one go.
+pub fn hunk_json(world: &World, row: &Row<'_>, standing: &Standing, brief: bool) -> Value {
+    let (hunk, subject) = (row.hunk, row.subject);
     let path = OsStr::from_bytes(&hunk.path);
     let user_path = world.repository.worktree().join(path);
     let agent_path =
         subject.worktree.as_ref().map(|root| PathBuf::from(OsStr::from_bytes(&root.0)).join(path));
     let text = |lines: &orchflow_git::Lines| -> Vec<Value> {
-        let shown = if hunk.binary || known.brief { 0 } else { LINES_SHOWN };
+        let shown = if hunk.binary || brief { 0 } else { LINES_SHOWN };
         lines.iter().take(shown).map(|line| bytes_to_json(without_end(line))).collect()
     };
     let is_long = hunk.removed.count() > LINES_SHOWN || hunk.added.count() > LINES_SHOWN;
@@ -75,8 +46,8 @@ pub fn hunk_json(world: &World, hunk: &Hunk, known: &Known<'_>) -> Value {
         Ok(path) => path.to_owned(),
         Err(_) => String::from_utf8_lossy(&hunk.path).into_owned(),
     };
-    let line = |rival: &Rival| known.standing.line(rival.base_line);
-    let rivals: Vec<Value> = known
+    let line = |rival: &Rival| standing.line(rival.base_line);
+    let rivals: Vec<Value> = row
         .rivals
         .iter()
         .map(|rival| {
@@ -90,13 +61,13 @@ pub fn hunk_json(world: &World, hunk: &Hunk, known: &Known<'_>) -> Value {
             })
         })
         .collect();
-    let rival_accepted = known
+    let rival_accepted = row
         .rival_accepted
         .map(|rival| json!({ "id": rival.id.to_string(), "agent": rival.agent.name, "line": line(rival) }));
-    let changed_turn = known.history.changed_turn(&hunk.id);
-    let forecast = match known.decision {
+    let changed_turn = row.history.changed_turn(&hunk.id);
+    let forecast = match row.state {
         Some(DecisionState::Accepted) => Forecast::Applied,
-        _ => forecast(hunk, known.standing, known.before),
+        _ => row.forecast(standing),
     };
     let mut value = json!({
         "id": hunk.id.to_string(),
@@ -109,7 +80,7 @@ pub fn hunk_json(world: &World, hunk: &Hunk, known: &Known<'_>) -> Value {
         "path": shown_path,
         "user_path": user_path.to_string_lossy(),
         "agent_path": agent_path.map(|path| path.to_string_lossy().into_owned()),
-        "line": known.standing.line(base_line(hunk)),
+        "line": standing.line(base_line(hunk)),
         "old_start": hunk.old_start,
         "old_lines": hunk.old_lines,
         "new_start": hunk.new_start,
@@ -124,15 +95,15 @@ pub fn hunk_json(world: &World, hunk: &Hunk, known: &Known<'_>) -> Value {
         "before": text(&hunk.before),
         "after": text(&hunk.after),
         "truncated": is_long,
-        "state": known.decision.map_or("undecided", DecisionState::word),
-        "partly": known.taken,
-        "comments": known.comments,
-        "seen": known.seen,
-        "changed": known.changed,
+        "state": row.state.map_or("undecided", DecisionState::word),
+        "partly": row.partly(),
+        "comments": row.comments,
+        "seen": row.seen,
+        "changed": row.changed,
         "rivals": rivals,
         "rival_accepted": rival_accepted,
         "forecast": forecast.word(),
-        "words": changed_turn.and_then(|turn| known.history.words(turn)),
+        "words": changed_turn.and_then(|turn| row.history.words(turn)),
         "checkpoint": subject.checkpoint,
     });
     let encoded = bytes_to_json(&hunk.path).get("b64").cloned();
@@ -140,7 +111,7 @@ pub fn hunk_json(world: &World, hunk: &Hunk, known: &Known<'_>) -> Value {
         if let Some(encoded) = encoded {
             object.insert("path_b64".to_owned(), encoded);
         }
-        if known.brief {
+        if brief {
             object.retain(|name, value| !BEYOND_A_LIST.contains(&name.as_str()) && !says_nothing(value));
         }
     }

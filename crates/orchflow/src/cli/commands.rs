@@ -63,7 +63,7 @@ pub(super) fn list<'a>(result: &'a Value, name: &str) -> &'a [Value] {
     result.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn warnings_of(result: &Value) -> impl Iterator<Item = String> + '_ {
+pub(super) fn warnings_of(result: &Value) -> impl Iterator<Item = String> + '_ {
     list(result, "warnings").iter().filter_map(Value::as_str).map(str::to_owned)
 }
 

@@ -6,14 +6,15 @@ use orchflow_wire::json::bytes_from_json;
 use serde_json::{Map, Value, json};
 
 use super::arguments::Words;
-use super::commands::{Outcome, list as items, open, rows};
+use super::commands::{Outcome, list as items, open, rows, warnings_of};
 use super::envelope::{Failure, NEGATIVE, Report, USAGE};
 use super::show;
 
 /// Lists what waits for a decision.
 pub fn list(words: &Words) -> Outcome {
-    let (mut link, warnings) = open(words)?;
+    let (mut link, mut warnings) = open(words)?;
     let result = link.ask("review", words.params(&["json"]))?;
+    warnings.extend(warnings_of(&result));
     let hunks = items(&result, "hunks");
     let next = result.get("next").cloned().unwrap_or(Value::Null);
     let seq = result.get("seq").cloned().unwrap_or(Value::Null);
