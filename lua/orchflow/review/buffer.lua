@@ -241,62 +241,6 @@ function M.load(buffer, done)
   end)
 end
 
---- What is said of a hunk beside its lines, and shown with them.
-local SHOWN = {
-  "state",
-  "comments",
-  "changed",
-  "forecast",
-  "conflict_with",
-  "words",
-  "partly",
-  "rivals",
-  "rival_accepted",
-}
-
----@param before orchflow.Hunk
----@param now orchflow.Hunk
----@return boolean
-local function looks_the_same(before, now)
-  for _, name in ipairs(SHOWN) do
-    local was, is = before[name] or false, now[name] or false
-    -- An empty list is as good as none.
-    was, is = was ~= 0 and was, is ~= 0 and is
-    if was ~= is and not vim.deep_equal(was or {}, is or {}) then
-      return false
-    end
-  end
-  return true
-end
-
---- Notes what the host says of a page's hunks now; the page is behind where the agent has changed the file since.
----@param page orchflow.ReviewPage
----@param fresh orchflow.Hunk[]
----@return integer[] changed places of the hunks that look different
-local function update(page, fresh)
-  local by_id, behind, changed, retold = {}, false, {}, false
-  for _, hunk in ipairs(fresh) do
-    by_id[hunk.id] = hunk
-  end
-  for index, hunk in ipairs(page.hunks) do
-    local now = by_id[hunk.id]
-    by_id[hunk.id] = nil
-    if now and now.hash == hunk.hash then
-      page_of.keep(hunk, now)
-      -- Words are not said twice in a row, so those of a hunk bear on the next one.
-      if retold or not looks_the_same(hunk, now) then
-        changed[#changed + 1] = index
-      end
-      retold = hunk.words ~= now.words
-      page.hunks[index] = now
-    elseif hunk.state == "undecided" then
-      behind = true
-    end
-  end
-  page.is_behind = behind or next(by_id) ~= nil
-  return changed
-end
-
 --- Asks the host how the hunks of a buffer stand now.
 ---@param buffer integer
 function M.refresh(buffer)
@@ -309,7 +253,7 @@ function M.refresh(buffer)
   page_of.fetch_hunks(params, function(failure, hunks)
     if not failure and pages[buffer] == page then
       local own = page_of.own(page.named, page.run, hunks --[[@as orchflow.Hunk[] ]])
-      M.redraw(buffer, update(page, own))
+      M.redraw(buffer, page_of.update(page, own))
     end
   end)
 end
