@@ -11,6 +11,7 @@ local list = require("orchflow.review.list")
 local message = require("orchflow.ui.message")
 local seen = require("orchflow.review.seen")
 local text = require("orchflow.view.text")
+local walk = require("orchflow.review.walk")
 
 local M = {}
 
@@ -29,19 +30,6 @@ local MEANT_MS = 10000
 local last_action
 ---@type { signature: string, at: integer }?
 local asked
-
----@param hunk orchflow.Hunk
----@return boolean
-local function is_open(hunk)
-  return hunk.state == "undecided" and not decide.pending[hunk.id]
-end
-
---- Says whether the next stop of a review may be at a hunk: one that was commented on waits for its agent.
----@param hunk orchflow.Hunk
----@return boolean
-local function wants_decision(hunk)
-  return is_open(hunk) and (hunk.comments or 0) == 0
-end
 
 ---@param count integer?
 ---@return orchflow.Hunk[]? hunks
@@ -64,7 +52,7 @@ local function targets(count)
   end
   local hunks = {}
   for number = index, #page.hunks do
-    if #hunks < (count or 1) and is_open(page.hunks[number]) then
+    if #hunks < (count or 1) and walk.is_open(page.hunks[number]) then
       hunks[#hunks + 1] = page.hunks[number]
     end
   end
@@ -106,64 +94,11 @@ local function may_accept(hunks)
   return false
 end
 
---- Goes on to the next hunk that wants a decision: in this file first, else where the list goes on.
----@param window integer
-local function advance(window)
-  if not vim.api.nvim_win_is_valid(window) then
-    return
-  end
-  local buffer = vim.api.nvim_win_get_buf(window)
-  local page = buffer_view.page(buffer)
-  if not page or buffer_view.move(window, 1, wants_decision) then
-    if page then
-      list.set_current(buffer_view.hunk_under(window))
-      M.prefetch(page)
-    end
-    return
-  end
-  for _, hunk in ipairs(page.hunks) do
-    if wants_decision(hunk) then
-      buffer_view.go(window, hunk)
-      list.set_current(hunk)
-      return
-    end
-  end
-  local following = list.next_that(wants_decision)
-  if following then
-    list.set_current(following)
-    buffer_view.open(window, following)
-    return
-  end
-  local waiting = #vim.tbl_filter(is_open, list.hunks())
-  if #list.hunks() > 0 then
-    M.finished = waiting > 0
-        and ("nothing else is undecided; %s after a comment"):format(
-          text.count(waiting, "hunk waits", "hunks wait")
-        )
-      or "everything listed is decided"
-  end
-end
-
---- Loads the file that will be wanted after this one.
----@param page orchflow.ReviewPage
-function M.prefetch(page)
-  local left = #vim.tbl_filter(wants_decision, page.hunks)
-  local following = left <= 2
-    and list.next_that(function(hunk)
-      return wants_decision(hunk) and not buffer_view.find(page, hunk.id)
-    end)
-  if following then
-    vim.schedule(function()
-      buffer_view.prefetch(following)
-    end)
-  end
-end
-
 ---@param said string
 ---@return string
 local function with_end(said)
-  local finished = M.finished
-  M.finished = nil
+  local finished = walk.finished
+  walk.finished = nil
   return finished and ("%s; %s"):format(said, finished) or said
 end
 
@@ -239,7 +174,7 @@ local function send_decision(method, hunks, reason)
   end, hunks) > 0
   -- What is left of a hunk in parts is decided next, so the cursor stays.
   if has_whole then
-    advance(window)
+    walk.advance(window)
   end
   place = {
     buffer = vim.api.nvim_win_get_buf(window),
@@ -281,8 +216,8 @@ local function send_comment(hunks, comment)
     list.refresh_soon()
     buffer_view.refresh_soon()
   end)
-  buffer_view.redraw(vim.api.nvim_get_current_buf())
-  advance(window)
+  buffer_view.redraw_hunks(vim.api.nvim_get_current_buf(), hunks)
+  walk.advance(window)
 end
 
 --- Asks for a text; nothing happens without an answer.
@@ -353,7 +288,7 @@ end
 ---@param extra? { reason?: string }
 function M.file(verb, extra)
   local page = buffer_view.page(vim.api.nvim_get_current_buf())
-  local hunks = page and page.state == "ready" and vim.tbl_filter(is_open, page.hunks) or {}
+  local hunks = page and page.state == "ready" and vim.tbl_filter(walk.is_open, page.hunks) or {}
   if #hunks == 0 then
     message.info("orchflow: no undecided hunk is in this file")
     return
@@ -371,7 +306,7 @@ function M.lines(verb, first, last, extra)
   local page = buffer_view.page(buffer)
   local hunks = {}
   for _, hunk in ipairs(buffer_view.hunks_at(buffer, first, last) or {}) do
-    if page and is_open(hunk) then
+    if page and walk.is_open(hunk) then
       local part = not page.deleted and inline.part(hunk, first, last, #page.lines) or nil
       hunks[#hunks + 1] = part and setmetatable({ lines = part }, { __index = hunk }) or hunk
     end
@@ -440,52 +375,6 @@ end
 --- Makes again what was undone last.
 function M.redo()
   turn_back("redo", vim.v.count1)
-end
-
---- Goes to undecided hunks: in this file first, then through the list.
----@param step 1|-1
-function M.next(step)
-  local window = vim.api.nvim_get_current_win()
-  local left = vim.v.count1
-  while left > 0 and buffer_view.move(window, step, is_open) do
-    left = left - 1
-  end
-  local here = buffer_view.hunk_under(window)
-  list.set_current(here)
-  if left > 0 then
-    local following = list.next_that(is_open, step)
-    if following and (not here or following.id ~= here.id) then
-      list.set_current(following)
-      buffer_view.open(window, following)
-    else
-      message.info("orchflow: no other undecided hunk is listed")
-    end
-  end
-end
-
---- Goes through the hunks of other agents that change the same lines.
----@param step 1|-1
-function M.rival(step)
-  local window = vim.api.nvim_get_current_win()
-  local hunk = buffer_view.hunk_under(window)
-  if not hunk or #(hunk.rivals or {}) == 0 then
-    message.info("orchflow: no other agent changes these lines")
-    return
-  end
-  local ring = { { id = hunk.id, key = hunk.key, path = hunk.path, path_b64 = hunk.path_b64 } }
-  vim.list_extend(ring, hunk.rivals)
-  table.sort(ring, function(left, right)
-    return left.key .. left.id < right.key .. right.id
-  end)
-  for index, each in ipairs(ring) do
-    if each.id == hunk.id and each.key == hunk.key then
-      local other = ring[(index - 1 + step * vim.v.count1) % #ring + 1]
-      local target = list.find_exact(other.id) or other
-      list.set_current(target)
-      buffer_view.open(window, target)
-      return
-    end
-  end
 end
 
 return M

@@ -3,6 +3,7 @@
 --- What is shown never changes by itself. The agent may write on; the buffer says so, and `R` loads the newer one.
 
 local client = require("orchflow.client")
+local forecast = require("orchflow.review.forecast")
 local inline = require("orchflow.view.inline")
 local message = require("orchflow.ui.message")
 local name_of = require("orchflow.review.name")
@@ -124,12 +125,29 @@ function M.move(window, step, fits)
   return false
 end
 
---- Draws the marks of a buffer anew.
+--- Draws the marks of a buffer anew: of all its hunks, or of some.
 ---@param buffer integer
-function M.redraw(buffer)
+---@param changed? integer[] places of the hunks that have changed
+function M.redraw(buffer, changed)
   if pages[buffer] and vim.api.nvim_buf_is_loaded(buffer) then
-    paint.marks(buffer, pages[buffer])
+    paint.marks(buffer, pages[buffer], changed)
   end
+end
+
+--- Draws the marks of hunks of a buffer anew.
+---@param buffer integer
+---@param hunks orchflow.Hunk[]
+function M.redraw_hunks(buffer, hunks)
+  local named, changed = {}, {}
+  for _, hunk in ipairs(hunks) do
+    named[hunk.id] = true
+  end
+  for index, hunk in ipairs(pages[buffer] and pages[buffer].hunks or {}) do
+    if named[hunk.id] then
+      changed[#changed + 1] = index
+    end
+  end
+  M.redraw(buffer, changed)
 end
 
 --- Draws all review buffers anew, after the mode of the inline view has changed.
@@ -223,33 +241,6 @@ function M.load(buffer, done)
   end)
 end
 
---- Notes what the host says of a page's hunks now; the page is behind where the agent has changed the file since.
----@param page orchflow.ReviewPage
----@param fresh orchflow.Hunk[]
-local function update(page, fresh)
-  local by_id, behind = {}, false
-  for _, hunk in ipairs(fresh) do
-    by_id[hunk.id] = hunk
-  end
-  for index, hunk in ipairs(page.hunks) do
-    local now = by_id[hunk.id]
-    by_id[hunk.id] = nil
-    if now and now.hash == hunk.hash then
-      -- Its place is that in the checkpoint which is shown.
-      page.hunks[index] = vim.tbl_extend("force", now, {
-        new_start = hunk.new_start,
-        old_start = hunk.old_start,
-        line = now.line,
-        -- The host may have answered before it heard of the last comment.
-        comments = math.max(now.comments or 0, hunk.comments or 0),
-      })
-    elseif hunk.state == "undecided" then
-      behind = true
-    end
-  end
-  page.is_behind = behind or next(by_id) ~= nil
-end
-
 --- Asks the host how the hunks of a buffer stand now.
 ---@param buffer integer
 function M.refresh(buffer)
@@ -257,10 +248,12 @@ function M.refresh(buffer)
   if not page or page.state ~= "ready" then
     return
   end
-  page_of.fetch_hunks(name_of.params(page.named), function(failure, hunks)
+  local params = name_of.params(page.named)
+  params.brief = forecast.brief()
+  page_of.fetch_hunks(params, function(failure, hunks)
     if not failure and pages[buffer] == page then
-      update(page, page_of.own(page.named, page.run, hunks --[[@as orchflow.Hunk[] ]]))
-      M.redraw(buffer)
+      local own = page_of.own(page.named, page.run, hunks --[[@as orchflow.Hunk[] ]])
+      M.redraw(buffer, page_of.update(page, own))
     end
   end)
 end
@@ -293,15 +286,15 @@ end
 ---@param decided table<string, string> state by id
 function M.decide(decided)
   for buffer, page in pairs(pages) do
-    local touched = false
-    for _, hunk in ipairs(page.hunks) do
+    local changed = {}
+    for index, hunk in ipairs(page.hunks) do
       if decided[hunk.id] then
         hunk.state = decided[hunk.id]
-        touched = true
+        changed[#changed + 1] = index
       end
     end
-    if touched then
-      M.redraw(buffer)
+    if #changed > 0 then
+      M.redraw(buffer, changed)
     end
   end
   M.refresh_soon()

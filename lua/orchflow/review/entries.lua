@@ -1,6 +1,7 @@
 --- The entries of our quickfix list: their lines as Neovim shows them, and what stands behind each.
 
 local name_of = require("orchflow.review.name")
+local quickfix = require("orchflow.view.quickfix")
 local view = require("orchflow.view.hunk")
 
 local M = {}
@@ -24,9 +25,9 @@ end
 ---@return string entry
 local function write_line(list, index)
   local hunk = list.hunks[index]
-  list.layout = list.layout or view.layout(list.hunks, width_of_lines())
+  list.layout = list.layout or quickfix.layout(list.hunks, width_of_lines())
   local rivalry = view.rivalry(hunk, list.places, list.hunks)
-  local line, entry = view.quickfix_line(hunk, list.layout, rivalry)
+  local line, entry = quickfix.line(hunk, list.layout, rivalry)
   list.lines[index] = line
   return line, entry
 end

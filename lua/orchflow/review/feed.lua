@@ -30,8 +30,7 @@ end
 function M.fetch(query, on_page, on_failure)
   generation = generation + 1
   local own = generation
-  -- The lines of hunks are most of what is sent; only unsaved changes are compared with them here.
-  local brief = next(forecast.modified()) == nil or nil
+  local brief = forecast.brief()
   local function ask(after)
     local page = require("orchflow.config").get().review.page
     local params = vim.tbl_extend("force", query, {

@@ -17,6 +17,13 @@ function M.modified()
   return modified
 end
 
+--- Says whether hunks are asked for without their lines, which are most of what is sent: only unsaved changes are
+--- compared with them.
+---@return true?
+function M.brief()
+  return next(vim.fn.getbufinfo({ bufmodified = 1 })) == nil or next(M.modified()) == nil or nil
+end
+
 --- Marks a hunk whose lines do not stand in a modified buffer as they were.
 ---@param hunk orchflow.Hunk
 ---@param modified table<string, string>

@@ -215,7 +215,7 @@ end
 function M.move(step)
   local window = vim.api.nvim_get_current_win()
   if buffer_view.page(vim.api.nvim_win_get_buf(window)) then
-    require("orchflow.review.act").next(step)
+    require("orchflow.review.walk").next(step)
     return
   end
   local following = list.next_undecided(math.max(list.index(), 1), step)

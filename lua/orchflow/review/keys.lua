@@ -5,6 +5,7 @@ local buffer_view = require("orchflow.review.buffer")
 local inline = require("orchflow.view.inline")
 local message = require("orchflow.ui.message")
 local paint = require("orchflow.review.paint")
+local walk = require("orchflow.review.walk")
 
 local M = {}
 
@@ -197,7 +198,7 @@ M.keys = {
     mode = "n",
     description = "next undecided hunk",
     action = function()
-      act.next(1)
+      walk.next(1)
     end,
   },
   {
@@ -205,7 +206,7 @@ M.keys = {
     mode = "n",
     description = "undecided hunk before",
     action = function()
-      act.next(-1)
+      walk.next(-1)
     end,
   },
   {
@@ -213,7 +214,7 @@ M.keys = {
     mode = "n",
     description = "next rival",
     action = function()
-      act.rival(1)
+      walk.rival(1)
     end,
   },
   {
@@ -221,7 +222,7 @@ M.keys = {
     mode = "n",
     description = "rival before",
     action = function()
-      act.rival(-1)
+      walk.rival(-1)
     end,
   },
   {

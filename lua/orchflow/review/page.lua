@@ -6,8 +6,8 @@ local name_of = require("orchflow.review.name")
 
 local M = {}
 
---- Hunks asked for at a time.
-local PAGE = 1000
+--- Hunks asked for at a time: an answer is read in one go.
+local PAGE = 250
 
 ---@class orchflow.ReviewPage
 ---@field named orchflow.ReviewName
@@ -26,8 +26,9 @@ local PAGE = 1000
 ---@field was_shown boolean
 ---@field is_unsure? boolean whether something may have happened since it was last asked for
 ---@field note? string why there are no lines
----@field width? integer cells its marks were made for
----@field gutter? integer cells before the text
+---@field marks? table<string, integer[]> marks of the inline view, by hunk
+---@field width? integer cells that they were drawn for
+---@field gutter? integer cells before those
 
 --- Asks the host for all hunks of a file.
 ---@param params table
@@ -71,6 +72,88 @@ function M.own(named, run, hunks)
     return left.old_start < right.old_start
   end)
   return found
+end
+
+--- What a brief answer leaves out of a hunk whose content is the same.
+local LEFT_OUT = {
+  "removed",
+  "added",
+  "before",
+  "after",
+  "agent_path",
+  "truncated",
+  "turn",
+  "changed_turn",
+  "checkpoint",
+}
+
+--- Keeps of a hunk that is shown what does not change while its content is the same.
+---@param shown orchflow.Hunk
+---@param now orchflow.Hunk as the host says it now
+local function keep(shown, now)
+  for _, name in ipairs(LEFT_OUT) do
+    now[name] = now[name] == nil and shown[name] or now[name]
+  end
+  -- Its place is that in the checkpoint which is shown.
+  now.new_start, now.old_start = shown.new_start, shown.old_start
+  -- The host may have answered before it heard of the last comment.
+  now.comments = math.max(now.comments or 0, shown.comments or 0)
+end
+
+--- What is said of a hunk beside its lines, and shown with them.
+local SHOWN = {
+  "state",
+  "comments",
+  "changed",
+  "forecast",
+  "conflict_with",
+  "words",
+  "partly",
+  "rivals",
+  "rival_accepted",
+}
+
+---@param before orchflow.Hunk
+---@param now orchflow.Hunk
+---@return boolean
+local function looks_the_same(before, now)
+  for _, name in ipairs(SHOWN) do
+    local was, is = before[name] or false, now[name] or false
+    -- An empty list is as good as none.
+    was, is = was ~= 0 and was, is ~= 0 and is
+    if was ~= is and not vim.deep_equal(was or {}, is or {}) then
+      return false
+    end
+  end
+  return true
+end
+
+--- Notes what the host says of a page's hunks now; the page is behind where the agent has changed the file since.
+---@param page orchflow.ReviewPage
+---@param fresh orchflow.Hunk[]
+---@return integer[] changed places of the hunks that look different
+function M.update(page, fresh)
+  local by_id, behind, changed, retold = {}, false, {}, false
+  for _, hunk in ipairs(fresh) do
+    by_id[hunk.id] = hunk
+  end
+  for index, hunk in ipairs(page.hunks) do
+    local now = by_id[hunk.id]
+    by_id[hunk.id] = nil
+    if now and now.hash == hunk.hash then
+      keep(hunk, now)
+      -- Words are not said twice in a row, so those of a hunk bear on the next one.
+      if retold or not looks_the_same(hunk, now) then
+        changed[#changed + 1] = index
+      end
+      retold = hunk.words ~= now.words
+      page.hunks[index] = now
+    elseif hunk.state == "undecided" then
+      behind = true
+    end
+  end
+  page.is_behind = behind or next(by_id) ~= nil
+  return changed
 end
 
 ---@param lines any[]?

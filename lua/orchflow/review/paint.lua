@@ -103,29 +103,57 @@ local function room_of(buffer)
   return width, gutter or 2
 end
 
---- Draws the marks of the inline view.
+--- Draws a hunk's marks in the place of those it had.
 ---@param buffer integer
 ---@param page orchflow.ReviewPage
-function M.marks(buffer, page)
-  vim.api.nvim_buf_clear_namespace(buffer, namespace, 0, -1)
+---@param index integer
+---@param options orchflow.InlineOptions
+---@param last integer 0-based last line of the buffer
+local function draw(buffer, page, index, options, last)
+  local id = page.hunks[index].id
+  local before, now = page.marks[id] or {}, {}
+  for _, mark in ipairs(inline.marks_of(page.hunks, index, page.lines, options)) do
+    if mark.line <= last then
+      -- A mark that keeps its number keeps its place among those of the same line.
+      mark.options.id = before[#now + 1]
+      now[#now + 1] =
+        vim.api.nvim_buf_set_extmark(buffer, namespace, mark.line, mark.column, mark.options)
+    end
+  end
+  for number = #now + 1, #before do
+    vim.api.nvim_buf_del_extmark(buffer, namespace, before[number])
+  end
+  page.marks[id] = now
+end
+
+--- Draws the marks of the inline view: of all hunks, or of those alone that have changed.
+---@param buffer integer
+---@param page orchflow.ReviewPage
+---@param changed? integer[] places of hunks
+function M.marks(buffer, page, changed)
+  local width, gutter = room_of(buffer)
+  if not changed or not page.marks or page.width ~= width or page.gutter ~= gutter then
+    vim.api.nvim_buf_clear_namespace(buffer, namespace, 0, -1)
+    page.marks, page.width, page.gutter = {}, width, gutter
+    changed = nil
+  end
   if page.note then
     return
   end
-  local width, gutter = room_of(buffer)
-  local marks = inline.marks(page.hunks, page.lines, {
+  local options = {
     mode = mode,
     width = width,
     gutter = gutter,
     deleted = page.deleted,
     opaque = not vim.o.termguicolors,
-  })
+  }
   local last = vim.api.nvim_buf_line_count(buffer) - 1
-  for _, mark in ipairs(marks) do
-    if mark.line <= last then
-      vim.api.nvim_buf_set_extmark(buffer, namespace, mark.line, mark.column, mark.options)
-    end
+  for index in ipairs(changed and {} or page.hunks) do
+    draw(buffer, page, index, options, last)
   end
-  page.width, page.gutter = width, gutter
+  for _, index in ipairs(changed or {}) do
+    draw(buffer, page, index, options, last)
+  end
 end
 
 local to_set ---@type { buffer: integer, lines: string[] }

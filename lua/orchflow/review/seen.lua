@@ -41,10 +41,13 @@ end
 ---@param bottom integer last line on the screen
 ---@param topfill integer virtual lines above the first line
 local function cover(coverages, hunk, page, top, bottom, topfill)
+  local first, last = inline.place(hunk, #page.lines, page.deleted)
+  if last < top or first > bottom then
+    return
+  end
   local key = key_of(hunk)
   local coverage = coverages[key] or { lines = {}, count = 0, whole = false }
-  local first, last = inline.place(hunk, #page.lines, page.deleted)
-  if coverage.whole or last < top or first > bottom then
+  if coverage.whole then
     return
   end
   coverages[key] = coverage

@@ -296,6 +296,24 @@ local function add_hunk(marks, hunk, lines, options, said_before)
   end
 end
 
+--- Gives the marks for one of a file's hunks.
+---@param hunks orchflow.Hunk[]
+---@param index integer
+---@param lines string[] the agent's version, or what stood in a file that it deleted
+---@param options orchflow.InlineOptions
+---@return orchflow.Mark[]
+function M.marks_of(hunks, index, lines, options)
+  local marks = {}
+  if options.mode ~= "off" then
+    local before = index - 1
+    while before > 0 and not hunks[before].words do
+      before = before - 1
+    end
+    add_hunk(marks, hunks[index], lines, options, hunks[before] and hunks[before].words)
+  end
+  return marks
+end
+
 --- Gives the marks for the hunks of a file.
 ---@param hunks orchflow.Hunk[]
 ---@param lines string[] the agent's version, or what stood in a file that it deleted
@@ -303,13 +321,8 @@ end
 ---@return orchflow.Mark[]
 function M.marks(hunks, lines, options)
   local marks = {}
-  if options.mode == "off" then
-    return marks
-  end
-  local said
-  for _, hunk in ipairs(hunks) do
-    add_hunk(marks, hunk, lines, options, said)
-    said = hunk.words or said
+  for index in ipairs(hunks) do
+    vim.list_extend(marks, M.marks_of(hunks, index, lines, options))
   end
   return marks
 end

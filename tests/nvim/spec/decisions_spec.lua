@@ -65,6 +65,41 @@ return function(it, tests)
     return child:lua("return { vim.fn.bufname():match('[^/]+$'), vim.fn.line('.') }")
   end
 
+  it("draws only the hunk that was decided, and it looks as if all were drawn", function(child)
+    prepare(child, "serve(change('claude', 'a.txt', 60))")
+    open(child)
+    child:lua([[
+      drawn = 0
+      local set = vim.api.nvim_buf_set_extmark
+      vim.api.nvim_buf_set_extmark = function(...)
+        drawn = drawn + 1
+        return set(...)
+      end
+    ]])
+    child:keys("a")
+    child:wait("it is accepted", "return states().accepted == 1")
+    child:wait("the buffer was asked for anew", "return #calls('review') >= 3")
+    child:keys("c")
+    child:wait("it is commented on", "return #calls('comment') == 1")
+    local found = child:lua([[
+      local function marks()
+        local namespace = vim.api.nvim_get_namespaces().orchflow_inline
+        local found = {}
+        for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true })) do
+          found[#found + 1] = vim.inspect({ mark[2], mark[3], mark[4] })
+        end
+        table.sort(found)
+        return found
+      end
+      local before, count = marks(), drawn
+      require("orchflow.review.buffer").redraw_all()
+      return { count, drawn - count, #before, vim.deep_equal(before, marks()) }
+    ]])
+    assert(found[1] < 40, ("%d marks were drawn for two hunks"):format(found[1]))
+    assert(found[2] >= 240, ("%d marks were drawn for all of them"):format(found[2]))
+    tests.equal(found[4], true)
+  end)
+
   it("accepts and goes on, at once, to the next hunk and the next file", function(child)
     prepare(child)
     open(child)

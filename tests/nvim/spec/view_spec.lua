@@ -70,7 +70,7 @@ return function(it, tests)
       [[
       local hunks = stub.hunks()
       hunks[1].insertions, hunks[3].changed_since, hunks[4].comments = 12, true, 2
-      return hunk_view.quickfix_lines(hunks)
+      return require("orchflow.view.quickfix").lines(hunks)
     ]]
     )
     tests.equal(lines, {
@@ -89,7 +89,7 @@ return function(it, tests)
       hunks[2].state = "accepted"
       hunks[1].rival_accepted = { id = "h_bb02", agent = "codex", line = 2 }
       hunks[1].forecast = "conflict"
-      return hunk_view.quickfix_lines(hunks)
+      return require("orchflow.view.quickfix").lines(hunks)
     ]]
     )
     tests.contains(lines[1], "rival of accepted codex:2")
@@ -112,7 +112,7 @@ return function(it, tests)
         return stub.hunk(vim.tbl_extend("force", { id = id, agent = agent, path = "src/config.rs", new_start = line,
           heading = "load_config", rivals = rivals }, fields or {}))
       end
-      return hunk_view.quickfix_lines({
+      return require("orchflow.view.quickfix").lines({
         each("h_claude", "claude", 41, { forecast = "conflict", conflict_with = "buffer", insertions = 12, deletions = 3 }),
         each("h_codex", "codex", 38),
         each("h_aider", "aider", 40, { state = "undecided" }),
@@ -165,7 +165,7 @@ return function(it, tests)
         heading = ("pub fn load_the_configuration"):rep(3), insertions = 1200, deletions = 300,
         rival_accepted = { id = "h_2", agent = "codex", line = 41 } })
       return vim.tbl_map(function(width)
-        local line = hunk_view.quickfix_lines({ hunk }, width)[1]
+        local line = require("orchflow.view.quickfix").lines({ hunk }, width)[1]
         return { vim.fn.strdisplaywidth(line), line:find("config.rs|1234", 1, true) ~= nil }
       end, { 80, 200 })
     ]]
@@ -178,7 +178,7 @@ return function(it, tests)
     local lines = view(
       child,
       [[
-      return hunk_view.quickfix_lines({ stub.hunk({ id = "h_1", agent = "x\27]0;y\7", path = "a|b\n" .. ("d/"):rep(60) .. "c" }) })
+      return require("orchflow.view.quickfix").lines({ stub.hunk({ id = "h_1", agent = "x\27]0;y\7", path = "a|b\n" .. ("d/"):rep(60) .. "c" }) })
     ]]
     )
     tests.equal(#lines, 1)

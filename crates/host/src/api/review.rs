@@ -173,8 +173,11 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
     }
     let next = cut(&mut rows, limit);
     let standings = standings(world, &rows).await?;
-    let hunks: Vec<Value> =
-        rows.iter().zip(&standings).map(|(row, standing)| hunk_json(world, row, standing)).collect();
+    let hunks: Vec<Value> = rows
+        .iter()
+        .zip(&standings)
+        .map(|(row, standing)| hunk_json(world, row, standing, params.brief))
+        .collect();
     let seq = world.engine().pulse().borrow().seq;
     Ok(json!({ "hunks": hunks, "next": next, "seq": seq, "warnings": warnings }))
 }

@@ -17,6 +17,10 @@ use crate::world::World;
 /// Lines shown of one side of a hunk; the rest is counted.
 const LINES_SHOWN: usize = 4000;
 
+/// What a list needs no word of: it is asked for with the file that a hunk is in.
+const BEYOND_A_LIST: [&str; 9] =
+    ["removed", "added", "before", "after", "agent_path", "truncated", "turn", "changed_turn", "checkpoint"];
+
 /// Foretells what accepting a hunk would come to.
 pub fn forecast(hunk: &Hunk, standing: &Standing, before: &[&Hunk]) -> Forecast {
     match hunk.change {
@@ -25,15 +29,16 @@ pub fn forecast(hunk: &Hunk, standing: &Standing, before: &[&Hunk]) -> Forecast 
     }
 }
 
-/// Writes a hunk as fronts get it.
-pub fn hunk_json(world: &World, row: &Row<'_>, standing: &Standing) -> Value {
+/// Writes a hunk as fronts get it; briefly where only what a list shows is wanted, thousands of which an editor reads
+/// in one go.
+pub fn hunk_json(world: &World, row: &Row<'_>, standing: &Standing, brief: bool) -> Value {
     let (hunk, subject) = (row.hunk, row.subject);
     let path = OsStr::from_bytes(&hunk.path);
     let user_path = world.repository.worktree().join(path);
     let agent_path =
         subject.worktree.as_ref().map(|root| PathBuf::from(OsStr::from_bytes(&root.0)).join(path));
     let text = |lines: &orchflow_git::Lines| -> Vec<Value> {
-        let shown = if hunk.binary { 0 } else { LINES_SHOWN };
+        let shown = if hunk.binary || brief { 0 } else { LINES_SHOWN };
         lines.iter().take(shown).map(|line| bytes_to_json(without_end(line))).collect()
     };
     let is_long = hunk.removed.count() > LINES_SHOWN || hunk.added.count() > LINES_SHOWN;
@@ -102,8 +107,13 @@ pub fn hunk_json(world: &World, row: &Row<'_>, standing: &Standing) -> Value {
         "checkpoint": subject.checkpoint,
     });
     let encoded = bytes_to_json(&hunk.path).get("b64").cloned();
-    if let (Some(object), Some(encoded)) = (value.as_object_mut(), encoded) {
-        object.insert("path_b64".to_owned(), encoded);
+    if let Some(object) = value.as_object_mut() {
+        if let Some(encoded) = encoded {
+            object.insert("path_b64".to_owned(), encoded);
+        }
+        if brief {
+            object.retain(|name, value| !BEYOND_A_LIST.contains(&name.as_str()) && !says_nothing(value));
+        }
     }
     value
 }
