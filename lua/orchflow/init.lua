@@ -14,9 +14,7 @@ M.version = "0.1.0"
 ---@return string[] problems
 function M.setup(options)
   local problems = require("orchflow.config").set(options)
-  for _, problem in ipairs(problems) do
-    vim.notify("orchflow: " .. problem, vim.log.levels.ERROR)
-  end
+  require("orchflow.config").tell(problems)
   require("orchflow.keys").apply()
   return #problems == 0, problems
 end

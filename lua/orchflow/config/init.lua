@@ -46,13 +46,30 @@ function M.problems()
   return found
 end
 
+--- Tells the human what is wrong with options, in one line once the editor stands: while it starts, and from within
+--- a drawing, a message would end in a prompt for Enter.
+---@param problems string[]
+function M.tell(problems)
+  if #problems == 0 then
+    return
+  end
+  local function say()
+    require("orchflow.ui.message").error("orchflow: " .. table.concat(problems, " | "))
+  end
+  if require("orchflow.mode").is_script() then
+    say()
+  elseif vim.v.vim_did_enter == 1 then
+    vim.schedule(say)
+  else
+    vim.api.nvim_create_autocmd("VimEnter", { once = true, callback = vim.schedule_wrap(say) })
+  end
+end
+
 --- Gives the options in force. On first use without `setup()`, `vim.g.orchflow` is read.
 ---@return table
 function M.get()
   if not current then
-    for _, problem in ipairs(M.set(vim.g.orchflow)) do
-      vim.notify("orchflow: " .. problem, vim.log.levels.ERROR)
-    end
+    M.tell(M.set(vim.g.orchflow))
   end
   return current
 end

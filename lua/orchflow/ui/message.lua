@@ -86,6 +86,23 @@ local function echo_shortened(line, group)
   vim.o.shortmess = before
 end
 
+--- Shows a line that is too long: its beginning and end above the command line, all of it in a window.
+---@param line string
+---@param group? string
+---@param number integer
+local function show_long(line, group, number)
+  -- While a typed command runs, Neovim puts messages below each other and shortens none: it would ask for Enter.
+  vim.schedule(function()
+    steady.when_speakable("long message " .. number, function()
+      vim.cmd.redraw()
+      echo_shortened(line, group)
+      steady.when_safe("message", function()
+        pcall(in_a_window, line, group or "Normal")
+      end)
+    end)
+  end)
+end
+
 ---@param line string
 ---@param group? string
 local function show(line, group)
@@ -96,8 +113,9 @@ local function show(line, group)
     return
   end
   said = said + 1
+  local number = said
   -- Each line that has to wait is said; none of them takes the place of another.
-  steady.when_speakable("message " .. said, function()
+  steady.when_speakable("message " .. number, function()
     close()
     -- A second message in the same moment would otherwise scroll the first one up, and end in a prompt.
     vim.cmd.redraw()
@@ -105,10 +123,7 @@ local function show(line, group)
       vim.api.nvim_echo({ { line, group } }, true, {})
       return
     end
-    echo_shortened(line, group)
-    steady.when_safe("message", function()
-      pcall(in_a_window, line, group or "Normal")
-    end)
+    show_long(line, group, number)
   end)
 end
 

@@ -77,6 +77,20 @@ return function(it, tests)
         long
       )
       tests.equal(child:api("nvim_get_mode"), { mode = "n", blocking = false })
+      -- Said while a command runs that was typed.
+      child:lua([[vim.cmd("messages clear")]])
+      child:keys(":Orchflow review agnt:claude file:src/**<CR>")
+      local blocked
+      vim.wait(5000, function()
+        -- One that is asked for Enter answers nothing else.
+        blocked = child:api("nvim_get_mode").blocking
+        return blocked or child:messages():find("(:Orchflow review agent:claude", 1, true) ~= nil
+      end, 5)
+      if blocked then
+        child:keys("<CR>")
+      end
+      tests.equal(blocked, false, "it asks for Enter")
+      tests.contains(child:messages(), "(:Orchflow review agent:claude")
       child:lua([[require("orchflow.ui.message").info("short")]])
       tests.equal(child:lua("return #vim.api.nvim_list_wins()"), 1)
       tests.equal(child:api("nvim_get_mode"), { mode = "n", blocking = false })
