@@ -34,6 +34,8 @@ struct Params {
     state: Option<String>,
     limit: Option<usize>,
     after: Option<String>,
+    /// Leaves out lines, and what says nothing.
+    brief: bool,
     /// Words of the filter grammar, beside all of these.
     filter: Option<Words>,
 }

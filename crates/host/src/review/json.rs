@@ -118,6 +118,15 @@ pub fn hunk_json(world: &World, row: &Row<'_>, standing: &Standing, brief: bool)
     value
 }
 
+/// Says whether a value is as good as an absent one.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
 fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
