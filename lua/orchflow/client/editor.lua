@@ -205,7 +205,10 @@ function calls.open_view(params)
   end
   local window, problem = require("orchflow.ui.terminal").open({
     argv = params.argv,
-    name = params.name or params.agent,
+    -- By run and name, as `attach` and the dashboard know it: else they would open a second window on it.
+    name = params.run and params.agent and ("%s/%s"):format(params.run, params.agent)
+      or params.name
+      or params.agent,
     focus = false,
   })
   return window and { window = window }, problem

@@ -289,8 +289,11 @@ return function(it, tests)
   it("says when there is no room for a window", { tui = true, columns = 200 }, function(child)
     local problem
     for number = 1, 12 do
-      local answer =
-        serve(child, "open_view", { argv = { "cat" }, name = "a" .. number, agent = "a", run = 1 })
+      local answer = serve(
+        child,
+        "open_view",
+        { argv = { "cat" }, name = "a" .. number, agent = "a" .. number, run = 1 }
+      )
       problem = problem or answer.problem
     end
     tests.equal(problem, "no room for another window beside the other agents")

@@ -401,6 +401,13 @@ return function(it, tests)
       )
       tests.equal(child:api("nvim_get_current_win"), window)
       tests.equal(child:api("nvim_get_mode").mode, "n")
+      child:cmd("Orchflow attach rehearsal-2")
+      child:wait("its window is entered", [[return vim.bo.buftype == "terminal"]])
+      tests.equal(
+        child:lua([[return { vim.api.nvim_buf_get_name(0), #vim.api.nvim_list_wins() }]]),
+        { "orchflow-agent://1/rehearsal-2", 3 },
+        "the window that is there, not another one"
+      )
     end
   )
 
