@@ -379,7 +379,8 @@ return function(it, tests)
       second:lua(STUB, tests.root)
       second:lua("stub.serve(stub.hunks())")
       second:cmd("source " .. session)
-      tests.equal(second:messages():match("E%d+:.*"), nil)
+      local said = second:messages() --[[@as string]]
+      tests.equal(said:match("E%d+:.*"), nil)
       second:wait("the review buffer is read", "return #stub.asked > 0")
       tests.equal(
         second:lua([[

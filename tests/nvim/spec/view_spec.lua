@@ -140,7 +140,7 @@ return function(it, tests)
         return stub.hunk(vim.tbl_extend("force", { id = id, agent = agent, path = "greet/__init__.py", new_start = 118,
           heading = "greeting", rivals = list }, fields or {}))
       end
-      return hunk_view.quickfix_lines({
+      return require("orchflow.view.quickfix").lines({
         each("h_rehearsal-2", "rehearsal-2", { "rehearsal-3" }),
         each("h_rehearsal-3", "rehearsal-3", { "rehearsal-2" }),
         each("h_3", "rehearsal-3", {}, { rival_accepted = { id = "h_4", agent = "rehearsal-2", line = 118 } }),
