@@ -60,14 +60,8 @@ def pss_mib(pid):
 
 
 def cpu_ns(pid):
-    """Time on a processor, of all threads, in nanoseconds."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            total += int((task / "schedstat").read_text().split()[0])
-        except FileNotFoundError:
-            continue
-    return total
+    """Time on a processor in nanoseconds, of all threads, those that ended as well: the process's own clock."""
+    return time.clock_gettime_ns((~pid << 3) | 2)
 
 
 def parent_of(pid):
@@ -270,6 +264,10 @@ class World:
     def runner_pids(self):
         """The runners of the living agents: the parents of their programs."""
         return [parent_of(agent["pid"]) for agent in self.agents() if agent.get("living") and agent.get("pid")]
+
+    def template_stands(self):
+        """Whether there is a template to copy worktrees from; a single first agent starts without one."""
+        return any((self.top / "data/orchflow/worktrees").glob("*/templates/*/index"))
 
     def worktrees(self):
         return self.git("worktree", "list", "--porcelain").count("worktree ") - 1
