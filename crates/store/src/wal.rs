@@ -156,8 +156,15 @@ fn has_open(pid: i32, file: &Path) -> Option<bool> {
 }
 
 fn command(pid: i32) -> String {
-    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words: Vec<u8> = words.into_iter().map(|byte| if byte == 0 { b' ' } else { byte }).collect();
+    told(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default())
+}
+
+/// Says a command line in short: the program without its folders, which may be long and say little.
+fn told(words: &[u8]) -> String {
+    let program = words.split(|byte| *byte == 0).next().unwrap_or_default();
+    let folders = program.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let words = words.get(folders..).unwrap_or_default();
+    let words: Vec<u8> = words.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect();
     let line = one_line(String::from_utf8_lossy(&words).trim());
     match line.char_indices().nth(COMMAND) {
         _ if line.is_empty() => "its command cannot be read".to_owned(),
@@ -169,6 +176,15 @@ fn command(pid: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_told_by_its_program() {
+        assert_eq!(told(b"/a long/folder/sqlite3\0/tmp/events.db\0"), "sqlite3 /tmp/events.db");
+        assert_eq!(told(b"sqlite3\0"), "sqlite3");
+        assert_eq!(told(b""), "its command cannot be read");
+        let cut = told(format!("/bin/x\0{}", "y".repeat(200)).as_bytes());
+        assert_eq!((cut.chars().count(), cut.ends_with('…')), (COMMAND + 1, true));
+    }
 
     #[test]
     fn a_read_is_known_by_its_lock() {

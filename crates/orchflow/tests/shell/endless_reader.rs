@@ -81,8 +81,7 @@ fn a_reader_that_lets_the_log_grow_is_named_in_status_and_log() {
     let told = warnings(&sandbox);
     assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
     let told = told[0].as_str().unwrap().to_owned();
-    // A long command is cut.
-    for part in [&format!("process {pid} ("), "endless_reader::", "64 MB", "end that read"] {
+    for part in [&format!("process {pid} ("), "endless_reader::reads_with", "64 MB", "end that read"] {
         assert!(told.contains(part), "{part}: {told}");
     }
     let text = sandbox.orchflow(["status"]).expect(0);
