@@ -219,7 +219,15 @@ class World:
         """Connects to the agent's runner, once there is one."""
         folder = self.runtime / "orchflow"
         path = self.until("the runner's socket", lambda: next(folder.glob("*/r/1-claude.sock"), None))
-        runner = Runner(path)
+
+        def connect():
+            # Its socket is there a moment before it listens.
+            try:
+                return Runner(path)
+            except ConnectionRefusedError:
+                return None
+
+        runner = self.until("the runner to listen", connect)
         self.runners.append(runner)
         return runner
 
