@@ -453,3 +453,21 @@ fn a_btrfs_snapshot_is_used_where_there_is_btrfs() {
     assert_eq!(trash::empty(&options.trash).unwrap(), 2);
     assert_eq!(list(&repository).unwrap().len(), 1);
 }
+
+#[test]
+fn a_record_that_was_made_too_early_is_taken_back() {
+    let sandbox = Sandbox::new();
+    let repository = sandbox.repository();
+    // With a template standing, git makes the records while it is looked for.
+    all(create(&repository, &sandbox.requests(&["a", "b"]), &sandbox.options()));
+    sandbox.git(["config", "hook.mine.command", "true"]);
+    let created = all(create(&repository, &sandbox.requests(&["c", "d"]), &sandbox.options()));
+    for made in &created {
+        assert_eq!(made.strategy, Strategy::Plain(Why::ConfiguredHooks));
+        assert!(made.worktree.is_ready() && made.worktree.path().join("readme.txt").is_file());
+        assert_eq!(sandbox.git_in(made.worktree.path(), ["status", "--porcelain"]), "");
+    }
+    assert_eq!(sandbox.git(["worktree", "list", "--porcelain"]).matches("worktree ").count(), 5);
+    let records = fs::read_dir(sandbox.root.join(".git/worktrees")).unwrap().count();
+    assert_eq!(records, 4, "no record is left over");
+}
