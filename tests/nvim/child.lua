@@ -90,6 +90,18 @@ function Child:keys(keys)
   self:api("nvim_input", keys)
 end
 
+--- Types keys that end it, waits until it is gone, and gives its exit code. No answer is waited for: it
+--- may be gone before it gives one.
+---@param keys string
+---@return integer?
+function Child:leave(keys)
+  vim.rpcnotify(self.channel, "nvim_input", keys)
+  vim.wait(5000, function()
+    return self.exited
+  end, 5)
+  return self.exit_code
+end
+
 --- Waits until Lua code in the child gives something true.
 function Child:wait(what, code, ...)
   local arguments = { ... }

@@ -147,11 +147,7 @@ return function(it, tests)
   it("neither holds :wqa up nor is sent by it, and is there again", TUI, function(child)
     prepare(child)
     open(child, "Orchflow send claude")
-    child:keys("hello<Esc>:wqa<CR>")
-    vim.wait(5000, function()
-      return child.exited
-    end, 5)
-    tests.equal(child.exit_code, 0)
+    tests.equal(child:leave("hello<Esc>:wqa<CR>"), 0)
     local state = vim.env.XDG_STATE_HOME
     local kept = vim.fn.glob(state .. "/nvim/orchflow/drafts/*.json", true, true)
     tests.equal(#kept, 1)

@@ -251,8 +251,9 @@ return function(it, tests)
       local root = ...
       local lines = vim.api.nvim_buf_get_lines(0, 0, -1, false)
       for index, line in ipairs(lines) do
-        line = line:gsub(vim.pesc(root .. "/tests/nvim/programs"), "/usr/bin"):gsub(vim.pesc(root), "/plugin")
+        -- Neovim first: the tests' own stands below the root.
         line = line:gsub(vim.pesc(vim.v.progpath), "/usr/bin/nvim"):gsub("(Neovim 0%.%d+)%.%d+", "%1.x")
+        line = line:gsub(vim.pesc(root .. "/tests/nvim/programs"), "/usr/bin"):gsub(vim.pesc(root), "/plugin")
         lines[index] = line
       end
       vim.bo.modifiable = true
