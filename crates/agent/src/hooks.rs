@@ -4,7 +4,6 @@
 //! becomes [`Report::Other`] with what there was.
 
 mod answer;
-mod claude;
 
 use orchflow_core::report::{Channel, Report};
 use serde::{Deserialize, Serialize};
@@ -42,7 +41,7 @@ impl Parsed {
         self
     }
 
-    fn other(name: &str, payload: Value, note: impl Into<String>) -> Parsed {
+    pub(crate) fn other(name: &str, payload: Value, note: impl Into<String>) -> Parsed {
         let report = Report::Other { name: cut_text(name), payload: cut(payload) };
         Parsed { report, channel: Channel::Hook, session_id: None, subagent: None, note: Some(note.into()) }
     }
@@ -60,10 +59,10 @@ pub fn parse(format: &str, name: &str, body: &[u8]) -> Parsed {
             return Parsed::other(name, Value::String(text), format!("the body is not JSON: {error}"));
         }
     };
-    match format {
-        "claude" => claude::parse(name, value),
-        DIRECT_FORMAT => parse_direct(name, value),
-        _ => Parsed::other(name, value, format!("the format {format:?} is not known")),
+    match crate::adapter::find(format) {
+        Some(adapter) => (adapter.parse)(name, value),
+        None if format == DIRECT_FORMAT => parse_direct(name, value),
+        None => Parsed::other(name, value, format!("the format {format:?} is not known")),
     }
 }
 
@@ -97,7 +96,7 @@ fn parse_direct(name: &str, value: Value) -> Parsed {
 }
 
 /// Cuts every long string in a value.
-fn cut(value: Value) -> Value {
+pub(crate) fn cut(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(if text.len() > STRING_LIMIT { cut_text(&text) } else { text }),
         Value::Array(items) => items.into_iter().map(cut).collect(),
@@ -109,7 +108,7 @@ fn cut(value: Value) -> Value {
 }
 
 /// Cuts a text at a character boundary and says how much is missing.
-fn cut_text(text: &str) -> String {
+pub(crate) fn cut_text(text: &str) -> String {
     if text.len() <= STRING_LIMIT {
         return text.to_owned();
     }

@@ -4,7 +4,6 @@
 //! own settings is written: what an agent needs to know comes by arguments and environment of this
 //! launch alone.
 
-mod claude;
 mod environment;
 
 use std::ffi::OsString;
@@ -12,6 +11,7 @@ use std::path::PathBuf;
 
 use orchflow_core::AgentKey;
 
+use crate::adapter;
 use crate::catalogue::{Entry, Kind};
 
 pub(crate) use environment::is_ours_to_set;
@@ -92,7 +92,6 @@ pub enum LaunchError {
 /// [`LaunchError`] when the entry cannot be started in this way.
 pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchError> {
     let mut argv: Vec<OsString> = Vec::new();
-    let mut files = Vec::new();
     match entry.kind {
         Kind::Rehearsal => {
             argv.push(context.orchflow_program.clone().into());
@@ -107,26 +106,18 @@ pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchE
         }
     }
     argv.extend(entry.args.iter().map(OsString::from));
-    if entry.kind == Kind::Claude {
-        let settings = context.agent_dir.join("settings.json");
-        let hook = context.hook_program.to_str().ok_or_else(|| LaunchError::HookPath {
-            path: context.hook_program.clone(),
-            agent: entry.title.clone(),
-        })?;
-        files.push((settings.clone(), claude::settings(hook), 0o600));
-        argv.extend(["--settings".into(), settings.into()]);
-        if let (Some(session), None) = (&context.session_id, &context.resume) {
-            argv.extend(["--session-id".into(), session.into()]);
-        }
+    let mut launch = Launch { argv, environment: environment::complete(entry, context), files: Vec::new() };
+    if let Some(adapter) = adapter::find(entry.kind.word()) {
+        (adapter.launch)(entry, context, &mut launch)?;
     }
     if let Some(session) = &context.resume {
         if entry.resume.args.is_empty() {
             return Err(LaunchError::CannotResume { agent: entry.title.clone() });
         }
-        argv.extend(entry.resume.args.iter().map(|word| word.replace("{session_id}", session).into()));
+        launch.argv.extend(entry.resume.args.iter().map(|word| word.replace("{session_id}", session).into()));
     }
-    argv.extend(context.extra_args.iter().cloned());
-    Ok(Launch { argv, environment: environment::complete(entry, context), files })
+    launch.argv.extend(context.extra_args.iter().cloned());
+    Ok(launch)
 }
 
 #[cfg(test)]
@@ -200,7 +191,8 @@ mod tests {
         let hook = directory.path().join("it's \"a\" $HOME `x` \\ path");
         std::fs::write(&hook, "#!/bin/sh\nprintf '%s|' \"$@\"\n").unwrap();
         std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let settings: Value = serde_json::from_slice(&claude::settings(hook.to_str().unwrap())).unwrap();
+        let launch = launch("claude", &LaunchContext { hook_program: hook, ..context() });
+        let settings: Value = serde_json::from_slice(&launch.files[0].1).unwrap();
         let command = settings["hooks"]["Stop"][0]["hooks"][0]["command"].as_str().unwrap().to_owned();
         let output = std::process::Command::new("sh").arg("-c").arg(command).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "claude|Stop|", "{output:?}");

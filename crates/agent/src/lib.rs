@@ -1,9 +1,10 @@
 //! Agents: the catalogue, how each is launched, and its wire turned into reports.
 //!
 //! Which agents there are is data ([`catalogue`]). How one is started ([`launch`]), what its hooks say
-//! ([`hooks`]), what its terminal says ([`status`], [`screen`]) are pure functions over that data: they
+//! ([`hooks`], with what is special to a program in `adapter/`), what its terminal says ([`status`], [`screen`]) are pure functions over that data: they
 //! start nothing and wait for nothing. The built-in [`rehearsal`] is the one program in here.
 
+mod adapter;
 pub mod catalogue;
 pub mod hooks;
 pub mod launch;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::event::{Event, EventBody};
 use crate::state::TurnOutcome;
+use crate::usage::{LimitKind, PlanStatus, PlanStep, Usage};
 
 pub use stored::stored_summary;
 
@@ -147,6 +148,9 @@ fn text(event: &Event) -> String {
         EventBody::ToolDenied(body) => format!("{} denied: {}", body.tool, body.reason),
         EventBody::TextDisplayed(body) => body.text.clone(),
         EventBody::NotificationShown(body) => format!("notifies: {}", body.message),
+        EventBody::UsageReported(body) => usage(&body.usage),
+        EventBody::LimitReached(body) => with(limit(body.limit).to_owned(), Some(&body.message)),
+        EventBody::PlanUpdated(body) => plan(&body.steps),
         EventBody::SubagentStarted(body) => format!("subagent {} started", body.category),
         EventBody::SubagentStopped(body) => with("subagent ended".to_owned(), body.message.as_ref()),
         EventBody::ApprovalRequested(body) => {
@@ -195,6 +199,28 @@ fn text(event: &Event) -> String {
         EventBody::EffectLost(body) => format!("{}: {}", body.effect, body.message),
         EventBody::AgentReported(body) => format!("reports {}", body.name),
     }
+}
+
+fn usage(usage: &Usage) -> String {
+    let read = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens;
+    let total = if usage.is_total { " so far" } else { "" };
+    let cost = usage.cost_usd.map(|cost| format!(", ${cost:.4}")).unwrap_or_default();
+    format!("used {read} tokens in, {} out{cost}{total}", usage.output_tokens)
+}
+
+fn limit(limit: LimitKind) -> &'static str {
+    match limit {
+        LimitKind::Rate => "rate limit",
+        LimitKind::Quota => "quota used up",
+        LimitKind::Overloaded => "the provider is overloaded",
+    }
+}
+
+fn plan(steps: &[PlanStep]) -> String {
+    let done = steps.iter().filter(|step| step.status == PlanStatus::Completed).count();
+    let current = steps.iter().find(|step| step.status == PlanStatus::InProgress);
+    let now = current.map(|step| format!(", now {}", step.text)).unwrap_or_default();
+    format!("plan: {done} of {} done{now}", steps.len())
 }
 
 fn place(hunk: &crate::event::payload::HunkRef) -> String {

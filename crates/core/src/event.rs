@@ -218,6 +218,12 @@ event_types! {
     TextDisplayed = "text_displayed",
     /// A program notified the human.
     NotificationShown = "notification_shown",
+    /// An agent told what it used.
+    UsageReported = "usage_reported",
+    /// A model does not answer for a while.
+    LimitReached = "limit_reached",
+    /// An agent stated its plan, or changed it.
+    PlanUpdated = "plan_updated",
     /// A subagent began.
     SubagentStarted = "subagent_started",
     /// A subagent ended.

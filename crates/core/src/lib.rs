@@ -18,6 +18,7 @@ pub mod redact;
 pub mod refusal;
 pub mod report;
 pub mod state;
+pub mod usage;
 
 pub use id::{AgentKey, EventSeq, RunId, Timestamp};
 pub use refusal::{Code, Refusal};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::usage::{LimitKind, PlanStep, Usage};
 use crate::{AgentKey, Timestamp};
 
 /// Where an observation comes from; it decides how far a status is believed.
@@ -196,6 +197,25 @@ pub enum Report {
         message: String,
         /// The program's kind of notification.
         category: String,
+    },
+    /// The agent told what it used.
+    UsageReported {
+        /// The figures.
+        usage: Usage,
+    },
+    /// The model does not answer for a while.
+    LimitReached {
+        /// Why.
+        limit: LimitKind,
+        /// The provider's or the program's words.
+        message: String,
+        /// When it will answer again, where that was told.
+        resets_at: Option<Timestamp>,
+    },
+    /// The agent stated its plan, or changed it.
+    PlanUpdated {
+        /// All its steps.
+        steps: Vec<PlanStep>,
     },
     /// A subagent began.
     SubagentStarted {

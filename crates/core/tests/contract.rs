@@ -14,7 +14,8 @@ use orchflow_core::report::Channel;
 use orchflow_core::state::{
     Confidence, PromptOrigin, ReadySignal, Signals, StatusSource, StatusState, TurnOutcome,
 };
-use orchflow_core::{AgentKey, Code, EventSeq, RunId};
+use orchflow_core::usage::{Context, LimitKind, PlanStatus, PlanStep, Usage};
+use orchflow_core::{AgentKey, Code, EventSeq, RunId, Timestamp};
 use serde_json::{Map, Value, json};
 
 fn some(text: &str) -> Option<String> {
@@ -147,6 +148,31 @@ fn samples() -> Vec<EventBody> {
         ToolDenied { tool: tool(), tool_use_id: tool_use_id.clone(), reason: "not here".into() }.into(),
         TextDisplayed { text: "I will look. 🎈".into(), last: true }.into(),
         NotificationShown { message: "Claude needs you".into(), category: "permission_prompt".into() }.into(),
+        UsageReported {
+            usage: Usage {
+                model: some("claude-opus-5-5"),
+                input_tokens: 1200,
+                cached_tokens: 300,
+                cache_write_tokens: 100,
+                output_tokens: 52,
+                reasoning_tokens: 12,
+                cost_usd: Some(0.25),
+                is_total: true,
+                context: Some(Context { used: 1652, size: 200_000 }),
+            },
+            turn: 2,
+        }
+        .into(),
+        LimitReached {
+            limit: LimitKind::Rate,
+            message: "too many requests".into(),
+            resets_at: Some(Timestamp(1_763_640_000_000_000)),
+        }
+        .into(),
+        PlanUpdated {
+            steps: vec![PlanStep { text: "read the code".into(), status: PlanStatus::InProgress }],
+        }
+        .into(),
         SubagentStarted { subagent: "a1".into(), category: "general-purpose".into() }.into(),
         SubagentStopped { subagent: "a1".into(), message: some("found it") }.into(),
         ApprovalRequested {

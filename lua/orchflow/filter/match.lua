@@ -8,7 +8,7 @@ local M = {}
 M.groups = {
   tool = { "tool_", "subagent_" },
   prompt = { "prompt_" },
-  turn = { "turn_", "ai_started_task", "ai_requested_review" },
+  turn = { "turn_", "plan_", "ai_started_task", "ai_requested_review" },
   approval = { "approval_" },
   decision = {
     "hunk_",
@@ -23,7 +23,7 @@ M.groups = {
   status = { "agent_status_changed", "input_mode_changed", "notification_shown" },
   agent = { "agent_", "worktree_", "stop_requested", "clean_", "pause_", "resume_" },
   run = { "run_" },
-  usage = { "usage_" },
+  usage = { "usage_", "limit_" },
   constraint = { "human_set_constraint", "constraint_" },
   guidance = { "human_provided_guidance", "hunk_commented" },
   edit = { "ai_generated_code" },

@@ -1,6 +1,6 @@
 //! What a hook that asks is told.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The human's decision, or a policy's.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,38 +30,15 @@ pub struct HookOutput {
 
 /// Writes an answer in the words of the agent's hooks. A hook that cannot carry an answer gets none.
 pub fn answer(format: &str, name: &str, answer: &Answer) -> HookOutput {
-    let decision = match (format, name, answer) {
-        ("claude", "PermissionRequest", Answer::Allow { updated_input }) => {
-            let mut decision = json!({ "behavior": "allow" });
-            if let Some(input) = updated_input {
-                decision["updatedInput"] = input.clone();
-            }
-            json!({ "hookEventName": name, "decision": decision })
-        }
-        ("claude", "PermissionRequest", Answer::Deny { reason }) => {
-            json!({ "hookEventName": name, "decision": { "behavior": "deny", "message": reason } })
-        }
-        ("claude", "PreToolUse", Answer::Allow { updated_input }) => {
-            let mut decision = json!({ "hookEventName": name, "permissionDecision": "allow" });
-            if let Some(input) = updated_input {
-                decision["updatedInput"] = input.clone();
-            }
-            decision
-        }
-        ("claude", "PreToolUse", Answer::Deny { reason }) => json!({
-            "hookEventName": name,
-            "permissionDecision": "deny",
-            "permissionDecisionReason": reason,
-        }),
-        _ => return HookOutput { output: Vec::new(), exit: 0 },
-    };
-    let output = json!({ "hookSpecificOutput": decision }).to_string().into_bytes();
+    let said = crate::adapter::find(format).and_then(|adapter| (adapter.answer)(name, answer));
+    let output = said.map(|said| said.to_string().into_bytes()).unwrap_or_default();
     HookOutput { output, exit: 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn said(name: &str, decision: &Answer) -> String {
         let HookOutput { output, exit } = answer("claude", name, decision);

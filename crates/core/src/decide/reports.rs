@@ -345,6 +345,14 @@ fn content(step: &mut Step<'_>, key: &AgentKey, report: Report) {
         Report::NotificationShown { message, category } => {
             (payload::NotificationShown { message, category }.into(), None)
         }
+        Report::UsageReported { usage } => {
+            let turn = step.state.agents.get(key).map_or(0, |agent| agent.turn);
+            (payload::UsageReported { usage, turn }.into(), None)
+        }
+        Report::LimitReached { limit, message, resets_at } => {
+            (payload::LimitReached { limit, message, resets_at }.into(), None)
+        }
+        Report::PlanUpdated { steps } => (payload::PlanUpdated { steps }.into(), None),
         Report::SubagentStarted { subagent, category } => {
             (payload::SubagentStarted { subagent, category }.into(), None)
         }

@@ -399,6 +399,29 @@ payloads! {
         #[serde(default)]
         category: String,
     }
+    /// An agent told what it used.
+    UsageReported {
+        /// The figures.
+        usage: crate::usage::Usage,
+        /// The turn it belongs to, 0 before the first.
+        #[serde(default)]
+        turn: u32,
+    }
+    /// A model does not answer for a while.
+    LimitReached {
+        /// Why.
+        limit: crate::usage::LimitKind,
+        /// The provider's or the program's words.
+        message: String,
+        /// When it will answer again, where that was told.
+        #[serde(default)]
+        resets_at: Option<crate::Timestamp>,
+    }
+    /// An agent stated its plan, or changed it.
+    PlanUpdated {
+        /// All its steps.
+        steps: Vec<crate::usage::PlanStep>,
+    }
     /// A subagent began.
     SubagentStarted {
         /// The program's id of it.

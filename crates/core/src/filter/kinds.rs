@@ -14,7 +14,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("edit", &["ai_generated_code"]),
     ("tool", &["tool_", "subagent_"]),
     ("prompt", &["prompt_"]),
-    ("turn", &["turn_", "ai_started_task", "ai_requested_review"]),
+    ("turn", &["turn_", "plan_", "ai_started_task", "ai_requested_review"]),
     ("approval", &["approval_"]),
     (
         "decision",
@@ -24,7 +24,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("status", &["agent_status_changed", "input_mode_changed", "notification_shown"]),
     ("agent", &["agent_", "worktree_", "stop_requested", "clean_", "pause_", "resume_"]),
     ("run", &["run_"]),
-    ("usage", &["usage_"]),
+    ("usage", &["usage_", "limit_"]),
     ("constraint", &["constraint_"]),
     ("guidance", &["human_provided_guidance", "hunk_commented"]),
 ];

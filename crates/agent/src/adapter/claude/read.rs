@@ -3,7 +3,7 @@
 use orchflow_core::report::{Channel, Report};
 use serde_json::{Map, Value};
 
-use super::{Parsed, cut, cut_text};
+use crate::hooks::{Parsed, cut, cut_text};
 
 pub(super) fn parse(name: &str, value: Value) -> Parsed {
     let Value::Object(body) = value else {
@@ -209,7 +209,7 @@ mod tests {
         let mark = |id: &str, text: &str| {
             format!("<pasted_content id=\"{id}\">\n{text}\n</pasted_content id=\"{id}\">\n")
         };
-        let long = "word\n".repeat(super::super::STRING_LIMIT);
+        let long = "word\n".repeat(crate::hooks::STRING_LIMIT);
         for (prompt, text) in [
             (format!("\n\n{}", mark("7a56", "fix\nit")), "\n\nfix\nit".to_owned()),
             (format!("see {}and {}", mark("1", "a"), mark("2", "b")), "see aand b".to_owned()),

@@ -2,6 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::adapter::{hook_path, quote};
+use crate::catalogue::Entry;
+use crate::launch::{Launch, LaunchContext, LaunchError};
+
 /// The hooks that Claude Code 2.1.329 was seen to deliver, and the two around a compaction.
 const REPORTED: [&str; 16] = [
     "SessionStart",
@@ -28,8 +32,19 @@ const REPORT_TIMEOUT_S: u32 = 10;
 /// The same for the hook that asks; the hook itself gives up ten seconds before.
 const DECISION_TIMEOUT_S: u32 = 600;
 
+/// Adds the settings file and, for a new session, its id.
+pub(super) fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result<(), LaunchError> {
+    let file = context.agent_dir.join("settings.json");
+    launch.files.push((file.clone(), settings(hook_path(entry, context)?), 0o600));
+    launch.argv.extend(["--settings".into(), file.into()]);
+    if let (Some(session), None) = (&context.session_id, &context.resume) {
+        launch.argv.extend(["--session-id".into(), session.into()]);
+    }
+    Ok(())
+}
+
 /// Writes the settings, given the path of the hook program.
-pub(super) fn settings(hook_program: &str) -> Vec<u8> {
+fn settings(hook_program: &str) -> Vec<u8> {
     let program = quote(hook_program);
     let hook = |name: &str, options: String, timeout: u32| {
         let command = format!("{program}{options} claude {name}");
@@ -44,9 +59,4 @@ pub(super) fn settings(hook_program: &str) -> Vec<u8> {
     let mut text = format!("{:#}", Value::Object(Map::from_iter([("hooks".to_owned(), hooks.into())])));
     text.push('\n');
     text.into_bytes()
-}
-
-/// Quotes a word for a POSIX shell.
-fn quote(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
