@@ -9,7 +9,7 @@ use orchflow_core::report::{Channel, Report};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub use answer::{Answer, HookOutput, answer};
+pub use answer::{Answer, HookOutput, answer, takes_arguments};
 
 /// The format of bodies that hold a report as it is; see [`direct`].
 pub const DIRECT_FORMAT: &str = "report";

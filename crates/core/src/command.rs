@@ -1,8 +1,10 @@
 //! What a front asks for: imperative, and complete, so that deciding needs no look at the world.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::event::payload::{Bytes, HunkRef, SeenHunk};
+use crate::rule::NewRule;
 use crate::state::Signals;
 use crate::{AgentKey, EventSeq, RunId};
 
@@ -137,9 +139,30 @@ pub enum Command {
     AnswerApproval {
         /// Which one.
         approval: EventSeq,
-        /// Whether to allow it.
-        allow: bool,
-        /// Why.
-        reason: Option<String>,
+        /// How.
+        answer: Answer,
     },
+    /// Makes a rule, and answers by it what waits.
+    AddRule {
+        /// The rule.
+        rule: NewRule,
+    },
+    /// Takes a rule back.
+    RemoveRule {
+        /// Which one.
+        rule: EventSeq,
+    },
+}
+
+/// The human's answer to a permission asked for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answer {
+    /// Whether to allow it.
+    pub allow: bool,
+    /// Why.
+    pub reason: Option<String>,
+    /// The arguments to use in place of those asked for.
+    pub input: Option<Value>,
+    /// A rule to be made of it.
+    pub rule: Option<NewRule>,
 }

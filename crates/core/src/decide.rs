@@ -9,12 +9,14 @@ mod outcomes;
 mod pause;
 mod reports;
 mod review;
+mod rules;
 mod status;
 
 use crate::command::Command;
 use crate::effect::{Effect, EffectBody, EffectId, Outcome, Timer};
 use crate::event::{Actor, Event, EventBody};
 use crate::report::ReportEnvelope;
+use crate::rule::NewRule;
 use crate::state::{Agent, PromptState, State};
 use crate::{AgentKey, EventSeq, Refusal, RunId, Timestamp};
 
@@ -62,6 +64,13 @@ pub enum Input {
     HostStopping {
         /// Why.
         reason: String,
+    },
+    /// The user's own rules were read: those that always hold, all of them.
+    UserRules {
+        /// Who gave the occasion.
+        actor: Actor,
+        /// The rules.
+        rules: Vec<NewRule>,
     },
     /// A backend saw that a view closed.
     ViewClosed {
@@ -139,6 +148,11 @@ pub fn decide(state: &mut State, input: Input, context: &Context) -> Result<Deci
         Input::HostStopping { reason } => {
             let body = crate::event::payload::HostStopped { reason };
             step.emit_host(body);
+            Ok(())
+        }
+        Input::UserRules { actor, rules } => {
+            step.actor = actor;
+            rules::read(&mut step, rules);
             Ok(())
         }
         Input::ViewClosed { agent, view } => {
@@ -273,12 +287,13 @@ impl Step<'_> {
 
 /// Tells whether an event is the host's own doing, whoever gave the occasion.
 fn is_hosts_own(body: &EventBody) -> bool {
-    matches!(
-        body,
+    match body {
         EventBody::RunSettled(_)
-            | EventBody::PromptWriting(_)
-            | EventBody::PromptUndelivered(_)
-            | EventBody::ApprovalSuperseded(_)
-            | EventBody::ApprovalWithdrawn(_)
-    )
+        | EventBody::PromptWriting(_)
+        | EventBody::PromptUndelivered(_)
+        | EventBody::ApprovalSuperseded(_)
+        | EventBody::ApprovalWithdrawn(_) => true,
+        EventBody::ApprovalAnswered(body) => body.rule.is_some(),
+        _ => false,
+    }
 }

@@ -161,8 +161,15 @@ fn text(event: &Event) -> String {
         }
         EventBody::ApprovalAnswered(body) => {
             let word = if body.allow { "allowed" } else { "denied" };
-            with(format!("a_{} {word}", body.approval.0), body.reason.as_ref())
+            let by = body.rule.map(|rule| format!(" by rule r_{}", rule.0)).unwrap_or_default();
+            let changed = if body.input.is_some() { " with other arguments" } else { "" };
+            with(format!("a_{} {word}{by}{changed}", body.approval.0), body.reason.as_ref())
         }
+        EventBody::RuleAdded(body) => {
+            let (word, scope) = (body.verdict.word(), &body.scope);
+            format!("rule r_{}: {word} {} ({scope})", event.seq.0, body.matcher)
+        }
+        EventBody::RuleRemoved(body) => with(format!("rule r_{} removed", body.rule.0), Some(&body.why)),
         EventBody::ApprovalSuperseded(body) => format!("a_{} superseded: {}", body.approval.0, body.why),
         EventBody::CheckpointTaken(body) => {
             format!(

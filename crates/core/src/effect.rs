@@ -161,6 +161,9 @@ pub enum EffectBody {
         allow: Option<bool>,
         /// Why.
         reason: Option<String>,
+        /// The arguments to use in place of those asked for.
+        #[serde(default)]
+        input: Option<serde_json::Value>,
     },
 }
 

@@ -236,6 +236,10 @@ event_types! {
     ApprovalAnswered = "approval_answered",
     /// An approval was settled elsewhere.
     ApprovalSuperseded = "approval_superseded",
+    /// A rule answers certain permissions from now on.
+    RuleAdded = "rule_added",
+    /// A rule holds no more.
+    RuleRemoved = "rule_removed",
     /// An agent's worktree was kept as a commit.
     CheckpointTaken = "checkpoint_taken",
     /// A checkpoint could not be taken.

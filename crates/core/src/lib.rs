@@ -17,6 +17,7 @@ pub mod id;
 pub mod redact;
 pub mod refusal;
 pub mod report;
+pub mod rule;
 pub mod state;
 pub mod usage;
 

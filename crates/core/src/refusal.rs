@@ -30,6 +30,8 @@ pub enum Code {
     UnknownApproval,
     /// The approval was settled elsewhere.
     Superseded,
+    /// No rule of that id holds.
+    UnknownRule,
     /// The caller is an agent, and only the human may do this.
     NotAllowed,
     /// No run of that number.

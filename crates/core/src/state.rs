@@ -19,6 +19,7 @@ pub use needs::{Need, NeedKind};
 pub use review::{Approval, Decision, DecisionState, KEPT_OPERATIONS, Operation, SeenFile, Shown, Undone};
 
 use crate::event::payload::Bytes;
+use crate::rule::Rule;
 use crate::{AgentKey, EventSeq, RunId, Timestamp};
 
 /// One objective and the agents on it.
@@ -59,6 +60,8 @@ pub enum AggregateKey {
     Operation(EventSeq),
     /// A decision that can be made again.
     Undone(EventSeq),
+    /// A rule that holds.
+    Rule(EventSeq),
     /// What the human was shown of a file of an agent.
     Seen(AgentKey, Bytes),
 }
@@ -74,6 +77,7 @@ impl AggregateKey {
             AggregateKey::Decision(hunk) => ("decision", hunk.clone()),
             AggregateKey::Operation(seq) => ("operation", seq.0.to_string()),
             AggregateKey::Undone(seq) => ("undone", seq.0.to_string()),
+            AggregateKey::Rule(seq) => ("rule", seq.0.to_string()),
             AggregateKey::Seen(agent, path) => {
                 // Bytes that are no text are told from those that only look like them.
                 let path = std::str::from_utf8(&path.0).map_or_else(
@@ -97,6 +101,8 @@ pub struct State {
     pub prompts: BTreeMap<u64, Prompt>,
     /// Approvals that wait, by number.
     pub approvals: BTreeMap<EventSeq, Approval>,
+    /// Rules that hold, by number.
+    pub rules: BTreeMap<EventSeq, Rule>,
     /// Decisions by hunk.
     pub decisions: BTreeMap<String, Decision>,
     /// Decisions that can be undone, oldest first.
@@ -114,6 +120,7 @@ impl PartialEq for State {
             && self.agents == other.agents
             && self.prompts == other.prompts
             && self.approvals == other.approvals
+            && self.rules == other.rules
             && self.decisions == other.decisions
             && self.operations == other.operations
             && self.undone == other.undone
@@ -156,6 +163,7 @@ impl State {
             AggregateKey::Decision(hunk) => text(self.decisions.get(hunk)),
             AggregateKey::Operation(seq) => text(self.operations.get(seq)),
             AggregateKey::Undone(seq) => text(self.undone.get(seq)),
+            AggregateKey::Rule(seq) => text(self.rules.get(seq)),
             AggregateKey::Seen(agent, path) => {
                 text(self.seen.get(&(agent.clone(), path.clone())).map(Arc::as_ref))
             }
@@ -196,6 +204,10 @@ impl State {
             "undone" => {
                 let undone: Undone = serde_json::from_str(text).map_err(wrong)?;
                 self.undone.insert(undone.seq, undone);
+            }
+            "rule" => {
+                let rule: Rule = serde_json::from_str(text).map_err(wrong)?;
+                self.rules.insert(rule.seq, rule);
             }
             "seen" => {
                 let seen: SeenFile = serde_json::from_str(text).map_err(wrong)?;

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use orchflow_core::event::payload::*;
 use orchflow_core::event::{EVENT_TYPES, EventBody};
 use orchflow_core::report::Channel;
+use orchflow_core::rule::{RuleScope, RuleSource, Verdict};
 use orchflow_core::state::{
     Confidence, PromptOrigin, ReadySignal, Signals, StatusSource, StatusState, TurnOutcome,
 };
@@ -185,8 +186,24 @@ fn samples() -> Vec<EventBody> {
         }
         .into(),
         ApprovalWithdrawn { approval, why: "the host was started anew".into() }.into(),
-        ApprovalAnswered { approval, allow: true, reason: some("fine") }.into(),
+        ApprovalAnswered {
+            approval,
+            allow: true,
+            reason: some("fine"),
+            rule: Some(EventSeq(12)),
+            input: Some(json!({"command": "touch yy"})),
+        }
+        .into(),
         ApprovalSuperseded { approval, why: "the tool ran".into() }.into(),
+        RuleAdded {
+            verdict: Verdict::Allow,
+            scope: RuleScope::Agent { agent: AgentKey::new(RunId(7), "claude") },
+            matcher: "Bash: cargo test*".parse().unwrap(),
+            reason: some("they only test"),
+            source: RuleSource::Kept,
+        }
+        .into(),
+        RuleRemoved { rule: EventSeq(12), why: "the human took it back".into() }.into(),
         CheckpointTaken {
             commit: "c0ffee".into(),
             tree: "7ee".into(),

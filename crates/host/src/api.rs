@@ -13,6 +13,7 @@ mod log;
 mod params;
 mod place;
 mod review;
+mod rules;
 mod status;
 mod steer;
 mod swarm;
@@ -94,7 +95,8 @@ pub async fn call(
         "comment" => decide::comment(world, session, params).await,
         "undo" => undo::undo(world, session).await,
         "redo" => undo::redo(world, session).await,
-        "approvals" => approvals::list(world).await,
+        "approvals" => approvals::list(world, params).await,
+        "rules" => rules::call(world, session, params).await,
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,
         "agents" => agents::list(world, session).await,

@@ -133,9 +133,9 @@ async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
         EffectBody::CleanWorktree { agent, worktree, parent } => {
             worktrees::clean(world, agent, worktree, parent.clone()).await
         }
-        EffectBody::AnswerHook { request, allow, reason, .. } => {
+        EffectBody::AnswerHook { request, allow, reason, input, .. } => {
             let answer = match allow {
-                Some(true) => orchflow_agent::hooks::Answer::Allow { updated_input: None },
+                Some(true) => orchflow_agent::hooks::Answer::Allow { updated_input: input.clone() },
                 Some(false) => orchflow_agent::hooks::Answer::Deny {
                     reason: reason.clone().unwrap_or_else(|| "the human said no".to_owned()),
                 },

@@ -160,6 +160,7 @@ impl World {
             self.engine().report(arrival.id, Input::Report(envelope)).await?;
             return Ok(None);
         }
+        self.refresh_rules(orchflow_core::event::Actor::Host).await;
         let waiting = self.hooks.wait(&arrival.id);
         let stored = self.engine().report(arrival.id.clone(), Input::Report(envelope)).await;
         let guard = Withdraw { world: self, request: arrival.id.clone(), agent: arrival.agent.clone() };

@@ -138,6 +138,7 @@ impl Host {
         let known = Reader::open(&world.folders.store())?;
         let (engine, engine_thread) = Engine::start(writer, loaded, known, Box::new(executor.clone()));
         world.open_door(engine);
+        world.refresh_rules(orchflow_core::event::Actor::Host).await;
         Recovery::new(Arc::clone(&world), executor, outbox, options.version).begin().await;
         Ok(Host { world, engine_thread: Some(engine_thread), _lock: lock })
     }

@@ -18,6 +18,7 @@ use crate::hooks::Hooks;
 use crate::kinds::{Kinds, KindsReader};
 use crate::paths::RepositoryFolders;
 use crate::review::Review;
+use crate::rules::UserRules;
 use crate::runners::Runners;
 
 /// The programs the host starts.
@@ -51,6 +52,8 @@ pub struct World {
     pub hooks: Hooks,
     /// Hunks, computed once a checkpoint.
     pub review: Review,
+    /// The rules that always hold.
+    pub rules: UserRules,
     /// Where views are opened.
     pub backends: Backends,
     /// Runs are started one after the other, each with the environment of its own front.
@@ -73,6 +76,7 @@ impl World {
         programs: Programs,
     ) -> World {
         let runners = Runners::new(folders.clone());
+        let rules = UserRules::new(&folders.user);
         let kinds = KindsReader::new(folders.user.config.join("agents"));
         let backends = Backends::new(&config.tmux, &folders.key);
         World {
@@ -85,6 +89,7 @@ impl World {
             editors: Editors::default(),
             hooks: Hooks::default(),
             review: Review::default(),
+            rules,
             backends,
             starting: tokio::sync::Mutex::default(),
             checkpoints: Mutex::default(),

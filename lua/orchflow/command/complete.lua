@@ -147,8 +147,12 @@ local POSITIONAL = {
   accept = hunks,
   reject = hunks,
   comment = hunks,
+  approvals = filter_of("events"),
   approve = approvals,
   deny = approvals,
+  rules = function(_, words)
+    return #words == 0 and { "remove", "allow", "ask", "deny" } or {}
+  end,
   why = abouts,
   event = newest_events,
   view = one_of({ "terminal", "split", "dashboard" }),

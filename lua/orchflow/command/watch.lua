@@ -1,4 +1,4 @@
---- Verbs that look: status, timeline, log, agents; and approvals with their answers.
+--- Verbs that look: status, timeline, log, agents.
 
 local client = require("orchflow.client")
 local filters = require("orchflow.filter")
@@ -275,49 +275,5 @@ M.agents = {
     end
   end,
 }
-
-M.approvals = {
-  request = function(_, respond)
-    client.request("approvals", {}, function(failure, result, raw)
-      respond(failure, result and { data = (raw or result).approvals, result = result })
-    end)
-  end,
-  lines = function(outcome)
-    return vim.tbl_map(function(approval)
-      return ("%s  %s  %s"):format(
-        text.clean(approval.id),
-        text.clean(approval.agent),
-        text.clean(approval.summary or approval.tool)
-      )
-    end, outcome.result.approvals or {})
-  end,
-  open = function()
-    require("orchflow.ui.approvals").open()
-  end,
-}
-
----@param method "approve"|"deny"
----@return orchflow.Verb
-local function answer(method)
-  local verb
-  verb = {
-    request = function(invocation, respond)
-      local params = { id = invocation.arguments.id, reason = invocation.arguments.reason }
-      client.request(method, params, function(failure, result, raw)
-        respond(failure, result and { data = { raw or result }, result = result })
-      end)
-    end,
-    lines = function(outcome)
-      return { ("%s %s"):format(text.clean(outcome.result.id), text.clean(outcome.result.state)) }
-    end,
-    show = function(outcome, invocation)
-      message.info("orchflow: " .. verb.lines(outcome, invocation)[1])
-    end,
-  }
-  return verb
-end
-
-M.approve = answer("approve")
-M.deny = answer("deny")
 
 return M

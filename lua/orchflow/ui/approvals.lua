@@ -1,8 +1,10 @@
 --- The permissions agents wait for, one at a time, in a float in which they are answered.
 ---
---- What is shown stays shown until the human goes on: an answer is about the id that was on the screen, and nothing
---- but `y` and `n` gives one. A key that comes right after the float showed something else is ignored.
+--- What is shown stays shown until the human goes on: an answer is about the id that was on the screen, or about those
+--- that were marked. A key that comes right after the float showed something else is ignored. How answers are given
+--- stands in `ui/approvals/answer.lua`.
 
+local answer = require("orchflow.ui.approvals.answer")
 local client = require("orchflow.client")
 local clock = require("orchflow.clock")
 local float = require("orchflow.ui.float")
@@ -22,6 +24,12 @@ local MOST_BYTES = 1024 * 1024
 ---@field answered table<string, string> what became of an approval, by id
 ---@field asking boolean whether an answer is on its way
 ---@field seen table<string, boolean> ids of which the last line has been on the screen
+---@field marked table<string, true> ids that are answered together
+---@field index fun(): integer? which of those that wait is shown
+---@field go fun(step: integer) shows another of them
+---@field reload fun() asks the host anew
+---@field draw fun()
+---@field show fun(approval?: orchflow.Approval)
 
 ---@type orchflow.Approvals?
 local current
@@ -80,6 +88,8 @@ local function draw(state)
   local agent, index = agent_of(approval), index_of_shown(state)
   local page = view.page(approval, {
     agent = agent,
+    marked = state.marked[approval.id],
+    marks = vim.tbl_count(state.marked),
     answered = not index and (state.answered[approval.id] or "answered elsewhere") or nil,
     read = function(path)
       return read_lines(as_the_agent_has_it(path, agent))
@@ -136,6 +146,11 @@ local function load(state, wanted, key)
       return
     end
     state.waiting = result.approvals or {}
+    local marked = {}
+    for _, approval in ipairs(state.waiting) do
+      marked[approval.id] = state.marked[approval.id]
+    end
+    state.marked = marked
     local first = state.waiting[1]
     for _, approval in ipairs(state.waiting) do
       if
@@ -150,90 +165,6 @@ local function load(state, wanted, key)
       show(state, first)
     else
       draw(state)
-    end
-  end)
-end
-
---- Says whether all of what is asked has been on the screen.
----@param state orchflow.Approvals
----@return boolean
-local function is_seen(state)
-  local id = state.shown and state.shown.id or ""
-  local opened = state.float
-  local last = vim.api.nvim_buf_line_count(opened.buffer)
-  state.seen[id] = state.seen[id] or vim.fn.line("w$", opened.window) >= last
-  return state.seen[id]
-end
-
----@param state orchflow.Approvals
----@param method "approve"|"deny"
----@param approval orchflow.Approval
----@param reason? string
-local function answer(state, method, approval, reason)
-  if state.asking then
-    return
-  end
-  state.asking = true
-  client.request(method, { id = approval.id, reason = reason }, function(failure, result)
-    state.asking = false
-    if failure then
-      message.failure(failure, "orchflow: " .. method)
-      load(state)
-      return
-    end
-    message.info(("orchflow: %s %s"):format(text.clean(result.id), text.clean(result.state)))
-    state.answered[approval.id] = "you answered: " .. text.clean(result.state)
-    state.waiting = vim.tbl_filter(function(each)
-      return each.id ~= approval.id
-    end, state.waiting)
-    if state.shown and state.shown.id == approval.id then
-      show(state, state.waiting[1])
-    end
-    load(state)
-  end)
-end
-
---- Gives the approval that may be answered now, or says why none may.
----@param state orchflow.Approvals
----@return orchflow.Approval?
-local function answerable(state)
-  local approval = state.shown
-  if not approval then
-    message.info("orchflow: nobody asks for anything")
-  elseif not index_of_shown(state) then
-    message.info(
-      ("orchflow: %s is answered already; <C-n> goes on"):format(text.clean(approval.id))
-    )
-  elseif approval.answerable == false then
-    message.info("orchflow: it can only be answered in the agent's own terminal; p goes there")
-  else
-    return approval
-  end
-  return nil
-end
-
----@param state orchflow.Approvals
-local function allow(state)
-  local approval = answerable(state)
-  if not approval then
-    return
-  elseif not is_seen(state) then
-    message.info("orchflow: there is more below; look at the end (G) before you allow it")
-    return
-  end
-  answer(state, "approve", approval)
-end
-
----@param state orchflow.Approvals
-local function deny(state)
-  local approval = answerable(state)
-  if not approval then
-    return
-  end
-  local prompt = ("Deny %s, because (empty: no reason): "):format(text.clean(approval.id))
-  vim.ui.input({ prompt = prompt }, function(typed)
-    if typed then
-      answer(state, "deny", approval, vim.trim(typed) ~= "" and typed or nil)
     end
   end)
 end
@@ -281,8 +212,18 @@ local function keys(state)
     }
   end
   return {
-    key("y", "once", "allow it, this once", allow, true),
-    key("n", "deny+reason", "deny it; the agent is told the reason", deny, true),
+    key("y", "once", "allow it, this once; what is marked, all of it", answer.allow, true),
+    key("A", "always..", "allow it from now on, by a rule", answer.by_rule, true),
+    key("n", "deny+reason", "deny it; the agent is told the reason", answer.deny, true),
+    key("e", "edit", "change its arguments, where the agent takes that", answer.edit),
+    vim.tbl_extend("force", key("m", "mark", "mark it, or take the mark back", answer.mark), {
+      hidden = true,
+    }),
+    vim.tbl_extend(
+      "force",
+      key("M", "mark alike", "mark all that use the same tool", answer.mark_alike),
+      { hidden = true }
+    ),
     key("o", "open", "open the file it is about", open_file),
     key("p", "pane", "go to the agent's pane", go_to_pane),
     key("<C-n>", "next", "show the next one that waits", function()
@@ -310,7 +251,22 @@ function M.open(wanted, agent_key)
     return
   end
   ---@type orchflow.Approvals
-  local state = { waiting = {}, answered = {}, seen = {}, asking = false, float = nil }
+  local state = { waiting = {}, answered = {}, seen = {}, marked = {}, asking = false, float = nil }
+  state.index = function()
+    return index_of_shown(state)
+  end
+  state.go = function(step)
+    go(state, step)
+  end
+  state.reload = function()
+    load(state)
+  end
+  state.draw = function()
+    draw(state)
+  end
+  state.show = function(approval)
+    show(state, approval)
+  end
   local stops = {}
   state.float = float.open({
     name = "approvals",
@@ -348,7 +304,7 @@ function M.open(wanted, agent_key)
       if not state.float:is_open() then
         return true
       end
-      is_seen(state)
+      answer.is_seen(state)
     end,
   })
   load(state, wanted, agent_key)

@@ -15,11 +15,16 @@ local M = {}
 ---@field reason? string
 ---@field requested_at? integer microseconds since 1970
 ---@field answerable? boolean
+---@field rule? string what a rule about it would be, `TOOL: PATTERN`
+---@field editable? boolean whether the agent takes other arguments
+---@field proposed? { path?: string, lines: string[], left?: integer, note?: string } what it would change
 
 ---@class orchflow.ApprovalContext
 ---@field agent? orchflow.Agent who asks
 ---@field read? fun(path: string): string[]? gives the lines of a file as the agent has it
 ---@field answered? string what became of it, once it does not wait any more
+---@field marked? boolean whether it is marked
+---@field marks? integer how many are marked
 
 --- Lines of the file shown around a change.
 local CONTEXT = 2
@@ -44,7 +49,7 @@ end
 local function add(page, name, value, group)
   for index, line in ipairs(lines_of(value)) do
     local head = index == 1 and name or ""
-    page:add({ { (" %-7s  "):format(head), "OrchflowMuted" }, { line, group } })
+    page:add({ { (" %-8s "):format(head), "OrchflowMuted" }, { line, group } })
   end
 end
 
@@ -153,6 +158,31 @@ local SHOWN = {
   edits = true,
 }
 
+--- What it would change is the agent's word; what it did change comes from git.
+local PROPOSED = "proposed"
+
+---@type table<string, string>
+local SIGNS = {
+  ["+"] = "OrchflowAdded",
+  ["-"] = "OrchflowRemoved",
+  ["@"] = "OrchflowMuted",
+  ["\\"] = "OrchflowMuted",
+}
+
+--- Shows what the host worked out: a diff against the file in the worktree.
+---@param page orchflow.Page
+---@param proposed table
+local function add_proposed(page, proposed)
+  local note = text.clean(proposed.note)
+  add(page, PROPOSED, note ~= "" and note or "not done yet", "OrchflowMuted")
+  for _, line in ipairs(proposed.lines) do
+    page:add({ { "  " .. text.clean(line), SIGNS[line:sub(1, 1)] } })
+  end
+  if (proposed.left or 0) > 0 then
+    page:add({ { ("  … %s more"):format(text.count(proposed.left, "line")), "OrchflowMuted" } })
+  end
+end
+
 ---@param page orchflow.Page
 ---@param approval orchflow.Approval
 ---@param context orchflow.ApprovalContext
@@ -163,6 +193,12 @@ local function add_input(page, approval, context)
     add(page, "command", written(input.command), "OrchflowTitle")
   end
   local file = path and context.read and context.read(path) or nil
+  local proposed = type(approval.proposed) == "table" and approval.proposed or nil
+  if proposed and #(proposed.lines or {}) > 0 then
+    add_proposed(page, proposed)
+    input = vim.tbl_extend("force", input, {})
+    input.old_string, input.new_string, input.edits, input.content, input.new_source = nil
+  end
   if input.old_string ~= nil or input.new_string ~= nil then
     add_edit(page, file, input.old_string, input.new_string)
   end
@@ -220,6 +256,15 @@ function M.page(approval, context)
       short(text.clean(path)) .. (outside and "   outside its worktree" or ""),
       outside and "OrchflowFailed" or nil
     )
+  end
+  local rule = text.clean(approval.rule)
+  if rule ~= "" and approval.answerable ~= false and not context.answered then
+    add(page, "rule", rule .. "   (A allows it from now on)", "OrchflowMuted")
+  end
+  if (context.marks or 0) > 0 then
+    local which = context.marked and "marked; " or ""
+    local how = ("%s%s; y and n answer them"):format(which, text.count(context.marks, "mark"))
+    add(page, "marks", how, "OrchflowWaiting")
   end
   if approval.answerable == false then
     page:add({

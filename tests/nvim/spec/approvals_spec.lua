@@ -7,17 +7,22 @@ return function(it, tests)
     require("orchflow.state").take_status(client.store(), status)
     approvals = {
       { id = "a_4", agent = "codex", run = 7, tool = "Bash", summary = "Bash: npm i", reason = "for the banner",
-        input = { command = "npm i" }, requested_at = 0, answerable = true },
+        input = { command = "npm i" }, requested_at = 0, answerable = true, rule = "Bash: npm i*", editable = true },
       { id = "a_5", agent = "claude", run = 7, tool = "Edit", input = { file_path = "one.txt", old_string = "a",
-        new_string = "b" }, requested_at = 0, answerable = true },
+        new_string = "b" }, requested_at = 0, answerable = true, rule = "Edit: *", editable = false },
     }
     stub.answers.approvals = function() return { approvals = vim.deepcopy(approvals) } end
     answers = {}
     local function answered(state)
       return function(params)
+        local ids = type(params.id) == "table" and params.id or { params.id }
         answers[#answers + 1] = { params.id, state, params.reason }
-        approvals = vim.tbl_filter(function(each) return each.id ~= params.id end, approvals)
-        return { id = params.id, state = state }
+        last = params
+        approvals = vim.tbl_filter(function(each) return not vim.tbl_contains(ids, each.id) end, approvals)
+        if #ids == 1 then
+          return { id = ids[1], state = state, rule = params.rule, scope = params["for"] }
+        end
+        return { answers = vim.tbl_map(function(id) return { id = id, state = state } end, ids) }
       end
     end
     stub.answers.approve, stub.answers.deny = answered("allowed"), answered("denied")
@@ -275,5 +280,143 @@ return function(it, tests)
     child:keys("y")
     child:wait_message("orchflow: approve: a_4 does not wait any more")
     tests.contains(child:lua("return title()"), "codex")
+  end)
+
+  it("shows what a tool would change as a proposal, and the rule that would allow it", function(child)
+    local lines = page(child, {
+      id = "a_5",
+      agent = "claude",
+      run = 7,
+      tool = "Edit",
+      rule = "Edit: *",
+      input = { file_path = "a.rs", old_string = "x", new_string = "y", replace_all = true },
+      proposed = {
+        path = "a.rs",
+        lines = { "@@ -1,2 +1,2 @@", " one\27", "-x", "+y" },
+        left = 3,
+        note = "the file is too large to compare",
+      },
+    }, { marks = 2, marked = true })
+    tests.equal(lines, {
+      " wants    Edit a.rs",
+      " touches  a.rs",
+      " rule     Edit: *   (A allows it from now on)",
+      " marks    marked; 2 marks; y and n answer them",
+      "",
+      " proposed the file is too large to compare",
+      "  @@ -1,2 +1,2 @@",
+      "   one ",
+      "  -x",
+      "  +y",
+      "  … 3 lines more",
+      " replace_all true",
+    })
+  end)
+
+  it("allows by a rule that is shown and may be changed before it is made", function(child)
+    open(child)
+    child:lua([[
+      vim.ui.select = function(items, options, done)
+        select = { options.prompt, vim.tbl_map(options.format_item, items) }
+        done(items[2])
+      end
+      vim.ui.input = function(options, done) input = options; done("Bash: npm ci*") end
+    ]])
+    child:keys("A")
+    child:wait_message("a_4 allowed; rule: Bash: npm ci* (run)")
+    tests.equal(child:lua("return select[1]"), "Allow Bash: npm i*")
+    tests.equal(child:lua("return select[2]"), {
+      "for 7/codex, as long as it stands",
+      "for every agent of run 7",
+      "always, for every agent in every repository of yours",
+    })
+    tests.equal(child:lua("return input.default"), "Bash: npm i*")
+    tests.equal(child:lua([[return { last.id, last["for"], last.rule }]]), {
+      "a_4",
+      "run",
+      "Bash: npm ci*",
+    })
+  end)
+
+  it("makes no rule where the human turns back", function(child)
+    open(child)
+    child:lua([[
+      vim.ui.select = function(items, _, done) done(items[1]) end
+      vim.ui.input = function(_, done) done(nil) end
+    ]])
+    child:keys("A")
+    child:lua([[vim.ui.select = function(_, _, done) done(nil) end]])
+    child:keys("A")
+    tests.equal(child:lua("return answers"), {})
+  end)
+
+  it("answers all that are marked, after one question", function(child)
+    child:lua(PREPARE, tests.root)
+    child:lua([[
+      steady.still_ms = 0
+      approvals[3] = { id = "a_6", agent = "aider", run = 7, tool = "Bash", summary = "Bash: ls",
+        input = { command = "ls" }, requested_at = 0, answerable = true }
+      approvals[4] = { id = "a_7", agent = "qwen", run = 7, tool = "Bash", input = { command = "id" },
+        requested_at = 0, answerable = false }
+    ]])
+    child:cmd("Orchflow approvals")
+    child:wait("it is drawn", [[return vim.fn.search("npm i", "nw") > 0]])
+    child:keys("M")
+    child:wait("two are marked", [[return vim.fn.search("marked; 2 marks", "nw") > 0]])
+    child:lua([[
+      vim.ui.select = function(items, options, done) prompt = options.prompt; done(items[2], 2) end
+    ]])
+    child:keys("y")
+    child:wait_message("orchflow: 2 allowed")
+    tests.equal(child:lua("return prompt"), "allow codex: Bash: npm i; aider: Bash: ls?")
+    tests.equal(child:lua("return answers[1][1]"), { "a_4", "a_6" })
+    child:wait("the next is shown", [[return title():find("1/2  claude", 1, true)]])
+    child:keys("m")
+    child:wait("the one after is shown", [[return title():find("2/2  qwen", 1, true)]])
+    child:lua([[vim.ui.input = function(options, done) prompt = options.prompt; done("no") end]])
+    child:keys("n")
+    child:wait_message("orchflow: a_5 denied")
+    tests.contains(child:lua("return prompt"), "Deny a_5")
+  end)
+
+  it("allows with other arguments, written as JSON", function(child)
+    open(child)
+    child:lua([[approvals[1].input = { command = "npm i", nested = { 1, { deep = true } }, empty = {} }]])
+    child:lua([[pushed("approval_requested")]])
+    child:keys("q")
+    child:cmd("Orchflow approvals")
+    child:wait("it is drawn", [[return vim.fn.search("nested", "nw") > 0]])
+    child:keys("e")
+    child:wait("the arguments are open", [[return vim.bo.buftype == "acwrite"]])
+    tests.equal(child:lines(), {
+      "{",
+      '  "command": "npm i",',
+      '  "empty": {},',
+      '  "nested": [',
+      "    1,",
+      "    {",
+      '      "deep": true',
+      "    }",
+      "  ]",
+      "}",
+    })
+    child:lua([[vim.api.nvim_buf_set_lines(0, 0, -1, false, { "[1" }); pcall(vim.cmd, "write")]])
+    child:wait_message("arguments are a JSON object")
+    tests.equal(child:lua("return answers"), {})
+    child:lua([[
+      vim.api.nvim_buf_set_lines(0, 0, -1, false, { '{ "command": "npm ci" }' })
+      vim.cmd("write")
+    ]])
+    child:wait_message("a_4 allowed")
+    tests.equal(child:lua("return last.edit"), '{ "command": "npm ci" }')
+    child:wait("the buffer is gone", [[return vim.bo.buftype ~= "acwrite"]])
+  end)
+
+  it("says where no other arguments are taken", function(child)
+    open(child)
+    child:keys("<C-n>")
+    child:wait("the next is shown", [[return title():find("claude", 1, true)]])
+    child:keys("e")
+    child:wait_message("claude takes no other arguments; n denies it with a reason")
   end)
 end

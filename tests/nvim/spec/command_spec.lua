@@ -92,7 +92,8 @@ return function(it, tests)
     { "log --since soon", "orchflow: log: --since wants a time such as 90s, 10m, 2h, got soon" },
     { "agents claude", "orchflow: agents: claude is one word too many" },
     { "clean --run", "orchflow: clean: --run wants a value: N" },
-    { "approvals all", "orchflow: approvals: all is one word too many" },
+    { "approvals fil:x", "orchflow: approvals: no filter fil:; did you mean file:?" },
+    { "rules --always --run", "orchflow: rules: --run wants a value: N" },
     { "approve", "orchflow: approve: ID is missing" },
     { "deny", "orchflow: deny: ID is missing" },
     { "pick", "orchflow: pick: WHAT is missing" },
@@ -152,6 +153,7 @@ return function(it, tests)
       approvals = "approvals",
       approve = "approve a_1",
       deny = "deny a_1 no",
+      rules = "rules",
       why = "why claude",
       event = "event 1",
       build = false, -- asks nobody

@@ -35,6 +35,14 @@ pub fn answer(format: &str, name: &str, answer: &Answer) -> HookOutput {
     HookOutput { output, exit: 0 }
 }
 
+/// Tells whether an agent whose hooks have this format takes other arguments with a permission.
+pub fn takes_arguments(format: &str) -> bool {
+    let other = Answer::Allow { updated_input: Some(Value::Object(serde_json::Map::new())) };
+    let plain = Answer::Allow { updated_input: None };
+    let said = |decision| answer(format, "PermissionRequest", decision).output;
+    said(&other) != said(&plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +83,12 @@ mod tests {
         ] {
             assert_eq!(said(name, answer), expected);
         }
+    }
+
+    #[test]
+    fn who_takes_other_arguments_is_known_from_its_words() {
+        assert!(takes_arguments("claude"));
+        assert!(!takes_arguments("other"));
     }
 
     #[test]

@@ -40,6 +40,11 @@ const HUNKS: Argument =
     arg("hunks", Arity::Many, false, "hunk ids or their beginnings; - reads them from standard input");
 const LINES: Flag =
     flag("lines", FlagKind::Text, "+N-M,-N", "only these added (+) and removed (-) lines of the one hunk");
+const FOR: Flag =
+    flag("for", FlagKind::Text, "once|agent|run|always", "how long: all but once make a rule of it (once)");
+const RULE: Flag =
+    flag("rule", FlagKind::Text, "RULE", "with --for: TOOL: PATTERN in place of what approvals offers");
+const EDIT: Flag = flag("edit", FlagKind::Text, "JSON", "other arguments, where the agent takes them");
 const HASH: Flag = flag("hash", FlagKind::Text, "HEX", "refuse unless the one hunk has this content hash");
 
 /// Every command.
@@ -234,9 +239,14 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "approvals",
-        summary: "list the permissions agents wait for",
-        arguments: &[],
-        flags: &[JSON],
+        summary: "list the permissions agents wait for; with a filter or --all, those of the past",
+        arguments: &[FILTER],
+        flags: &[
+            switch("all", "answered ones too, newest first"),
+            flag("limit", FlagKind::Number, "N", "of the past: at most so many (100)"),
+            flag("before", FlagKind::Number, "SEQ", "of the past: only those asked for before this event"),
+            JSON,
+        ],
         example: "approvals",
         callers: Callers::Everyone,
         front: Front::Both,
@@ -244,9 +254,9 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "approve",
-        summary: "allow what an agent asks for, once",
-        arguments: &[arg("id", Arity::One, true, "the approval, such as a_41")],
-        flags: &[JSON],
+        summary: "allow what agents ask for: once, or by a rule from now on",
+        arguments: &[arg("id", Arity::Many, true, "approvals, such as a_41")],
+        flags: &[FOR, RULE, EDIT, JSON],
         example: "approve a_41",
         callers: Callers::Human,
         front: Front::Both,
@@ -256,11 +266,30 @@ pub const COMMANDS: &[CommandSpec] = &[
         name: "deny",
         summary: "deny what an agent asks for, and tell it why",
         arguments: &[
-            arg("id", Arity::One, true, "the approval, such as a_41"),
-            arg("reason", Arity::Text, false, "why"),
+            arg("id", Arity::One, true, "the approval, such as a_41; several with commas"),
+            arg("why", Arity::Text, false, "why"),
         ],
-        flags: &[JSON],
+        flags: &[flag("reason", FlagKind::Text, "TEXT", "why"), FOR, RULE, JSON],
         example: "deny a_41 no new dependencies",
+        callers: Callers::Human,
+        front: Front::Both,
+        hidden: false,
+    },
+    CommandSpec {
+        name: "rules",
+        summary: "list the rules that answer permissions, make one, or take one back",
+        arguments: &[
+            arg("action", Arity::Optional, false, "remove, allow, ask or deny"),
+            arg("rule", Arity::Text, false, "the rule's id, such as r_12, or TOOL: PATTERN"),
+        ],
+        flags: &[
+            flag("agent", FlagKind::Text, "NAME", "the new rule is for this agent"),
+            flag("run", FlagKind::Number, "N", "the new rule is for this run"),
+            switch("always", "the new rule is for every agent, in every repository of yours"),
+            flag("reason", FlagKind::Text, "TEXT", "why; an agent that is denied something is told"),
+            JSON,
+        ],
+        example: "rules deny --always Bash: git push*",
         callers: Callers::Human,
         front: Front::Both,
         hidden: false,

@@ -1,17 +1,15 @@
 //! What fronts ask for.
 
-use super::status::Seen;
-use super::{Step, review};
+use super::{Step, review, rules};
 use crate::command::{AgentSpec, Base, Command, ViewPlace};
 use crate::effect::EffectBody;
 use crate::event::Actor;
 use crate::event::payload::{
-    AgentRequested, ApprovalAnswered, CleanRequested, HumanProvidedGuidance, RunStarted, StopRequested,
+    AgentRequested, CleanRequested, HumanProvidedGuidance, RunStarted, StopRequested,
     ViewRequested,
 };
 use crate::id::{MAX_AGENT_NAME, is_agent_name};
-use crate::report::Channel;
-use crate::state::{Phase, PromptOrigin, StatusState};
+use crate::state::{Phase, PromptOrigin};
 use crate::{AgentKey, Code, EventSeq, Refusal, RunId};
 
 /// The most agents one run may have; more is a slip of the finger, not a wish.
@@ -46,7 +44,9 @@ pub(super) fn decide(step: &mut Step<'_>, command: Command) -> Result<(), Refusa
         Command::Undo => review::undo(step),
         Command::Redo => review::redo(step),
         Command::Clean { agent } => clean(step, &agent),
-        Command::AnswerApproval { approval, allow, reason } => answer(step, approval, allow, reason),
+        Command::AnswerApproval { approval, answer } => rules::answer(step, approval, answer),
+        Command::AddRule { rule } => rules::add(step, rule),
+        Command::RemoveRule { rule } => rules::remove(step, rule),
     }
 }
 
@@ -285,30 +285,5 @@ fn clean(step: &mut Step<'_>, key: &AgentKey) -> Result<(), Refusal> {
     let seq = step.emit_for(key, CleanRequested {});
     step.want(EffectBody::CleanWorktree { agent: key.clone(), worktree, parent });
     step.decision.reply.seq = Some(seq);
-    Ok(())
-}
-
-fn answer(step: &mut Step<'_>, seq: EventSeq, allow: bool, reason: Option<String>) -> Result<(), Refusal> {
-    let Some(approval) = step.state.approvals.get(&seq) else {
-        if seq >= step.context.next_seq {
-            return Err(Refusal::new(Code::UnknownApproval, format!("there is no approval a_{}", seq.0))
-                .hint("orchflow approvals lists what waits"));
-        }
-        return Err(Refusal::new(Code::Superseded, format!("approval a_{} waits no more", seq.0))
-            .hint("it was answered, or its tool call ended elsewhere; orchflow approvals lists what waits"));
-    };
-    let (agent, request) = (approval.agent.clone(), approval.request.clone());
-    if !approval.answerable {
-        let message = format!("{} offers no way to answer a_{} from here", agent.name, seq.0);
-        return Err(Refusal::new(Code::NotAllowed, message)
-            .hint(format!("answer in its pane: orchflow attach {}", agent.name)));
-    }
-    step.emit_caused(&agent, seq, ApprovalAnswered { approval: seq, allow, reason: reason.clone() });
-    step.want(EffectBody::AnswerHook { agent: agent.clone(), request, allow: Some(allow), reason });
-    // A program that states its status says so itself; of the others only the next hook would tell.
-    let waits_on = step.state.approvals.values().any(|approval| approval.agent == agent);
-    if !waits_on {
-        step.see(&agent, Seen::new(StatusState::Working, Channel::Hook));
-    }
     Ok(())
 }

@@ -66,7 +66,7 @@ fn late(step: &mut Step<'_>, key: &AgentKey, report: Report, id: String) {
         Report::ApprovalRequested { answerable: true, .. } => {
             content(step, key, report);
             let agent = key.clone();
-            step.want(EffectBody::AnswerHook { agent, request: id, allow: None, reason: None });
+            step.want(EffectBody::AnswerHook { agent, request: id, allow: None, reason: None, input: None });
         }
         told => content(step, key, told),
     }
@@ -132,6 +132,10 @@ fn stated(
         StatedState::Blocked => {
             let asked = step.state.approvals.values().any(|approval| &approval.agent == key);
             let Some(agent) = step.state.agents.get(key) else { return };
+            // A rule answered it before the program stated that it waits.
+            if !asked && detail.is_some() && agent.answered_ask == detail {
+                return;
+            }
             // Dialogs of the program itself come before it is ready; what it asks then belongs to its work,
             // though the hook that opens the turn may be late.
             let dialog = if asked || agent.ready { None } else { dialog_name(detail.as_deref()) };
@@ -313,6 +317,10 @@ fn approval(
     let request = request.to_owned();
     let body = ApprovalRequested { request, tool, input, tool_use_id, answerable, reason };
     step.emit_with_paths(key, paths, body);
+    let asked = step.last_seq().unwrap_or_default();
+    if super::rules::answer_by_rule(step, asked) {
+        return;
+    }
     let seen = Seen::new(StatusState::Waiting, Channel::Hook).detail(Some(detail));
     step.see(key, seen.waiting_for("approval"));
 }
@@ -430,7 +438,7 @@ pub(super) fn supersede(step: &mut Step<'_>, key: &AgentKey, call: Option<Call<'
         step.emit_caused(key, seq, ApprovalSuperseded { approval: seq, why: why.to_owned() });
         if answerable {
             let agent = key.clone();
-            step.want(EffectBody::AnswerHook { agent, request, allow: None, reason: None });
+            step.want(EffectBody::AnswerHook { agent, request, allow: None, reason: None, input: None });
         }
     }
 }

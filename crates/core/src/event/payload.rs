@@ -467,8 +467,36 @@ payloads! {
         approval: EventSeq,
         /// Whether it was allowed.
         allow: bool,
-        /// The human's reason.
+        /// The human's reason, or the rule's.
         reason: Option<String>,
+        /// The rule that answered, where it was not the human's own hand.
+        #[serde(default)]
+        rule: Option<EventSeq>,
+        /// The arguments to be used in place of those asked for.
+        #[serde(default)]
+        input: Option<Value>,
+    }
+    /// A rule answers certain permissions from now on.
+    RuleAdded {
+        /// What it says.
+        verdict: crate::rule::Verdict,
+        /// Whom it is for.
+        scope: crate::rule::RuleScope,
+        /// What it fits.
+        matcher: crate::rule::Matcher,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+        /// Where it is kept.
+        source: crate::rule::RuleSource,
+    }
+    /// A rule holds no more.
+    RuleRemoved {
+        /// The rule's number: the event that made it.
+        rule: EventSeq,
+        /// Why.
+        #[serde(default)]
+        why: String,
     }
     /// An approval was settled elsewhere.
     ApprovalSuperseded {

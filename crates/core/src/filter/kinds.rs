@@ -15,7 +15,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("tool", &["tool_", "subagent_"]),
     ("prompt", &["prompt_"]),
     ("turn", &["turn_", "plan_", "ai_started_task", "ai_requested_review"]),
-    ("approval", &["approval_"]),
+    ("approval", &["approval_", "rule_"]),
     (
         "decision",
         &["hunk_", "accept_", "reject_", "human_reverted_change", "decision_refused", "undo_", "redo_"],

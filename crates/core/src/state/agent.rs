@@ -311,6 +311,9 @@ pub struct Agent {
     /// When it went on last.
     #[serde(default)]
     pub resumed_at: Option<Timestamp>,
+    /// What a rule answered last, in the words in which its program states that it waits for it.
+    #[serde(default)]
+    pub answered_ask: Option<String>,
     /// Whether its worktree is being removed.
     #[serde(default)]
     pub cleaning: bool,

@@ -9,6 +9,7 @@ use super::{AggregateKey, Run, State};
 use crate::describe::tool_line;
 use crate::event::{Event, EventBody};
 use crate::report::Channel;
+use crate::rule::{Rule, RuleScope};
 use crate::{AgentKey, EventSeq, RunId, Timestamp};
 
 impl State {
@@ -26,6 +27,7 @@ impl State {
             | EventBody::ApprovalWithdrawn(_)
             | EventBody::ApprovalAnswered(_)
             | EventBody::ApprovalSuperseded(_) => self.evolve_approval(event),
+            EventBody::RuleAdded(_) | EventBody::RuleRemoved(_) => self.evolve_rule(event),
             EventBody::AcceptRequested(_)
             | EventBody::HunkAccepted(_)
             | EventBody::RejectRequested(_)
@@ -38,6 +40,7 @@ impl State {
             EventBody::WorktreeCleaned(_) => {
                 self.evolve_agent(event);
                 self.forget_operations();
+                self.forget_rules(event.agent.as_ref());
             }
             _ => self.evolve_agent(event),
         }
@@ -170,7 +173,7 @@ impl State {
             EventBody::ApprovalRequested(body) => {
                 let Some(agent) = event.agent.clone() else { return };
                 // The program's status comes another way than its hooks, and may come first.
-                let asks = format!("approve {}", tool_line(&body.tool, &body.input));
+                let asks = ask_of(&body.tool, &body.input);
                 let seen_blocked = self.agents.get(&agent).is_some_and(|agent| {
                     agent.status.state == StatusState::Waiting
                         && agent.status.source == Channel::Osc7501
@@ -200,6 +203,12 @@ impl State {
             EventBody::ApprovalAnswered(body) => {
                 if let Some(answered) = self.approvals.remove(&body.approval) {
                     self.set_blocked(&answered.agent, false);
+                    if body.rule.is_some()
+                        && let Some(agent) = self.agents.get_mut(&answered.agent)
+                    {
+                        agent.answered_ask = Some(ask_of(&answered.tool, &answered.input));
+                        self.touched.insert(AggregateKey::Agent(answered.agent));
+                    }
                 }
                 body.approval
             }
@@ -210,6 +219,40 @@ impl State {
             _ => return,
         };
         self.touch(AggregateKey::Approval(seq));
+    }
+
+    fn evolve_rule(&mut self, event: &Event) {
+        let seq = match &event.body {
+            EventBody::RuleAdded(body) => {
+                let rule = Rule {
+                    seq: event.seq,
+                    verdict: body.verdict,
+                    scope: body.scope.clone(),
+                    matcher: body.matcher.clone(),
+                    reason: body.reason.clone(),
+                    source: body.source,
+                    at: event.at,
+                };
+                self.rules.insert(event.seq, rule);
+                event.seq
+            }
+            EventBody::RuleRemoved(body) => {
+                self.rules.remove(&body.rule);
+                body.rule
+            }
+            _ => return,
+        };
+        self.touch(AggregateKey::Rule(seq));
+    }
+
+    /// Forgets the rules of an agent whose worktree is gone.
+    fn forget_rules(&mut self, gone: Option<&AgentKey>) {
+        let is_its = |rule: &&Rule| matches!(&rule.scope, RuleScope::Agent { agent } if Some(agent) == gone);
+        let over: Vec<EventSeq> = self.rules.values().filter(is_its).map(|rule| rule.seq).collect();
+        for seq in over {
+            self.rules.remove(&seq);
+            self.touch(AggregateKey::Rule(seq));
+        }
     }
 
     /// Notes whether a program stated that it is blocked on its approvals. Once one of them is answered
@@ -279,6 +322,7 @@ impl State {
                 paused: None,
                 pausing: None,
                 resumed_at: None,
+                answered_ask: None,
                 cleaning: false,
                 kept_ref: None,
             };
@@ -359,6 +403,10 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
                 since,
             };
         }
+        EventBody::ToolFinished(_)
+        | EventBody::ToolFailed(_)
+        | EventBody::ToolDenied(_)
+        | EventBody::EffectLost(_) => agent.answered_ask = None,
         EventBody::StopRequested(_) => agent.stop_requested = true,
         EventBody::PauseRequested(_) => agent.pausing = Some(true),
         EventBody::ResumeRequested(_) => agent.pausing = Some(false),
@@ -406,6 +454,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.in_turn = true;
             agent.turn_seq = Some(event.seq);
             agent.last_text = None;
+            agent.answered_ask = None;
             agent.undelivered = 0;
             agent.lost_prompts.clear();
         }
@@ -450,6 +499,11 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
         }
         _ => {}
     }
+}
+
+/// Gives the words in which a program states that it waits for a permission.
+fn ask_of(tool: &str, input: &serde_json::Value) -> String {
+    format!("approve {}", tool_line(tool, input))
 }
 
 /// Keeps the last words short: they are shown beside things, the log has them whole.

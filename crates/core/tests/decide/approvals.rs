@@ -1,6 +1,6 @@
 //! Permissions an agent waits for: answered here, answered in its pane, or gone.
 
-use orchflow_core::command::Command;
+use orchflow_core::command::{Answer, Command};
 use orchflow_core::decide::Input;
 use orchflow_core::effect::{EffectBody, Outcome};
 use orchflow_core::event::{Actor, EventBody};
@@ -44,7 +44,7 @@ fn finished(tool: &str, id: Option<&str>, command: &str) -> Report {
 }
 
 fn answer(approval: EventSeq, allow: bool) -> Command {
-    Command::AnswerApproval { approval, allow, reason: None }
+    Command::AnswerApproval { approval, answer: Answer { allow, ..Answer::default() } }
 }
 
 fn hook_answers(scene: &mut Scene) -> Vec<Option<bool>> {

@@ -13,5 +13,6 @@ mod pause;
 mod properties;
 mod readiness;
 mod review;
+mod rules;
 mod scene;
 mod views;

@@ -117,7 +117,10 @@ fn agents_decide_nothing() {
         Command::SendPrompt { to: vec![agent.clone()], text: "x".to_owned() },
         Command::StopAgents { agents: vec![agent.clone()] },
         Command::Clean { agent: agent.clone() },
-        Command::AnswerApproval { approval: orchflow_core::EventSeq(1), allow: true, reason: None },
+        Command::AnswerApproval {
+            approval: orchflow_core::EventSeq(1),
+            answer: orchflow_core::command::Answer { allow: true, ..Default::default() },
+        },
     ];
     for command in commands {
         let actor = Actor::Agent { agent: agent.clone() };

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use orchflow_core::command::{Command, ViewPlace};
+use orchflow_core::command::{Answer, Command, ViewPlace};
 use orchflow_core::decide::{Input, wake};
 use orchflow_core::effect::{Effect, Ended, Outcome};
 use orchflow_core::event::payload::Bytes;
 use orchflow_core::event::{Actor, EventBody};
 use orchflow_core::report::{Report, StatedState};
+use orchflow_core::rule::{NewRule, Rule, RuleScope, RuleSource, Verdict};
 use orchflow_core::state::State;
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal, RunId, Timestamp};
 use proptest::prelude::*;
@@ -38,6 +39,9 @@ enum Step {
     Redo,
     Clean(Index),
     Answer(Index, bool),
+    AddRule(Index, bool, u8),
+    RemoveRule(Index),
+    UserRules(Vec<u8>),
     ByAgent(Index),
     Report(Index, u8, u8),
     Done(Index, u8),
@@ -68,6 +72,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Redo),
         1 => index().prop_map(Step::Clean),
         2 => (index(), any::<bool>()).prop_map(|(which, allow)| Step::Answer(which, allow)),
+        1 => (index(), any::<bool>(), any::<u8>()).prop_map(|(agent, allow, what)| Step::AddRule(agent, allow, what)),
+        1 => index().prop_map(Step::RemoveRule),
+        1 => prop::collection::vec(any::<u8>(), 0..4).prop_map(Step::UserRules),
         1 => index().prop_map(Step::ByAgent),
         20 => (index(), any::<u8>(), any::<u8>()).prop_map(|(agent, kind, more)| Step::Report(agent, kind, more)),
         20 => (index(), 0..12u8).prop_map(|(which, how)| Step::Done(which, how)),
@@ -204,7 +211,31 @@ impl Kept {
                 let waiting: Vec<EventSeq> = self.scene.state.approvals.keys().copied().collect();
                 let place = which.index(waiting.len() + 1);
                 let approval = waiting.get(place).copied().unwrap_or(EventSeq(3));
-                self.command(Command::AnswerApproval { approval, allow, reason: None });
+                let input = (place % 3 == 1).then(|| json!({"command": "other"}));
+                let rule = (place % 2 == 1).then(|| rule(allow, &self.agent(&which), place as u8));
+                let answer = Answer { allow, reason: None, input, rule };
+                self.command(Command::AnswerApproval { approval, answer });
+            }
+            Step::AddRule(agent, allow, what) => {
+                let rule = rule(allow, &self.agent(&agent), what);
+                self.command(Command::AddRule { rule });
+            }
+            Step::RemoveRule(which) => {
+                let rules: Vec<EventSeq> = self.scene.state.rules.keys().copied().collect();
+                let rule = rules.get(which.index(rules.len() + 1)).copied().unwrap_or(EventSeq(2));
+                self.command(Command::RemoveRule { rule });
+            }
+            Step::UserRules(wanted) => {
+                let always = |what: &u8| NewRule {
+                    scope: RuleScope::Always,
+                    source: RuleSource::Kept,
+                    ..rule(what % 2 == 0, &key(1, "agent"), *what)
+                };
+                let rules: Vec<NewRule> = wanted.iter().map(always).collect();
+                self.input(Input::UserRules { actor: Actor::Host, rules });
+                let kept = |rule: &&Rule| rule.source != RuleSource::Log;
+                let standing = self.scene.state.rules.values().filter(kept).count();
+                assert!(standing <= wanted.len(), "what the file says no more holds no more");
             }
             Step::ByAgent(agent) => {
                 let agent = self.agent(&agent);
@@ -322,6 +353,21 @@ impl Kept {
         }
         assert!(loaded == self.scene.state, "the aggregates are not the state");
     }
+}
+
+/// A rule for an agent or its run, about what reports of these tests ask for.
+fn rule(allow: bool, agent: &AgentKey, what: u8) -> NewRule {
+    let verdict = match (allow, what % 3) {
+        (true, _) => Verdict::Allow,
+        (false, 0) => Verdict::Ask,
+        (false, _) => Verdict::Deny,
+    };
+    let scope = match what % 2 {
+        0 => RuleScope::Agent { agent: agent.clone() },
+        _ => RuleScope::Run { run: agent.run },
+    };
+    let matcher = ["Bash: touch*", "Bash", "Bash: touch 1", "Edit"][usize::from(what) % 4].parse().unwrap();
+    NewRule { verdict, scope, matcher, reason: None, source: RuleSource::Log }
 }
 
 /// Gives an effect's outcome: mostly one of its own kind, at times any other.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchflow_core::command::Command;
+use orchflow_core::command::{Answer, Command};
 use orchflow_core::decide::Input;
 use orchflow_core::event::Actor;
 use orchflow_core::state::{Agent, Phase, State};
@@ -76,7 +76,8 @@ pub(super) async fn call(world: &Arc<World>, session: &Session, params: Value) -
             Seen::Deny(approvals) => {
                 for approval in approvals {
                     let reason = Some("nobody is there to answer".to_owned());
-                    let command = Command::AnswerApproval { approval, allow: false, reason };
+                    let answer = Answer { reason, ..Answer::default() };
+                    let command = Command::AnswerApproval { approval, answer };
                     let input = Input::Command { actor: session.actor.clone(), command };
                     if let Err(refusal) = world.engine().submit(input).await {
                         tracing::info!(%refusal, "an approval was settled before it was denied");

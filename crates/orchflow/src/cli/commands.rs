@@ -30,7 +30,8 @@ pub fn run(words: &Words) -> Report {
         "accept" | "reject" => review::decide(words),
         "comment" => review::comment(words),
         "undo" | "redo" => review::undo(words),
-        "approvals" => simple(words, "approvals", show::approvals),
+        "approvals" => approvals(words),
+        "rules" => rules(words),
         "approve" | "deny" => answer(words),
         "stop" => stop(words),
         "clean" => clean(words),
@@ -234,9 +235,39 @@ fn verify(words: &Words, action: &str) -> Outcome {
 fn answer(words: &Words) -> Outcome {
     let (mut link, warnings) = open(words)?;
     let result = link.ask(words.command.name, words.params(&["json"]))?;
-    let part = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let text = format!("{} {}\n", part("id"), part("state"));
-    Ok(Report { warnings, ..Report::of(json!([result]), text) })
+    let rows = match result.get("answers") {
+        Some(answers) => answers.clone(),
+        None => json!([result]),
+    };
+    let answers = rows.as_array().map_or(&[][..], Vec::as_slice);
+    let text = answers.iter().map(show::answer).collect();
+    let refused = answers.iter().find(|row| row.get("state").and_then(Value::as_str) == Some("refused"));
+    let failure = refused.map(|row| {
+        let part = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut failure = Failure::new("refused", NEGATIVE, format!("{}: {}", part("id"), part("message")));
+        failure.hint = Some(part("hint")).filter(|hint| !hint.is_empty());
+        failure
+    });
+    Ok(Report { failure, warnings, ..Report::of(rows, text) })
+}
+
+fn approvals(words: &Words) -> Outcome {
+    let mut params = words.params(&["json", "filter"]);
+    if !words.list("filter").is_empty() {
+        add_filter(words, &mut params)?;
+    }
+    let (mut link, mut warnings) = open(words)?;
+    let result = link.ask("approvals", params)?;
+    warnings.extend(result.get("rules_problem").and_then(Value::as_str).map(str::to_owned));
+    let next = result.get("next").cloned().unwrap_or(Value::Null);
+    Ok(Report { next, warnings, ..Report::of(rows(&result, "approvals"), show::approvals(&result)) })
+}
+
+fn rules(words: &Words) -> Outcome {
+    let (mut link, mut warnings) = open(words)?;
+    let result = link.ask("rules", words.params(&["json"]))?;
+    warnings.extend(warnings_of(&result));
+    Ok(Report { warnings, ..Report::of(rows(&result, "rules"), show::rules(&result)) })
 }
 
 fn stop(words: &Words) -> Outcome {

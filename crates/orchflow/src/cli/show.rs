@@ -5,6 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+mod approvals;
+
+pub use approvals::{answer, approvals, rules};
+
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
@@ -321,31 +325,6 @@ pub fn agents(result: &Value) -> String {
         ]);
     }
     table(&rows)
-}
-
-/// Shows the permissions agents wait for.
-pub fn approvals(result: &Value) -> String {
-    let approvals = items(result, "approvals");
-    if approvals.is_empty() {
-        return "nobody waits for a permission\n".to_owned();
-    }
-    let mut out = String::new();
-    for approval in approvals {
-        let _ = writeln!(
-            out,
-            "{}  {} wants {}",
-            text(approval, "id"),
-            text(approval, "agent"),
-            plain(text(approval, "summary"))
-        );
-        let how = if approval.get("answerable").and_then(Value::as_bool) == Some(true) {
-            format!("orchflow approve {0}   orchflow deny {0} WHY", text(approval, "id"))
-        } else {
-            format!("answer in its pane: orchflow attach {}", text(approval, "agent"))
-        };
-        let _ = writeln!(out, "  {how}");
-    }
-    out
 }
 
 /// Shows how a run ended.
