@@ -8,6 +8,8 @@ mod adapter;
 pub mod catalogue;
 pub mod hooks;
 pub mod launch;
+pub mod limits;
+pub mod prices;
 pub mod rehearsal;
 pub mod screen;
 pub mod status;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::event::payload::{Bytes, HunkRef, SeenHunk};
 use crate::rule::NewRule;
 use crate::state::Signals;
+use crate::state::budget::BudgetScope;
 use crate::{AgentKey, EventSeq, RunId};
 
 /// The commit a run's worktrees start from.
@@ -62,6 +63,8 @@ pub enum Command {
         agents: Vec<AgentSpec>,
         /// Where their views go.
         place: ViewPlace,
+        /// How much it may cost before its agents are halted and the human is asked.
+        budget_usd: Option<f64>,
     },
     /// Adds an agent to a run.
     SpawnAgent {
@@ -146,6 +149,13 @@ pub enum Command {
     AddRule {
         /// The rule.
         rule: NewRule,
+    },
+    /// Sets how much a run or a day may cost, and lets those go on whom only that held; `None` lifts it.
+    SetBudget {
+        /// What it is for.
+        scope: BudgetScope,
+        /// US dollars.
+        usd: Option<f64>,
     },
     /// Takes a rule back.
     RemoveRule {

@@ -3,8 +3,10 @@
 //! Deciding emits events one by one and evolves the state with each, so that a later part of the same
 //! decision sees the earlier one. A refusal emits nothing.
 
+mod budget;
 mod commands;
 mod delivery;
+mod limits;
 mod outcomes;
 mod pause;
 mod reports;
@@ -12,9 +14,12 @@ mod review;
 mod rules;
 mod status;
 
+use std::sync::Arc;
+
 use crate::command::Command;
 use crate::effect::{Effect, EffectBody, EffectId, Outcome, Timer};
 use crate::event::{Actor, Event, EventBody};
+use crate::policy::Policy;
 use crate::report::ReportEnvelope;
 use crate::rule::NewRule;
 use crate::state::{Agent, PromptState, State};
@@ -88,6 +93,8 @@ pub struct Context {
     pub now: Timestamp,
     /// The seq the next event gets.
     pub next_seq: EventSeq,
+    /// The user's word on money and limits.
+    pub policy: Arc<Policy>,
 }
 
 /// What a decision brings.
@@ -193,6 +200,7 @@ fn wake_agent(state: &State, agent: &Agent, now: Timestamp) -> Vec<EffectBody> {
     if reports::awaits_closing_hook(agent) {
         effects.push(reports::turn_close(agent, now));
     }
+    effects.extend(limits::resumption(agent, now));
     for prompt in state.prompts_of(&agent.key).filter(|prompt| prompt.state == PromptState::Written) {
         effects.push(delivery::acceptance(&agent.key, prompt.id, now));
     }

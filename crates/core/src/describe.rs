@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::event::{Event, EventBody};
 use crate::state::TurnOutcome;
-use crate::usage::{LimitKind, PlanStatus, PlanStep, Usage};
+use crate::usage::{PlanStatus, PlanStep, Usage};
 
 pub use stored::stored_summary;
 
@@ -149,7 +149,15 @@ fn text(event: &Event) -> String {
         EventBody::TextDisplayed(body) => body.text.clone(),
         EventBody::NotificationShown(body) => format!("notifies: {}", body.message),
         EventBody::UsageReported(body) => usage(&body.usage),
-        EventBody::LimitReached(body) => with(limit(body.limit).to_owned(), Some(&body.message)),
+        EventBody::BudgetSet(body) => match body.limit_usd {
+            Some(usd) => format!("budget of {} is ${usd:.2}", body.scope),
+            None => format!("budget of {} lifted", body.scope),
+        },
+        EventBody::BudgetPassed(body) => {
+            let unknown = if body.unknown_tokens > 0 { ", and more of unknown cost" } else { "" };
+            format!("{} used ${:.2} of ${:.2}{unknown}", body.scope, body.spent_usd, body.limit_usd)
+        }
+        EventBody::LimitReached(body) => with(body.limit.word().to_owned(), Some(&body.message)),
         EventBody::PlanUpdated(body) => plan(&body.steps),
         EventBody::SubagentStarted(body) => format!("subagent {} started", body.category),
         EventBody::SubagentStopped(body) => with("subagent ended".to_owned(), body.message.as_ref()),
@@ -213,14 +221,6 @@ fn usage(usage: &Usage) -> String {
     let total = if usage.is_total { " so far" } else { "" };
     let cost = usage.cost_usd.map(|cost| format!(", ${cost:.4}")).unwrap_or_default();
     format!("used {read} tokens in, {} out{cost}{total}", usage.output_tokens)
-}
-
-fn limit(limit: LimitKind) -> &'static str {
-    match limit {
-        LimitKind::Rate => "rate limit",
-        LimitKind::Quota => "quota used up",
-        LimitKind::Overloaded => "the provider is overloaded",
-    }
 }
 
 fn plan(steps: &[PlanStep]) -> String {

@@ -197,6 +197,13 @@ pub enum Timer {
         /// The prompt's number.
         prompt: u64,
     },
+    /// An agent whose model answers again after a limit: it is told to go on.
+    Resumption {
+        /// The agent.
+        agent: AgentKey,
+        /// The event of the limit.
+        limit: EventSeq,
+    },
     /// A turn whose program says "done" while its closing hook is missing.
     TurnClose {
         /// The agent.

@@ -220,6 +220,10 @@ event_types! {
     NotificationShown = "notification_shown",
     /// An agent told what it used.
     UsageReported = "usage_reported",
+    /// A budget was set, raised or lifted.
+    BudgetSet = "budget_set",
+    /// A budget is used up.
+    BudgetPassed = "budget_passed",
     /// A model does not answer for a while.
     LimitReached = "limit_reached",
     /// An agent stated its plan, or changed it.

@@ -2,8 +2,9 @@
 
 use crate::Timestamp;
 use crate::describe::{line_of, tool_line};
+use crate::price::dollars;
 use crate::report::Channel;
-use crate::state::{Agent, Confidence, Phase, PromptState, State, StatusState};
+use crate::state::{Agent, Confidence, Limit, Phase, PromptState, State, StatusState};
 
 /// The most characters of a quoted text.
 const QUOTED: usize = 100;
@@ -29,6 +30,16 @@ pub fn agent_lines(state: &State, agent: &Agent, now: Timestamp) -> Vec<String> 
         head.push_str(&format!(" ({})", line_of(detail, QUOTED)));
     }
     lines.push(head);
+    if let Some(limit) = agent.limited() {
+        lines.push(limit_line(name, limit, now));
+    }
+    if let Some((budget, passed)) = state.holds(agent) {
+        let (spent, limit) = (dollars(passed.spent), dollars(passed.limit));
+        lines.push(format!(
+            "a budget halted it: {} used ${spent:.2} of ${limit:.2}; orchflow budget raises it",
+            budget.scope
+        ));
+    }
     lines.push(format!("known from {}", source(status.source, status.confidence)));
     if status.state == StatusState::Unknown {
         lines.push(format!("nobody can say what it does; look at it: orchflow attach {name}"));
@@ -102,6 +113,23 @@ fn exit_line(agent: &Agent) -> Option<String> {
             (None, None) => "its process ended".to_owned(),
         }),
         (None, _) => None,
+    }
+}
+
+/// Says that a model does not answer, until when, and what comes then.
+fn limit_line(name: &str, limit: &Limit, now: Timestamp) -> String {
+    let what = limit.kind.word();
+    let words = line_of(&limit.message, QUOTED);
+    match limit.resets_at {
+        Some(at) if at > now => {
+            let then = match limit.resumes {
+                true => "it is told to go on then".to_owned(),
+                false => format!("orchflow send {name} continue, once it is over"),
+            };
+            format!("{what}, for another {} as it was told (\"{words}\"); {then}", age(at, now))
+        }
+        Some(_) => format!("{what}, which should be over by now (\"{words}\")"),
+        None => format!("{what}, nobody said until when (\"{words}\"); orchflow send {name} continue tries it"),
     }
 }
 

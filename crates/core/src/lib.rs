@@ -14,6 +14,8 @@ pub mod event;
 pub mod explain;
 pub mod filter;
 pub mod id;
+pub mod policy;
+pub mod price;
 pub mod redact;
 pub mod refusal;
 pub mod report;

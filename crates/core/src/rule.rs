@@ -271,5 +271,10 @@ pub fn judge<'a>(
         .max_by_key(|rule| (rule.verdict, std::cmp::Reverse(rule.seq)))
 }
 
+/// Tells whether a pattern with stars fits a name.
+pub(crate) fn fits_name(pattern: &str, name: &str) -> bool {
+    glob::fits(pattern, name, |_, _| true)
+}
+
 #[cfg(test)]
 mod tests;

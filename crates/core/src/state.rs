@@ -1,8 +1,10 @@
 //! What is so now: the sum of the log, kept as aggregates that the store saves one by one.
 
 pub mod agent;
+pub mod budget;
 pub mod decisions;
 mod evolve;
+pub mod ledger;
 mod needs;
 pub mod review;
 
@@ -12,12 +14,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use agent::{
-    Agent, Checkpoint, Confidence, Exit, LostPrompt, Phase, Prompt, PromptOrigin, PromptState, ReadySignal,
+    Agent, Checkpoint, Confidence, Exit, Limit, LostPrompt, Phase, Prompt, PromptOrigin, PromptState, ReadySignal,
     Signals, Status, StatusSource, StatusState, TurnOutcome,
 };
 pub use needs::{Need, NeedKind};
 pub use review::{Approval, Decision, DecisionState, KEPT_OPERATIONS, Operation, SeenFile, Shown, Undone};
 
+use self::budget::{Budget, BudgetScope};
+use self::ledger::{Meter, TurnUsage};
 use crate::event::payload::Bytes;
 use crate::rule::Rule;
 use crate::{AgentKey, EventSeq, RunId, Timestamp};
@@ -62,6 +66,12 @@ pub enum AggregateKey {
     Undone(EventSeq),
     /// A rule that holds.
     Rule(EventSeq),
+    /// What an agent used in a turn.
+    Usage(AgentKey, u32),
+    /// How far an agent's counters ran.
+    Meter(AgentKey),
+    /// A budget.
+    Budget(BudgetScope),
     /// What the human was shown of a file of an agent.
     Seen(AgentKey, Bytes),
 }
@@ -78,6 +88,9 @@ impl AggregateKey {
             AggregateKey::Operation(seq) => ("operation", seq.0.to_string()),
             AggregateKey::Undone(seq) => ("undone", seq.0.to_string()),
             AggregateKey::Rule(seq) => ("rule", seq.0.to_string()),
+            AggregateKey::Usage(agent, turn) => ("usage", format!("{agent} {turn}")),
+            AggregateKey::Meter(agent) => ("meter", agent.to_string()),
+            AggregateKey::Budget(scope) => ("budget", scope.to_string()),
             AggregateKey::Seen(agent, path) => {
                 // Bytes that are no text are told from those that only look like them.
                 let path = std::str::from_utf8(&path.0).map_or_else(
@@ -103,6 +116,12 @@ pub struct State {
     pub approvals: BTreeMap<EventSeq, Approval>,
     /// Rules that hold, by number.
     pub rules: BTreeMap<EventSeq, Rule>,
+    /// What was used, by agent and turn.
+    pub usage: BTreeMap<(AgentKey, u32), TurnUsage>,
+    /// How far agents' counters ran.
+    pub meters: BTreeMap<AgentKey, Meter>,
+    /// Budgets that were set or passed.
+    pub budgets: BTreeMap<BudgetScope, Budget>,
     /// Decisions by hunk.
     pub decisions: BTreeMap<String, Decision>,
     /// Decisions that can be undone, oldest first.
@@ -121,6 +140,9 @@ impl PartialEq for State {
             && self.prompts == other.prompts
             && self.approvals == other.approvals
             && self.rules == other.rules
+            && self.usage == other.usage
+            && self.meters == other.meters
+            && self.budgets == other.budgets
             && self.decisions == other.decisions
             && self.operations == other.operations
             && self.undone == other.undone
@@ -164,6 +186,9 @@ impl State {
             AggregateKey::Operation(seq) => text(self.operations.get(seq)),
             AggregateKey::Undone(seq) => text(self.undone.get(seq)),
             AggregateKey::Rule(seq) => text(self.rules.get(seq)),
+            AggregateKey::Usage(agent, turn) => text(self.usage.get(&(agent.clone(), *turn))),
+            AggregateKey::Meter(agent) => text(self.meters.get(agent)),
+            AggregateKey::Budget(scope) => text(self.budgets.get(scope)),
             AggregateKey::Seen(agent, path) => {
                 text(self.seen.get(&(agent.clone(), path.clone())).map(Arc::as_ref))
             }
@@ -208,6 +233,18 @@ impl State {
             "rule" => {
                 let rule: Rule = serde_json::from_str(text).map_err(wrong)?;
                 self.rules.insert(rule.seq, rule);
+            }
+            "usage" => {
+                let usage: TurnUsage = serde_json::from_str(text).map_err(wrong)?;
+                self.usage.insert((usage.agent.clone(), usage.turn), usage);
+            }
+            "meter" => {
+                let meter: Meter = serde_json::from_str(text).map_err(wrong)?;
+                self.meters.insert(meter.agent.clone(), meter);
+            }
+            "budget" => {
+                let budget: Budget = serde_json::from_str(text).map_err(wrong)?;
+                self.budgets.insert(budget.scope, budget);
             }
             "seen" => {
                 let seen: SeenFile = serde_json::from_str(text).map_err(wrong)?;
@@ -256,6 +293,8 @@ impl State {
                     && !agent.checkpointing
                     // Its closing hook came, and its own last word is still on its way.
                     && !(agent.stated && agent.status.state == StatusState::Working)
+                    // It goes on once its model answers again.
+                    && !agent.resumes_later()
                     && agent.signals.can_settle_alive(agent.bracketed_paste)
                     && !self.prompts_of(&agent.key).any(|prompt| prompt.state.is_open())
             }

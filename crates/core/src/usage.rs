@@ -72,3 +72,14 @@ pub enum LimitKind {
     /// The provider has no room.
     Overloaded,
 }
+
+impl LimitKind {
+    /// Gives the words shown to people.
+    pub fn word(self) -> &'static str {
+        match self {
+            LimitKind::Rate => "rate limit",
+            LimitKind::Quota => "quota used up",
+            LimitKind::Overloaded => "the provider is overloaded",
+        }
+    }
+}

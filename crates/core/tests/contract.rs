@@ -15,6 +15,8 @@ use orchflow_core::rule::{RuleScope, RuleSource, Verdict};
 use orchflow_core::state::{
     Confidence, PromptOrigin, ReadySignal, Signals, StatusSource, StatusState, TurnOutcome,
 };
+use orchflow_core::state::budget::BudgetScope;
+use orchflow_core::state::ledger::Day;
 use orchflow_core::usage::{Context, LimitKind, PlanStatus, PlanStep, Usage};
 use orchflow_core::{AgentKey, Code, EventSeq, RunId, Timestamp};
 use serde_json::{Map, Value, json};
@@ -164,10 +166,19 @@ fn samples() -> Vec<EventBody> {
             turn: 2,
         }
         .into(),
+        BudgetSet { scope: BudgetScope::Run(RunId(7)), limit_usd: Some(5.5) }.into(),
+        BudgetPassed {
+            scope: BudgetScope::Day(Day(20_783)),
+            limit_usd: 5.5,
+            spent_usd: 5.75,
+            unknown_tokens: 1200,
+        }
+        .into(),
         LimitReached {
             limit: LimitKind::Rate,
             message: "too many requests".into(),
             resets_at: Some(Timestamp(1_763_640_000_000_000)),
+            resumes: true,
         }
         .into(),
         PlanUpdated {

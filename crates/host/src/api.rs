@@ -5,6 +5,7 @@ mod approvals;
 mod attach;
 mod base;
 mod clean;
+mod cost;
 mod decide;
 mod event;
 mod file;
@@ -97,6 +98,8 @@ pub async fn call(
         "redo" => undo::redo(world, session).await,
         "approvals" => approvals::list(world, params).await,
         "rules" => rules::call(world, session, params).await,
+        "cost" => cost::call(world, params).await,
+        "budget" => cost::budget(world, session, params).await,
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,
         "agents" => agents::list(world, session).await,

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use orchflow_core::policy::Policy;
+use orchflow_core::price::{Prices, nanodollars};
 use serde::Deserialize;
 
 /// Says why the configuration cannot be used.
@@ -37,6 +39,44 @@ pub struct Config {
     pub host: HostConfig,
     /// `[tmux]`
     pub tmux: Tmux,
+    /// `[budget]`
+    pub budget: BudgetConfig,
+    /// `[limits]`
+    pub limits: LimitsConfig,
+    /// `[notify]`
+    pub notify: NotifyConfig,
+}
+
+/// `[budget]`: what may be spent before agents are halted and the human is asked, in US dollars.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BudgetConfig {
+    /// By one run.
+    pub per_run: Option<f64>,
+    /// On one day of Greenwich.
+    pub per_day: Option<f64>,
+}
+
+/// `[limits]`: models that do not answer for a while.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// How often in a row an agent is told to go on once a limit is over whose end it told; 0 for never.
+    pub resumptions: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        LimitsConfig { resumptions: orchflow_core::policy::RESUMPTIONS }
+    }
+}
+
+/// `[notify]`: how the human is told when an agent begins to need them, beside the editor.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NotifyConfig {
+    /// A program and its arguments, run once for each need; no shell reads them.
+    pub command: Vec<String>,
 }
 
 /// `[worktrees]`: how agents' worktrees are made.
@@ -144,7 +184,26 @@ impl Config {
                 "there is no key {unknown}; the keys are listed in :help orchflow-config-file"
             ));
         }
-        toml::from_str(text).map_err(|error| error.to_string().trim().to_owned())
+        let config: Config = toml::from_str(text).map_err(|error| error.to_string().trim().to_owned())?;
+        for (key, usd) in [("budget.per_run", config.budget.per_run), ("budget.per_day", config.budget.per_day)] {
+            if usd.is_some_and(|usd| nanodollars(usd).is_none()) {
+                return Err(format!("{key}: it is a sum of US dollars, such as 5.0"));
+            }
+        }
+        if config.notify.command.first().is_some_and(|program| program.trim().is_empty()) {
+            return Err("notify.command: its first word is the program to run".to_owned());
+        }
+        Ok(config)
+    }
+
+    /// Gives what it says of decisions, with the prices of a table.
+    pub fn policy(&self, prices: Prices) -> Policy {
+        Policy {
+            prices,
+            run_budget: self.budget.per_run.and_then(nanodollars),
+            day_budget: self.budget.per_day.and_then(nanodollars),
+            resumptions: self.limits.resumptions,
+        }
     }
 }
 
@@ -160,6 +219,10 @@ pub const KEYS: &[&str] = &[
     "host.idle_exit_s",
     "tmux.server",
     "tmux.layout",
+    "budget.per_run",
+    "budget.per_day",
+    "limits.resumptions",
+    "notify.command",
 ];
 
 fn first_unknown(table: &toml::Table) -> Option<String> {
@@ -192,6 +255,8 @@ mod tests {
         assert!(Config::parse("agnets = []").unwrap_err().contains("agnets"));
         assert!(Config::parse("[tmux]\nserver = 'mine'").unwrap_err().contains("mine"));
         assert!(Config::parse("tmux = 3").is_err());
+        assert!(Config::parse("[budget]\nper_run = -1").unwrap_err().contains("budget.per_run"));
+        assert!(Config::parse("[notify]\ncommand = ['']").unwrap_err().contains("notify.command"));
     }
 
     #[test]
@@ -199,10 +264,13 @@ mod tests {
         let config = Config::parse(
             "agents = ['claude']\n[worktrees]\nfolder = '/w'\nsetup = 'make deps'\nsetup_timeout_s = 5\n\
              first_port = 5000\nports = 2\noverlay = true\n[host]\nidle_exit_s = 1\n[tmux]\n\
-             server = 'private'\nlayout = 'stacked'",
+             server = 'private'\nlayout = 'stacked'\n[budget]\nper_run = 5\nper_day = 20.5\n[limits]\n\
+             resumptions = 0\n[notify]\ncommand = ['notify-send', '{title}']",
         )
         .unwrap();
         assert_eq!(config.worktrees.folder.as_deref(), Some(Path::new("/w")));
         assert_eq!(config.tmux.layout, TmuxLayout::Stacked);
+        let policy = config.policy(Prices::default());
+        assert_eq!((policy.run_budget, policy.resumptions), (Some(5_000_000_000), 0));
     }
 }

@@ -75,12 +75,13 @@ impl Engine {
         loaded: Loaded,
         known: Reader,
         world: Box<dyn World>,
+        policy: Arc<Policy>,
     ) -> (Engine, JoinHandle<()>) {
         let (sender, receiver) = channel();
         let seq = EventSeq(loaded.next_seq.0.saturating_sub(1));
         let (pulse_sender, pulse) =
             watch::channel(Pulse { seq, read_only: loaded.read_only.clone(), ..Pulse::default() });
-        let mut event_loop = event_loop::Loop::new(writer, loaded, known, world, pulse_sender);
+        let mut event_loop = event_loop::Loop::new(writer, loaded, known, world, pulse_sender, policy);
         let thread = std::thread::spawn(move || event_loop.run(&receiver));
         (Engine { sender, pulse }, thread)
     }

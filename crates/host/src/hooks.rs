@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use orchflow_agent::hooks::{Answer, HookOutput, answer, parse};
 use orchflow_core::decide::Input;
-use orchflow_core::report::{Report, ReportEnvelope};
+use orchflow_agent::limits::Here;
+use orchflow_core::report::{Report, ReportEnvelope, StatedState};
 use orchflow_core::state::Phase;
 use orchflow_core::{AgentKey, Code, Refusal, Timestamp};
 use orchflow_hook::spool;
@@ -156,6 +157,10 @@ impl World {
         self.check_token(&arrival.agent, &arrival.token)?;
         let envelope = arrival.envelope(arrival.decision);
         let asks = arrival.decision && matches!(envelope.report, Report::ApprovalRequested { .. });
+        if let Some(limit) = self.limit_in(&envelope).await {
+            // First why it fails, then that it does.
+            self.engine().report(limit.id.clone(), Input::Report(limit)).await?;
+        }
         if !asks {
             self.engine().report(arrival.id, Input::Report(envelope)).await?;
             return Ok(None);
@@ -199,7 +204,16 @@ impl World {
                     Err(why) => tracing::warn!(%agent, why, "a spooled report cannot be read"),
                 }
             }
-            self.engine().spool(inputs).await?;
+            let mut told = Vec::with_capacity(inputs.len());
+            for (id, input) in inputs {
+                if let Input::Report(envelope) = &input
+                    && let Some(limit) = self.limit_in(envelope).await
+                {
+                    told.push((limit.id.clone(), Input::Report(limit)));
+                }
+                told.push((id, input));
+            }
+            self.engine().spool(told).await?;
             from = records.end;
             let cut_path = path.clone();
             let end = records.end;
@@ -208,6 +222,35 @@ impl World {
                 return Ok(());
             }
         }
+    }
+
+    /// Finds in the words of a failure that a model does not answer for a while, as the agent's catalogue entry knows
+    /// them; the report that says so counts once, as its own does.
+    async fn limit_in(self: &Arc<Self>, envelope: &ReportEnvelope) -> Option<ReportEnvelope> {
+        let words: Vec<&str> = match &envelope.report {
+            Report::TurnFailed { error, message } => [Some(error), message.as_ref()].into_iter().flatten().map(String::as_str).collect(),
+            Report::StatusStated { state: StatedState::Error, detail, .. } => detail.iter().map(String::as_str).collect(),
+            _ => return None,
+        };
+        let agent = envelope.agent.clone();
+        let kind = self
+            .engine()
+            .look(move |state| state.agents.get(&agent).map(|agent| agent.kind.clone()))
+            .await
+            .flatten()?;
+        let kinds = self.kinds();
+        let zone = crate::zone::name();
+        let here = Here { now: envelope.at, offset: &crate::zone::offset, zone: zone.as_deref() };
+        let patterns = &kinds.catalogue.get(&kind)?.limits;
+        let text = words.join("\n");
+        let (limit, resets_at) = orchflow_agent::limits::read(patterns, &text, &here)?;
+        Some(ReportEnvelope {
+            id: format!("{}-limit", envelope.id),
+            agent: envelope.agent.clone(),
+            at: envelope.at,
+            channel: envelope.channel,
+            report: Report::LimitReached { limit, message: text, resets_at },
+        })
     }
 
     /// Reads every spool that has something in it: what was said while nobody listened.

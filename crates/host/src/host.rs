@@ -29,6 +29,9 @@ pub enum StartError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The user's table of prices is wrong.
+    #[error("{0}")]
+    Prices(String),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -132,11 +135,16 @@ impl Host {
         }
         let lock = take_lock(&folders.host_lock())?;
         let (writer, mut loaded) = Writer::open(&folders.store())?;
-        let world = Arc::new(World::new(repository, folders, config, options.programs));
+        let prices = orchflow_agent::prices::load(&folders.user.config.join("prices.toml"))
+            .map_err(StartError::Prices)?;
+        let policy = config.policy(prices);
+        let world = Arc::new(World::new(repository, folders, config, options.programs, policy));
         let outbox = std::mem::take(&mut loaded.outbox);
         let executor = Executor::new(Arc::clone(&world), Handle::current());
         let known = Reader::open(&world.folders.store())?;
-        let (engine, engine_thread) = Engine::start(writer, loaded, known, Box::new(executor.clone()));
+        let policy = Arc::clone(&world.policy);
+        let (engine, engine_thread) =
+            Engine::start(writer, loaded, known, Box::new(executor.clone()), policy);
         world.open_door(engine);
         world.refresh_rules(orchflow_core::event::Actor::Host).await;
         Recovery::new(Arc::clone(&world), executor, outbox, options.version).begin().await;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use orchflow_core::policy::Policy;
 use orchflow_core::{AgentKey, RunId};
 use orchflow_git::Repository;
 use orchflow_store::{Reader, StoreError};
@@ -41,6 +42,8 @@ pub struct World {
     pub folders: RepositoryFolders,
     /// The user's configuration.
     pub config: Config,
+    /// What it says of decisions.
+    pub policy: Arc<Policy>,
     kinds: KindsReader,
     /// The programs the host starts.
     pub programs: Programs,
@@ -74,6 +77,7 @@ impl World {
         folders: RepositoryFolders,
         config: Config,
         programs: Programs,
+        policy: Policy,
     ) -> World {
         let runners = Runners::new(folders.clone());
         let rules = UserRules::new(&folders.user);
@@ -83,6 +87,7 @@ impl World {
             repository: Arc::new(repository),
             folders,
             config,
+            policy: Arc::new(policy),
             kinds,
             programs,
             runners,

@@ -27,7 +27,7 @@ fn start(path: &Path) -> (Engine, Receiver<Effect>, std::thread::JoinHandle<()>)
     let (writer, loaded) = Writer::open(path).unwrap();
     let (sender, effects) = channel();
     let known = Reader::open(path).unwrap();
-    let (engine, thread) = Engine::start(writer, loaded, known, Box::new(Recorder(sender)));
+    let (engine, thread) = Engine::start(writer, loaded, known, Box::new(Recorder(sender)), Default::default());
     (engine, effects, thread)
 }
 
@@ -52,6 +52,7 @@ fn swarm() -> Input {
         base,
         agents: vec![agent],
         place: ViewPlace { backend: "none".to_owned(), ..ViewPlace::default() },
+        budget_usd: None,
     };
     Input::Command { actor: Actor::Human { user: "me".to_owned() }, command }
 }

@@ -79,13 +79,31 @@
 ---@class orchflow.api.Redo
 
 ---@class orchflow.api.Approvals
+---@field filter? string|string[] agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words
+---@field all? boolean answered ones too, newest first
+---@field limit? integer of the past: at most so many (100)
+---@field before? integer of the past: only those asked for before this event
 
 ---@class orchflow.api.Approve
----@field id string the approval, such as a_41
+---@field id string|string[] approvals, such as a_41
+---@field for? string how long: all but once make a rule of it (once)
+---@field rule? string with --for: TOOL: PATTERN in place of what approvals offers
+---@field edit? string other arguments, where the agent takes them
 
 ---@class orchflow.api.Deny
----@field id string the approval, such as a_41
+---@field id string the approval, such as a_41; several with commas
+---@field why? string why
 ---@field reason? string why
+---@field for? string how long: all but once make a rule of it (once)
+---@field rule? string with --for: TOOL: PATTERN in place of what approvals offers
+
+---@class orchflow.api.Rules
+---@field action? string remove, allow, ask or deny
+---@field rule? string the rule's id, such as r_12, or TOOL: PATTERN
+---@field agent? string the new rule is for this agent
+---@field run? integer the new rule is for this run
+---@field always? boolean the new rule is for every agent, in every repository of yours
+---@field reason? string why; an agent that is denied something is told
 
 ---@class orchflow.api.Stop
 ---@field agents string|string[] agents by name, or all
@@ -154,9 +172,10 @@
 ---@field comment fun(given?: orchflow.api.Comment|string, callback?: orchflow.Callback): table?, orchflow.Failure? Say something about a hunk to its agent.
 ---@field undo fun(given?: orchflow.api.Undo|string, callback?: orchflow.Callback): table?, orchflow.Failure? Take the last decision back.
 ---@field redo fun(given?: orchflow.api.Redo|string, callback?: orchflow.Callback): table?, orchflow.Failure? Make the decision again that was undone last.
----@field approvals fun(given?: orchflow.api.Approvals|string, callback?: orchflow.Callback): table?, orchflow.Failure? List the permissions agents wait for.
----@field approve fun(given?: orchflow.api.Approve|string, callback?: orchflow.Callback): table?, orchflow.Failure? Allow what an agent asks for, once.
+---@field approvals fun(given?: orchflow.api.Approvals|string, callback?: orchflow.Callback): table?, orchflow.Failure? List the permissions agents wait for; with a filter or --all, those of the past.
+---@field approve fun(given?: orchflow.api.Approve|string, callback?: orchflow.Callback): table?, orchflow.Failure? Allow what agents ask for: once, or by a rule from now on.
 ---@field deny fun(given?: orchflow.api.Deny|string, callback?: orchflow.Callback): table?, orchflow.Failure? Deny what an agent asks for, and tell it why.
+---@field rules fun(given?: orchflow.api.Rules|string, callback?: orchflow.Callback): table?, orchflow.Failure? List the rules that answer permissions, make one, or take one back.
 ---@field stop fun(given?: orchflow.api.Stop|string, callback?: orchflow.Callback): table?, orchflow.Failure? End agents; their work stays for review.
 ---@field pause fun(given?: orchflow.api.Pause|string, callback?: orchflow.Callback): table?, orchflow.Failure? Halt agents where they stand; prompts wait meanwhile.
 ---@field resume fun(given?: orchflow.api.Resume|string, callback?: orchflow.Callback): table?, orchflow.Failure? Let paused agents go on.

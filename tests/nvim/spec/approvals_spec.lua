@@ -305,7 +305,7 @@ return function(it, tests)
       "",
       " proposed the file is too large to compare",
       "  @@ -1,2 +1,2 @@",
-      "   one ",
+      "   one",
       "  -x",
       "  +y",
       "  … 3 lines more",
@@ -317,20 +317,20 @@ return function(it, tests)
     open(child)
     child:lua([[
       vim.ui.select = function(items, options, done)
-        select = { options.prompt, vim.tbl_map(options.format_item, items) }
+        chosen = { options.prompt, vim.tbl_map(options.format_item, items) }
         done(items[2])
       end
-      vim.ui.input = function(options, done) input = options; done("Bash: npm ci*") end
+      vim.ui.input = function(options, done) asked = options; done("Bash: npm ci*") end
     ]])
     child:keys("A")
     child:wait_message("a_4 allowed; rule: Bash: npm ci* (run)")
-    tests.equal(child:lua("return select[1]"), "Allow Bash: npm i*")
-    tests.equal(child:lua("return select[2]"), {
+    tests.equal(child:lua("return chosen[1]"), "Allow Bash: npm i*")
+    tests.equal(child:lua("return chosen[2]"), {
       "for 7/codex, as long as it stands",
       "for every agent of run 7",
       "always, for every agent in every repository of yours",
     })
-    tests.equal(child:lua("return input.default"), "Bash: npm i*")
+    tests.equal(child:lua("return asked.default"), "Bash: npm i*")
     tests.equal(child:lua([[return { last.id, last["for"], last.rule }]]), {
       "a_4",
       "run",

@@ -9,6 +9,7 @@ use orchflow_core::state::{ReadySignal, Signals, StatusSource};
 use serde::Deserialize;
 
 use super::program::{Presence, find_program};
+use crate::limits::LimitPattern;
 
 /// Longest wait for readiness that can be asked for, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 3600;
@@ -227,6 +228,9 @@ pub struct Entry {
     /// Its known dialogs.
     #[serde(default, rename = "dialog")]
     pub dialogs: Vec<Dialog>,
+    /// Words by which it tells that its model does not answer for a while.
+    #[serde(default, rename = "limit")]
+    pub limits: Vec<LimitPattern>,
     /// What it plays, for a rehearsal; the built-in script by default.
     pub rehearsal: Option<RehearsalSource>,
     /// Where the entry was read.
@@ -321,6 +325,9 @@ impl Entry {
             return Err(format!(
                 "prompt.clear: give at most {MOST_KINDS} kinds of keys, each of {LONGEST_KEYS} bytes and {MOST_PRESSES} times"
             ));
+        }
+        for limit in &self.limits {
+            limit.check()?;
         }
         for dialog in &self.dialogs {
             for (field, text) in [("waiting_for", &dialog.waiting_for), ("screen", &dialog.screen)] {

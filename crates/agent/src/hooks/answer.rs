@@ -37,6 +37,8 @@ pub fn answer(format: &str, name: &str, answer: &Answer) -> HookOutput {
 
 /// Tells whether an agent whose hooks have this format takes other arguments with a permission.
 pub fn takes_arguments(format: &str) -> bool {
+    // A rehearsal speaks as Claude Code does.
+    let format = if format == "rehearsal" { "claude" } else { format };
     let other = Answer::Allow { updated_input: Some(Value::Object(serde_json::Map::new())) };
     let plain = Answer::Allow { updated_input: None };
     let said = |decision| answer(format, "PermissionRequest", decision).output;
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn who_takes_other_arguments_is_known_from_its_words() {
-        assert!(takes_arguments("claude"));
+        assert!(takes_arguments("claude") && takes_arguments("rehearsal"));
         assert!(!takes_arguments("other"));
     }
 

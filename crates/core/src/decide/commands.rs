@@ -5,10 +5,12 @@ use crate::command::{AgentSpec, Base, Command, ViewPlace};
 use crate::effect::EffectBody;
 use crate::event::Actor;
 use crate::event::payload::{
-    AgentRequested, CleanRequested, HumanProvidedGuidance, RunStarted, StopRequested,
+    AgentRequested, BudgetSet, CleanRequested, HumanProvidedGuidance, RunStarted, StopRequested,
     ViewRequested,
 };
 use crate::id::{MAX_AGENT_NAME, is_agent_name};
+use crate::price::nanodollars;
+use crate::state::budget::BudgetScope;
 use crate::state::{Phase, PromptOrigin};
 use crate::{AgentKey, Code, EventSeq, Refusal, RunId};
 
@@ -24,8 +26,8 @@ pub(super) fn decide(step: &mut Step<'_>, command: Command) -> Result<(), Refusa
         .hint("run the command in your own shell or editor"));
     }
     match command {
-        Command::StartRun { objective, base, agents, place } => {
-            start_run(step, objective, base, agents, place)
+        Command::StartRun { objective, base, agents, place, budget_usd } => {
+            start_run(step, objective, base, agents, place, budget_usd)
         }
         Command::SpawnAgent { run, base, agent, prompt, place } => {
             spawn(step, run, &base, &agent, prompt, place)
@@ -47,6 +49,7 @@ pub(super) fn decide(step: &mut Step<'_>, command: Command) -> Result<(), Refusa
         Command::AnswerApproval { approval, answer } => rules::answer(step, approval, answer),
         Command::AddRule { rule } => rules::add(step, rule),
         Command::RemoveRule { rule } => rules::remove(step, rule),
+        Command::SetBudget { scope, usd } => super::budget::set(step, scope, usd),
     }
 }
 
@@ -56,6 +59,7 @@ fn start_run(
     base: Base,
     agents: Vec<AgentSpec>,
     place: ViewPlace,
+    budget_usd: Option<f64>,
 ) -> Result<(), Refusal> {
     if objective.trim().is_empty() {
         return Err(Refusal::new(Code::Usage, "a swarm needs an objective")
@@ -66,6 +70,10 @@ fn start_run(
         return Err(Refusal::new(Code::Usage, message).hint("name them: --agents claude,rehearsal"));
     }
     check_names(&agents)?;
+    if budget_usd.is_some_and(|usd| nanodollars(usd).is_none()) {
+        return Err(Refusal::new(Code::Usage, "a budget is a sum of US dollars, such as 5 or 0.50")
+            .hint("orchflow swarm --budget 5 ..."));
+    }
     let run = RunId(step.state.last_run().map_or(1, |run| run.run.0 + 1));
     let started = RunStarted {
         objective: objective.clone(),
@@ -76,6 +84,10 @@ fn start_run(
     };
     step.push(None, Some(run), None, Vec::new(), started.into());
     let cause = step.last_seq().unwrap_or_default();
+    if budget_usd.is_some() {
+        let body = BudgetSet { scope: BudgetScope::Run(run), limit_usd: budget_usd };
+        step.push(None, Some(run), Some(cause), Vec::new(), body.into());
+    }
     let mut keys = Vec::new();
     for (index, spec) in agents.iter().enumerate() {
         let key = request_agent(step, run, &base, spec, index as u32, cause);

@@ -258,6 +258,7 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
     | Timer::ReadyBy { agent }
     | Timer::Glance { agent, .. }
     | Timer::Acceptance { agent, .. }
+    | Timer::Resumption { agent, .. }
     | Timer::TurnClose { agent, .. }) = timer;
     // A halted agent can be late for nothing; its timers are armed again when it goes on.
     if step.state.agents.get(agent).is_some_and(crate::state::Agent::is_halted) {
@@ -296,6 +297,7 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
                 step.show_overdue(key);
             }
         }
+        Timer::Resumption { agent: key, limit } => super::limits::over(step, key, *limit),
         Timer::Glance { agent: key, attempt } => {
             if step.state.agents.get(key).is_some_and(may_show_dialog) {
                 step.want(EffectBody::ReadScreen { agent: key.clone(), attempt: 0 });

@@ -14,6 +14,7 @@ pub(super) fn ask(step: &mut Step<'_>, agents: &[AgentKey], pause: bool) -> Resu
                 .hint("orchflow status lists them"));
         };
         match agent.phase {
+            Phase::Running if !pause => super::budget::refuse_to_resume(step, key)?,
             Phase::Running => {}
             Phase::Requested | Phase::Starting => {
                 return Err(Refusal::new(Code::NotLiving, format!("{} is still being started", key.name))

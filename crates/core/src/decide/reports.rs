@@ -286,6 +286,13 @@ fn hook_report(step: &mut Step<'_>, key: &AgentKey, report: Report, id: &str) {
                 content(step, key, Report::TurnFailed { error, message });
             }
         }
+        Report::UsageReported { .. } => {
+            content(step, key, report);
+            super::budget::check(step, key);
+        }
+        Report::LimitReached { limit, message, resets_at } => {
+            super::limits::reached(step, key, limit, message, resets_at);
+        }
         Report::ApprovalRequested { tool, input, tool_use_id, answerable } => {
             approval(step, key, id, tool, input, tool_use_id, answerable);
         }
@@ -358,7 +365,7 @@ fn content(step: &mut Step<'_>, key: &AgentKey, report: Report) {
             (payload::UsageReported { usage, turn }.into(), None)
         }
         Report::LimitReached { limit, message, resets_at } => {
-            (payload::LimitReached { limit, message, resets_at }.into(), None)
+            (payload::LimitReached { limit, message, resets_at, resumes: false }.into(), None)
         }
         Report::PlanUpdated { steps } => (payload::PlanUpdated { steps }.into(), None),
         Report::SubagentStarted { subagent, category } => {

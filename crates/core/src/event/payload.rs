@@ -407,6 +407,25 @@ payloads! {
         #[serde(default)]
         turn: u32,
     }
+    /// A budget was set, raised or lifted.
+    BudgetSet {
+        /// What it is for.
+        scope: crate::state::budget::BudgetScope,
+        /// US dollars; none where it was lifted.
+        limit_usd: Option<f64>,
+    }
+    /// A budget is used up.
+    BudgetPassed {
+        /// What it is for.
+        scope: crate::state::budget::BudgetScope,
+        /// How much it was, in US dollars.
+        limit_usd: f64,
+        /// What is known to be spent, in US dollars.
+        spent_usd: f64,
+        /// Tokens beside that of which nobody knows what they cost.
+        #[serde(default)]
+        unknown_tokens: u64,
+    }
     /// A model does not answer for a while.
     LimitReached {
         /// Why.
@@ -416,6 +435,9 @@ payloads! {
         /// When it will answer again, where that was told.
         #[serde(default)]
         resets_at: Option<crate::Timestamp>,
+        /// Whether the agent is told to go on then, unless it does by itself.
+        #[serde(default)]
+        resumes: bool,
     }
     /// An agent stated its plan, or changed it.
     PlanUpdated {

@@ -24,7 +24,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("status", &["agent_status_changed", "input_mode_changed", "notification_shown"]),
     ("agent", &["agent_", "worktree_", "stop_requested", "clean_", "pause_", "resume_"]),
     ("run", &["run_"]),
-    ("usage", &["usage_", "limit_"]),
+    ("usage", &["usage_", "limit_", "budget_"]),
     ("constraint", &["constraint_"]),
     ("guidance", &["human_provided_guidance", "hunk_commented"]),
 ];

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::payload::Bytes;
 use crate::report::Channel;
+use crate::usage::LimitKind;
 use crate::{AgentKey, EventSeq, Timestamp};
 
 /// What an agent is doing.
@@ -216,6 +217,24 @@ pub struct Exit {
     pub lost: bool,
 }
 
+/// A model that does not answer for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The event that says so.
+    pub seq: EventSeq,
+    /// Why.
+    pub kind: LimitKind,
+    /// The provider's or the program's words.
+    pub message: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Until when, where that was told.
+    pub resets_at: Option<Timestamp>,
+    /// Whether the agent is told to go on then.
+    #[serde(default)]
+    pub resumes: bool,
+}
+
 /// One agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
@@ -314,6 +333,15 @@ pub struct Agent {
     /// What a rule answered last, in the words in which its program states that it waits for it.
     #[serde(default)]
     pub answered_ask: Option<String>,
+    /// That its model does not answer, as far as it got no further since.
+    #[serde(default)]
+    pub limit: Option<Limit>,
+    /// How often it was told to go on after a limit since the human spoke to it last.
+    #[serde(default)]
+    pub resumptions: u32,
+    /// The event of the budget that halted it.
+    #[serde(default)]
+    pub held: Option<EventSeq>,
     /// Whether its worktree is being removed.
     #[serde(default)]
     pub cleaning: bool,
@@ -351,12 +379,27 @@ impl Agent {
 
     /// Gives the word for how it is: that of its status, or that it is paused.
     pub fn word(&self) -> &'static str {
-        if self.paused.is_some() { "paused" } else { self.status.state.word() }
+        match self.limited() {
+            _ if self.paused.is_some() => "paused",
+            Some(_) => StatusState::Waiting.word(),
+            None => self.status.state.word(),
+        }
+    }
+
+    /// Gives the limit that keeps it from going on.
+    pub fn limited(&self) -> Option<&Limit> {
+        self.limit.as_ref().filter(|_| self.is_living())
+    }
+
+    /// Tells whether it is told to go on once its model answers again.
+    pub fn resumes_later(&self) -> bool {
+        self.limited().is_some_and(|limit| limit.resumes) && !self.stop_requested
     }
 
     /// Gives since when it is as [`Agent::word`] says.
     pub fn since(&self) -> Timestamp {
-        self.paused.unwrap_or(self.status.since)
+        let limited = self.limited().map(|limit| limit.at);
+        self.paused.or(limited).unwrap_or(self.status.since)
     }
 
     /// Tells why it can take no prompt now, if that is so.
@@ -416,6 +459,8 @@ pub enum PromptOrigin {
     Message,
     /// It tells of rejected hunks and comments.
     Review,
+    /// Its model answers again after a limit.
+    Resumption,
 }
 
 /// How far a prompt got.

@@ -1,13 +1,15 @@
 //! How each event changes the state. Total: it never refuses and never looks at anything else.
 
 use super::agent::{
-    Agent, Checkpoint, Confidence, Exit, LOST_PROMPTS, LostPrompt, Phase, Prompt, PromptState, Status,
-    StatusState, view_name,
+    Agent, Checkpoint, Confidence, Exit, LOST_PROMPTS, Limit, LostPrompt, Phase, Prompt, PromptOrigin, PromptState, Status,
+    StatusState, TurnOutcome, view_name,
 };
+use super::budget::{Budget, Passed};
 use super::review::{Approval, Operation};
 use super::{AggregateKey, Run, State};
 use crate::describe::tool_line;
-use crate::event::{Event, EventBody};
+use crate::event::{Actor, Event, EventBody};
+use crate::price::nanodollars;
 use crate::report::Channel;
 use crate::rule::{Rule, RuleScope};
 use crate::{AgentKey, EventSeq, RunId, Timestamp};
@@ -28,6 +30,18 @@ impl State {
             | EventBody::ApprovalAnswered(_)
             | EventBody::ApprovalSuperseded(_) => self.evolve_approval(event),
             EventBody::RuleAdded(_) | EventBody::RuleRemoved(_) => self.evolve_rule(event),
+            EventBody::BudgetSet(_) | EventBody::BudgetPassed(_) => self.evolve_budget(event),
+            EventBody::UsageReported(body) => {
+                if let Some(agent) = &event.agent {
+                    self.count_usage(agent, event.at, body);
+                }
+            }
+            EventBody::AgentSessionStarted(body) => {
+                if let Some(agent) = &event.agent {
+                    self.meter_session(agent, &body.session);
+                }
+                self.evolve_agent(event);
+            }
             EventBody::AcceptRequested(_)
             | EventBody::HunkAccepted(_)
             | EventBody::RejectRequested(_)
@@ -102,6 +116,7 @@ impl State {
                     worked: false,
                 };
                 self.prompts.insert(body.prompt, prompt);
+                self.count_resumption(event.agent.as_ref(), body.origin);
                 body.prompt
             }
             EventBody::PromptExtended(body) => {
@@ -139,6 +154,44 @@ impl State {
             _ => return,
         };
         self.touch(AggregateKey::Prompt(id));
+    }
+
+    /// Counts how often in a row an agent was told to go on; whoever speaks to it begins the count anew.
+    fn count_resumption(&mut self, key: Option<&AgentKey>, origin: PromptOrigin) {
+        let Some(agent) = key.and_then(|key| self.agents.get_mut(key)) else { return };
+        match origin {
+            PromptOrigin::Resumption => {
+                agent.resumptions += 1;
+                agent.limit = None;
+            }
+            _ => agent.resumptions = 0,
+        }
+        let key = agent.key.clone();
+        self.touch(AggregateKey::Agent(key));
+    }
+
+    fn evolve_budget(&mut self, event: &Event) {
+        let scope = match &event.body {
+            EventBody::BudgetSet(body) => body.scope,
+            EventBody::BudgetPassed(body) => body.scope,
+            _ => return,
+        };
+        let fresh = || Budget { scope, set: None, lifted: false, passed: None };
+        let budget = self.budgets.entry(scope).or_insert_with(fresh);
+        match &event.body {
+            EventBody::BudgetSet(body) => {
+                budget.set = body.limit_usd.and_then(nanodollars);
+                budget.lifted = body.limit_usd.is_none();
+                budget.passed = None;
+            }
+            EventBody::BudgetPassed(body) => {
+                let (limit, spent) = (nanodollars(body.limit_usd), nanodollars(body.spent_usd));
+                let (limit, spent) = (limit.unwrap_or_default(), spent.unwrap_or_default());
+                budget.passed = Some(Passed { seq: event.seq, at: event.at, limit, spent });
+            }
+            _ => {}
+        }
+        self.touch(AggregateKey::Budget(scope));
     }
 
     /// Notes that a run has something to do again.
@@ -323,6 +376,9 @@ impl State {
                 pausing: None,
                 resumed_at: None,
                 answered_ask: None,
+                limit: None,
+                resumptions: 0,
+                held: None,
                 cleaning: false,
                 kept_ref: None,
             };
@@ -403,13 +459,32 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
                 since,
             };
         }
-        EventBody::ToolFinished(_)
-        | EventBody::ToolFailed(_)
-        | EventBody::ToolDenied(_)
-        | EventBody::EffectLost(_) => agent.answered_ask = None,
+        EventBody::ToolFinished(_) | EventBody::ToolFailed(_) | EventBody::ToolDenied(_) => {
+            agent.answered_ask = None;
+            agent.limit = None;
+        }
+        EventBody::EffectLost(_) => agent.answered_ask = None,
+        EventBody::ToolRequested(_) => agent.limit = None,
+        EventBody::LimitReached(body) => {
+            agent.limit = Some(Limit {
+                seq: event.seq,
+                kind: body.limit,
+                message: short(&body.message),
+                at: event.at,
+                resets_at: body.resets_at,
+                resumes: body.resumes,
+            });
+        }
         EventBody::StopRequested(_) => agent.stop_requested = true,
-        EventBody::PauseRequested(_) => agent.pausing = Some(true),
-        EventBody::ResumeRequested(_) => agent.pausing = Some(false),
+        EventBody::PauseRequested(_) => {
+            agent.pausing = Some(true);
+            // The host halts only whom a budget holds.
+            agent.held = event.cause.filter(|_| event.actor == Actor::Host);
+        }
+        EventBody::ResumeRequested(_) => {
+            agent.pausing = Some(false);
+            agent.held = None;
+        }
         EventBody::AgentPaused(_) => {
             agent.paused = agent.paused.or(Some(event.at));
             agent.pausing = agent.pausing.filter(|pause| !pause);
@@ -429,6 +504,7 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.in_turn = false;
             agent.pid = None;
             (agent.paused, agent.pausing) = (None, None);
+            (agent.limit, agent.held) = (None, None);
             agent.views.clear();
             agent.viewing = false;
             agent.view_note = None;
@@ -455,17 +531,28 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.turn_seq = Some(event.seq);
             agent.last_text = None;
             agent.answered_ask = None;
+            agent.limit = None;
             agent.undelivered = 0;
             agent.lost_prompts.clear();
         }
         EventBody::TurnEnded(body) => {
             agent.in_turn = false;
             agent.await_checkpoint();
+            if body.outcome == TurnOutcome::Done {
+                agent.limit = None;
+                agent.resumptions = 0;
+            }
             if let Some(message) = &body.message {
                 agent.last_text = Some(short(message));
             }
         }
-        EventBody::TextDisplayed(body) => agent.last_text = Some(short(&body.text)),
+        EventBody::TextDisplayed(body) => {
+            agent.last_text = Some(short(&body.text));
+            // A program shows its error after the turn as well.
+            if agent.in_turn {
+                agent.limit = None;
+            }
+        }
         EventBody::CheckpointTaken(body) => {
             agent.checkpointing &= !agent.is_last_checkpoint(body.turn, &body.reason);
             agent.checkpoint = Some(Checkpoint {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Agent, Phase, State, StatusState};
+use crate::price::dollars;
 use crate::{AgentKey, Timestamp};
 
 /// Why somebody should look. The order is that of urgency.
@@ -13,6 +14,10 @@ pub enum NeedKind {
     Approval,
     /// An agent waits for something else: an answer, a dialog.
     Question,
+    /// A budget is used up, and halts agents.
+    Budget,
+    /// A model does not answer for a while, and nothing makes the agent go on by itself then.
+    Limit,
     /// An agent, or its turn, ended in an error.
     Failed,
     /// A prompt did not arrive, or nobody can say that it did.
@@ -27,6 +32,8 @@ impl NeedKind {
         match self {
             NeedKind::Approval => "approval",
             NeedKind::Question => "question",
+            NeedKind::Budget => "budget",
+            NeedKind::Limit => "limit",
             NeedKind::Failed => "failed",
             NeedKind::Undelivered => "undelivered",
             NeedKind::Finished => "finished",
@@ -43,7 +50,8 @@ pub struct Need {
     pub agent: AgentKey,
     /// Since when.
     pub since: Timestamp,
-    /// What it is about: an approval's id, what is waited for, the error, the prompt's number, the hunks.
+    /// What it is about: an approval's id, what is waited for, the budget, the limit, the error, the prompt's number,
+    /// the hunks.
     pub about: Option<String>,
 }
 
@@ -56,6 +64,7 @@ impl State {
         unseen: impl Fn(&Agent) -> u64,
     ) -> Vec<Need> {
         let mut needs = Vec::new();
+        let mut budgets = Vec::new();
         for agent in agents.into_iter().filter(|agent| agent.phase != Phase::Cleaned) {
             let mut add = |kind, since, about| {
                 needs.push(Need { kind, agent: agent.key.clone(), since, about });
@@ -66,10 +75,23 @@ impl State {
                 asks = true;
                 add(NeedKind::Approval, approval.at, Some(format!("a_{}", approval.seq.0)));
             }
+            let limit = agent.limited();
+            if let Some(limit) = limit.filter(|limit| !limit.resumes && !agent.in_turn) {
+                add(NeedKind::Limit, limit.at, Some(limit.message.clone()));
+            }
+            // One budget is asked about once, whoever it holds.
+            if let Some((budget, passed)) = self.holds(agent).filter(|_| agent.is_living())
+                && !budgets.contains(&budget.scope)
+            {
+                budgets.push(budget.scope);
+                let (spent, limit) = (dollars(passed.spent), dollars(passed.limit));
+                let about = format!("{} used ${spent:.2} of ${limit:.2}", budget.scope);
+                add(NeedKind::Budget, passed.at, Some(about));
+            }
             if agent.is_living() && status.state == StatusState::Waiting && !asks {
                 add(NeedKind::Question, status.since, status.waiting_for.clone());
             }
-            if status.state == StatusState::Failed {
+            if status.state == StatusState::Failed && limit.is_none() {
                 add(NeedKind::Failed, status.since, status.detail.clone());
             }
             for lost in &agent.lost_prompts {

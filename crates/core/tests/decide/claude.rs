@@ -124,6 +124,7 @@ fn play(name: &str, hooks_late: i64, dialog: Option<(&str, &str)>) -> (Scene, Ag
         base: crate::scene::base(),
         agents: vec![spec("claude", CLAUDE)],
         place: orchflow_core::command::ViewPlace { backend: "none".to_owned(), ..Default::default() },
+        budget_usd: None,
     };
     let agent = scene.command(command).unwrap().reply.agents.remove(0);
     scene.worktrees();

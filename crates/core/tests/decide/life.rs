@@ -71,7 +71,7 @@ fn views_are_asked_for_what_stands() {
     let place = ViewPlace { backend: "tmux".to_owned(), ..ViewPlace::default() };
     let agents = vec![spec("claude", CLAUDE)];
     let objective = OBJECTIVE.to_owned();
-    scene.command(Command::StartRun { objective, base: base(), agents, place }).unwrap();
+    scene.command(Command::StartRun { objective, base: base(), agents, place, budget_usd: None }).unwrap();
     scene.worktrees();
     let agent = key(1, "claude");
     scene.launch(&agent);
@@ -92,7 +92,7 @@ fn a_view_that_cannot_open_is_told() {
     let place = ViewPlace { backend: "tmux".to_owned(), ..ViewPlace::default() };
     let agents = vec![spec("claude", CLAUDE)];
     let objective = OBJECTIVE.to_owned();
-    scene.command(Command::StartRun { objective, base: base(), agents, place }).unwrap();
+    scene.command(Command::StartRun { objective, base: base(), agents, place, budget_usd: None }).unwrap();
     scene.worktrees();
     let agent = key(1, "claude");
     let views = scene.take(|body| matches!(body, EffectBody::OpenViews { .. }));
@@ -122,7 +122,7 @@ fn an_agent_that_ended_has_no_view_to_tell_of() {
     let place = ViewPlace { backend: "tmux".to_owned(), ..ViewPlace::default() };
     let agents = vec![spec("claude", CLAUDE)];
     let objective = OBJECTIVE.to_owned();
-    scene.command(Command::StartRun { objective, base: base(), agents, place }).unwrap();
+    scene.command(Command::StartRun { objective, base: base(), agents, place, budget_usd: None }).unwrap();
     scene.worktrees();
     let agent = key(1, "claude");
     scene.launch(&agent);

@@ -7,6 +7,7 @@ mod approvals;
 mod claude;
 mod delivery;
 mod life;
+mod money;
 mod naming;
 mod needs;
 mod pause;

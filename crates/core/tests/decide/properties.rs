@@ -1,15 +1,21 @@
 //! What holds after any sequence of inputs, sensible or not.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use orchflow_core::command::{Answer, Command, ViewPlace};
 use orchflow_core::decide::{Input, wake};
 use orchflow_core::effect::{Effect, Ended, Outcome};
 use orchflow_core::event::payload::Bytes;
 use orchflow_core::event::{Actor, EventBody};
+use orchflow_core::policy::Policy;
+use orchflow_core::price::{Price, Prices};
 use orchflow_core::report::{Report, StatedState};
 use orchflow_core::rule::{NewRule, Rule, RuleScope, RuleSource, Verdict};
 use orchflow_core::state::State;
+use orchflow_core::state::budget::BudgetScope;
+use orchflow_core::state::ledger::Day;
+use orchflow_core::usage::{LimitKind, Usage};
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal, RunId, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -42,6 +48,7 @@ enum Step {
     AddRule(Index, bool, u8),
     RemoveRule(Index),
     UserRules(Vec<u8>),
+    Budget(Index, u8),
     ByAgent(Index),
     Report(Index, u8, u8),
     Done(Index, u8),
@@ -75,6 +82,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (index(), any::<bool>(), any::<u8>()).prop_map(|(agent, allow, what)| Step::AddRule(agent, allow, what)),
         1 => index().prop_map(Step::RemoveRule),
         1 => prop::collection::vec(any::<u8>(), 0..4).prop_map(Step::UserRules),
+        1 => (index(), any::<u8>()).prop_map(|(agent, what)| Step::Budget(agent, what)),
         1 => index().prop_map(Step::ByAgent),
         20 => (index(), any::<u8>(), any::<u8>()).prop_map(|(agent, kind, more)| Step::Report(agent, kind, more)),
         20 => (index(), 0..12u8).prop_map(|(which, how)| Step::Done(which, how)),
@@ -101,7 +109,10 @@ struct Kept {
 
 impl Kept {
     fn new() -> Kept {
-        Kept { scene: Scene::new(), ..Kept::default() }
+        let price = |model: &str| Price { model: model.to_owned(), input: Some(3.0), ..Price::default() };
+        let prices = Prices { dated: String::new(), price: vec![price("a"), price("b*")] };
+        let policy = Policy { prices, run_budget: Some(40_000_000), day_budget: Some(90_000_000), resumptions: 2 };
+        Kept { scene: Scene { policy: Arc::new(policy), ..Scene::new() }, ..Kept::default() }
     }
 
     fn agent(&self, index: &Index) -> AgentKey {
@@ -151,7 +162,7 @@ impl Kept {
                     kinds.iter().map(|kind| spec("agent", all[usize::from(*kind) % all.len()])).collect();
                 let place = ViewPlace { backend: "tmux".to_owned(), ..ViewPlace::default() };
                 let objective = OBJECTIVE.to_owned();
-                self.command(Command::StartRun { objective, base: base(), agents, place });
+                self.command(Command::StartRun { objective, base: base(), agents, place, budget_usd: None });
             }
             Step::Spawn(run, own) => {
                 let prompt = own.then(|| "its own".to_owned());
@@ -237,6 +248,14 @@ impl Kept {
                 let standing = self.scene.state.rules.values().filter(kept).count();
                 assert!(standing <= wanted.len(), "what the file says no more holds no more");
             }
+            Step::Budget(agent, what) => {
+                let scope = match what % 3 {
+                    0 => BudgetScope::Day(Day::of(Timestamp(self.scene.now))),
+                    _ => BudgetScope::Run(self.agent(&agent).run),
+                };
+                let usd = (what % 5 != 0).then(|| f64::from(what) / 1000.0);
+                self.command(Command::SetBudget { scope, usd });
+            }
             Step::ByAgent(agent) => {
                 let agent = self.agent(&agent);
                 self.input(Input::Command { actor: Actor::Agent { agent }, command: Command::Undo });
@@ -296,14 +315,20 @@ impl Kept {
         let tool_use_id = (more % 2 == 0).then(|| format!("toolu_{}", more % 5));
         let (tool, input) = (text("Bash"), json!({"command": format!("touch {}", more % 3)}));
         let flying = self.scene.state.prompts_of(agent).next().map(|prompt| prompt.text.clone());
-        match kind % 22 {
+        match kind % 25 {
+            22 | 23 => Report::UsageReported { usage: usage(kind, more) },
+            24 => Report::LimitReached {
+                limit: [LimitKind::Rate, LimitKind::Quota, LimitKind::Overloaded][usize::from(more) % 3],
+                message: text("try later"),
+                resets_at: (more % 4 != 0).then(|| Timestamp(self.scene.now + i64::from(more) * 500_000)),
+            },
             0 => Report::ProcessStarted { pid: 1 },
             1 if more < 60 => Report::ProcessExited {
                 code: (more % 3 != 0).then_some(i32::from(more % 2)),
                 signal: (more % 3 == 0).then_some(9),
                 leftover_ended: 0,
             },
-            1 | 2 => Report::SessionStarted { session_id: text("s"), source: text("startup") },
+            1 | 2 => Report::SessionStarted { session_id: format!("s{}", more % 2), source: text("startup") },
             3 => Report::SessionEnded { reason: text("other") },
             4 | 5 => Report::PromptSubmitted {
                 text: flying.filter(|_| more % 4 != 0).unwrap_or_else(|| text("typed by hand")),
@@ -352,6 +377,19 @@ impl Kept {
             loaded.load_aggregate(kind, key, text).unwrap();
         }
         assert!(loaded == self.scene.state, "the aggregates are not the state");
+    }
+}
+
+/// Figures with and without a model and a cost, as steps and as counters.
+fn usage(kind: u8, more: u8) -> Usage {
+    Usage {
+        model: [None, Some("a"), Some("b1"), Some("unknown")][usize::from(more) % 4].map(str::to_owned),
+        input_tokens: u64::from(more) * 13,
+        cached_tokens: u64::from(more % 7),
+        output_tokens: u64::from(kind),
+        cost_usd: (more % 3 == 0).then_some(f64::from(more) * 0.000_7),
+        is_total: kind % 2 == 0,
+        ..Usage::default()
     }
 }
 

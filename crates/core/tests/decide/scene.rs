@@ -1,12 +1,14 @@
 //! A repository without a world: inputs go to `decide`, and effects wait here until a test says how they went.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use orchflow_core::command::{AgentSpec, Base, Command, ViewPlace};
 use orchflow_core::decide::{Context, Decision, Input, decide};
 use orchflow_core::effect::{Effect, EffectBody, EffectId, Outcome};
 use orchflow_core::event::payload::{Bytes, HunkPlace, HunkRef, SeenHunk};
 use orchflow_core::event::{Actor, Event, EventBody};
+use orchflow_core::policy::Policy;
 use orchflow_core::report::{Channel, Report, ReportEnvelope, StatedState};
 use orchflow_core::state::{
     Agent, Phase, PromptState, ReadySignal, Signals, State, StatusSource, StatusState, TurnOutcome,
@@ -116,6 +118,7 @@ pub struct Scene {
     /// Effects nobody said an outcome of yet, in order.
     pub open: Vec<Effect>,
     pub now: i64,
+    pub policy: Arc<Policy>,
     durable: HashSet<EffectId>,
     reports: u64,
 }
@@ -132,7 +135,8 @@ impl Scene {
     /// Brings an input in and checks what holds after every decision.
     pub fn input(&mut self, input: Input) -> Result<Decision, Refusal> {
         let before = self.state.clone();
-        let context = Context { now: Timestamp(self.now), next_seq: self.next_seq() };
+        let policy = Arc::clone(&self.policy);
+        let context = Context { now: Timestamp(self.now), next_seq: self.next_seq(), policy };
         let result = decide(&mut self.state, input.clone(), &context);
         let decision = match result {
             Ok(decision) => decision,
@@ -182,6 +186,7 @@ impl Scene {
             base: base(),
             agents: agents.to_vec(),
             place: ViewPlace { backend: "none".to_owned(), ..ViewPlace::default() },
+            budget_usd: None,
         };
         self.command(command).unwrap().reply.agents
     }

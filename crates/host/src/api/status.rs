@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use orchflow_core::Refusal;
 use orchflow_core::describe::line_of;
-use orchflow_core::state::{Agent, Phase, PromptState, State};
+use orchflow_core::state::{Agent, Limit, Phase, PromptState, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::cost::{agent_cost, run_cost};
 use super::params::{find_run, read};
 use crate::engine::Pulse;
 use crate::world::World;
@@ -70,6 +71,7 @@ pub fn status_json(world: &World, state: &State, run: Option<u64>, all: bool) ->
         .values()
         .filter(|run| agents.iter().any(|agent| agent.key.run == run.run) || Some(run.run) == newest)
         .map(|run| {
+            let (cost, is_complete, budget) = run_cost(state, run.run, &world.policy);
             let names: Vec<&str> =
                 state.agents_of(run.run).iter().map(|agent| agent.key.name.as_str()).collect();
             json!({
@@ -79,6 +81,9 @@ pub fn status_json(world: &World, state: &State, run: Option<u64>, all: bool) ->
                 "state": run.outcome.as_deref().unwrap_or("running"),
                 "created_at": run.created_at,
                 "agents": names,
+                "cost": cost,
+                "cost_complete": is_complete,
+                "budget": budget,
             })
         })
         .collect();
@@ -124,6 +129,12 @@ pub(super) fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
     let prompts = state.prompts_of(&agent.key);
     let queued = prompts.filter(|prompt| prompt.state == PromptState::Queued).count();
     let approvals = state.approvals.values().filter(|approval| approval.agent == agent.key).count();
+    let (cost, usage) = agent_cost(state, agent, &world.policy.prices);
+    let limit = agent.limited();
+    let waiting_for = match limit {
+        Some(limit) => Some(limit_words(limit)),
+        None => agent.status.waiting_for.clone(),
+    };
     let view = agent.views.first().and_then(|view| view.split_once(':')).map(|(_, name)| name.to_owned());
     json!({
         "agent": agent.key.name,
@@ -135,7 +146,15 @@ pub(super) fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
         "status": agent.word(),
         "paused": agent.paused.is_some(),
         "detail": agent.status.detail,
-        "waiting_for": agent.status.waiting_for,
+        "waiting_for": waiting_for,
+        "limit": limit.map(|limit| json!({
+            "kind": limit.kind,
+            "message": line_of(&limit.message, WIDTH),
+            "since": limit.at,
+            "resets_at": limit.resets_at,
+            "resumes": limit.resumes,
+        })),
+        "budget_holds": state.holds(agent).map(|(budget, _)| budget.scope.to_string()),
         "source": agent.status.source.word(),
         "confidence": agent.status.confidence.word(),
         "since": agent.since(),
@@ -153,7 +172,8 @@ pub(super) fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
         "undelivered": agent.undelivered,
         "prompts": prompts_json(state, agent),
         "last_text": agent.last_text.as_ref().map(|text| line_of(text, WIDTH)),
-        "cost": null,
+        "cost": cost,
+        "usage": usage,
         "approvals": approvals,
         "pid": agent.pid,
         "ports": agent.ports,
@@ -161,6 +181,14 @@ pub(super) fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
         "living": agent.is_living(),
         "attach": format!("orchflow attach {}", agent.key.name),
     })
+}
+
+/// Says which limit keeps an agent from going on, and until when, in the local time.
+fn limit_words(limit: &Limit) -> String {
+    match limit.resets_at {
+        Some(at) => format!("{} until {}", limit.kind.word(), crate::zone::clock(at, crate::clock::now())),
+        None => limit.kind.word().to_owned(),
+    }
 }
 
 /// Reads this process's resident memory.

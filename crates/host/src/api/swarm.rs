@@ -22,6 +22,7 @@ struct SwarmParams {
     include_changes: Option<bool>,
     view: Option<String>,
     front: Front,
+    budget: Option<super::cost::Dollars>,
 }
 
 pub(super) async fn swarm(world: &Arc<World>, session: &Session, params: Value) -> Result<Value, Refusal> {
@@ -35,7 +36,9 @@ pub(super) async fn swarm(world: &Arc<World>, session: &Session, params: Value) 
     warnings.extend(note);
     let base = find_base(world, params.include_changes).await?;
     let label = base.label.clone();
-    let command = Command::StartRun { objective: params.objective, base, agents: specs, place };
+    let budget_usd = params.budget.map(|budget| budget.usd()).transpose()?.flatten();
+    let command =
+        Command::StartRun { objective: params.objective, base, agents: specs, place, budget_usd };
     let committed = submit(world, session, command).await?;
     let run = committed.run.unwrap_or(RunId(0));
     let agents: Vec<Value> =

@@ -6,12 +6,14 @@
 //! commit. A commit that fails discards the working copy: the state is loaded again from the store, and
 //! everything decided is refused.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use orchflow_core::decide::{Context, Input, Reply, decide};
 use orchflow_core::effect::Effect;
 use orchflow_core::event::Event;
+use orchflow_core::policy::Policy;
 use orchflow_core::redact::redact;
 use orchflow_core::state::{Phase, State};
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal};
@@ -56,6 +58,7 @@ pub(super) struct Loop {
     pending: Pending,
     world: Box<dyn World>,
     pulse: watch::Sender<Pulse>,
+    policy: Arc<Policy>,
     /// Outcomes whose commit failed.
     again: Vec<Input>,
     /// Tells reports that were stored before.
@@ -69,6 +72,7 @@ impl Loop {
         known: Reader,
         world: Box<dyn World>,
         pulse: watch::Sender<Pulse>,
+        policy: Arc<Policy>,
     ) -> Loop {
         Loop {
             writing: Writing::new(writer),
@@ -78,6 +82,7 @@ impl Loop {
             pending: Pending::default(),
             world,
             pulse,
+            policy,
             again: Vec::new(),
             known,
         }
@@ -196,7 +201,8 @@ impl Loop {
             self.pending.after.reports.insert(report.clone());
             self.pending.reports.push(report);
         }
-        let context = Context { now: self.clock.tick(), next_seq: self.next_seq };
+        let policy = Arc::clone(&self.policy);
+        let context = Context { now: self.clock.tick(), next_seq: self.next_seq, policy };
         let done = match &input {
             Input::EffectDone { effect, .. } if effect.body.is_durable() => Some(effect.id),
             _ => None,

@@ -57,6 +57,11 @@ fn an_agent_may_look_and_may_not_decide() {
     let refused = [
         format!("approve --json {approval}"),
         format!("deny --json {approval}"),
+        format!("approve --json --for always {approval}"),
+        format!("approve --json --edit {{}} {approval}"),
+        "rules --json".to_owned(),
+        "rules --json allow --always Bash".to_owned(),
+        "rules --json remove r_1".to_owned(),
         format!("accept --json {hunk}"),
         format!("accept --json --dry-run {hunk}"),
         format!("reject --json {hunk}"),

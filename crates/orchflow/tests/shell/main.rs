@@ -27,6 +27,7 @@ mod pausing;
 mod peers;
 mod prompts;
 mod review;
+mod rules;
 mod surroundings;
 mod telling;
 mod tmux;

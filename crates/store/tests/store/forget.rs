@@ -31,8 +31,9 @@ fn two_agents(state: &mut State) -> Vec<Event> {
         base: Base { label: "main".into(), commit: "c".into(), tree: "t".into(), branch: None },
         agents: vec![agent("gone"), agent("stays")],
         place: ViewPlace::default(),
+        budget_usd: None,
     };
-    let context = Context { now: Timestamp(1), next_seq: EventSeq(1) };
+    let context = Context { now: Timestamp(1), next_seq: EventSeq(1), policy: Default::default() };
     let input = Input::Command { actor: Actor::Human { user: "ada".into() }, command };
     decide(state, input, &context).unwrap().events
 }

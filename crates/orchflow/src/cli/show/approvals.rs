@@ -58,7 +58,9 @@ fn pending(approval: &Value) -> String {
     if approval.get("answerable").and_then(Value::as_bool) == Some(true) {
         let _ = writeln!(out, "  orchflow approve {id}   orchflow deny {id} WHY");
         let rule = plain(text(approval, "rule"));
-        let _ = writeln!(out, "  or by the rule \"{rule}\": orchflow approve {id} --for agent|run|always");
+        if !rule.is_empty() {
+            let _ = writeln!(out, "  or by the rule \"{rule}\": orchflow approve {id} --for agent|run|always");
+        }
     } else {
         let _ = writeln!(out, "  answer in its pane: orchflow attach {}", text(approval, "agent"));
     }
