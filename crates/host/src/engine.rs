@@ -3,11 +3,13 @@
 mod event_loop;
 mod writing;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use orchflow_core::decide::{Input, Reply};
 use orchflow_core::effect::Effect;
+use orchflow_core::policy::Policy;
 use orchflow_core::state::State;
 use orchflow_core::{Code, EventSeq, Refusal};
 use orchflow_store::{Loaded, Reader, Writer};

@@ -32,6 +32,8 @@ pub fn run(words: &Words) -> Report {
         "undo" | "redo" => review::undo(words),
         "approvals" => approvals(words),
         "rules" => rules(words),
+        "cost" => cost(words),
+        "budget" => budget(words),
         "approve" | "deny" => answer(words),
         "stop" => stop(words),
         "clean" => clean(words),
@@ -261,6 +263,26 @@ fn approvals(words: &Words) -> Outcome {
     warnings.extend(result.get("rules_problem").and_then(Value::as_str).map(str::to_owned));
     let next = result.get("next").cloned().unwrap_or(Value::Null);
     Ok(Report { next, warnings, ..Report::of(rows(&result, "approvals"), show::approvals(&result)) })
+}
+
+fn cost(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("cost", words.params(&["json"]))?;
+    let run = result.get("run").cloned().unwrap_or(Value::Null);
+    let total = result.get("total").cloned().unwrap_or(Value::Null);
+    let mut data = list(&result, "cost").to_vec();
+    // The last row is the sum of the others.
+    if let Value::Object(mut total) = total {
+        total.insert("total".to_owned(), Value::Bool(true));
+        data.push(Value::Object(total));
+    }
+    Ok(Report { run, warnings, ..Report::of(Value::Array(data), show::cost(&result)) })
+}
+
+fn budget(words: &Words) -> Outcome {
+    let (mut link, warnings) = open(words)?;
+    let result = link.ask("budget", words.params(&["json"]))?;
+    Ok(Report { warnings, ..Report::of(rows(&result, "budgets"), show::budgets(&result)) })
 }
 
 fn rules(words: &Words) -> Outcome {

@@ -6,8 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 mod approvals;
+mod cost;
 
 pub use approvals::{answer, approvals, rules};
+pub use cost::{budgets, cost};
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
@@ -48,7 +50,7 @@ pub fn status(result: &Value) -> String {
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
     let mut rows =
-        vec![["", "agent", "status", "for", "source", "turn", "hunks", "diff", "prompts"].map(str::to_owned)];
+        vec![["", "agent", "status", "for", "source", "turn", "hunks", "diff", "cost", "prompts"].map(str::to_owned)];
     for agent in agents {
         let mark = match text(agent, "status") {
             "waiting" => "!",
@@ -81,6 +83,7 @@ pub fn status(result: &Value) -> String {
             number(agent, "turn").to_string(),
             number(agent, "undecided").to_string(),
             format!("+{} -{}", number(agent, "insertions"), number(agent, "deletions")),
+            cost::of_agent(agent),
             prompts,
         ]);
     }
