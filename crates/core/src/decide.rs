@@ -12,6 +12,7 @@ mod pause;
 mod reports;
 mod review;
 mod rules;
+mod shown;
 mod status;
 
 use std::sync::Arc;

@@ -16,4 +16,5 @@ mod readiness;
 mod review;
 mod rules;
 mod scene;
+mod titles;
 mod views;
