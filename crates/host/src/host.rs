@@ -148,6 +148,7 @@ impl Host {
         world.open_door(engine);
         world.refresh_rules(orchflow_core::event::Actor::Host).await;
         Recovery::new(Arc::clone(&world), executor, outbox, options.version).begin().await;
+        tokio::spawn(Arc::clone(&world).notify_of_needs());
         Ok(Host { world, engine_thread: Some(engine_thread), _lock: lock })
     }
 

@@ -14,6 +14,8 @@ pub mod engine;
 pub mod hooks;
 pub mod host;
 pub mod kinds;
+pub mod load;
+mod notify;
 pub mod paths;
 mod proposed;
 mod recovery;

@@ -17,6 +17,7 @@ use crate::effects::views::Backends;
 use crate::engine::Engine;
 use crate::hooks::Hooks;
 use crate::kinds::{Kinds, KindsReader};
+use crate::load::Loads;
 use crate::paths::RepositoryFolders;
 use crate::review::Review;
 use crate::rules::UserRules;
@@ -53,6 +54,8 @@ pub struct World {
     pub editors: Editors,
     /// Hooks that wait for an answer.
     pub hooks: Hooks,
+    /// What agents' processes took when they were measured last.
+    pub loads: Loads,
     /// Hunks, computed once a checkpoint.
     pub review: Review,
     /// The rules that always hold.
@@ -93,6 +96,7 @@ impl World {
             runners,
             editors: Editors::default(),
             hooks: Hooks::default(),
+            loads: Loads::default(),
             review: Review::default(),
             rules,
             backends,

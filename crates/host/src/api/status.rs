@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orchflow_core::Refusal;
+use orchflow_core::{AgentKey, Refusal};
 use orchflow_core::describe::line_of;
 use orchflow_core::state::{Agent, Limit, Phase, PromptState, State};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::cost::{agent_cost, run_cost};
 use super::params::{find_run, read};
 use crate::engine::Pulse;
-use crate::world::World;
+use crate::world::{World, blocking};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,7 +45,30 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
         object.insert("seq".to_owned(), json!(pulse.seq));
     }
     add_store(&mut status, &pulse);
+    add_loads(world, &mut status).await;
     Ok(status)
+}
+
+/// Adds what agents' processes take. That is measured only for who asks: what is pushed does not have it.
+async fn add_loads(world: &Arc<World>, status: &mut Value) {
+    let Some(agents) = status.get_mut("agents").and_then(Value::as_array_mut) else { return };
+    let living: Vec<(AgentKey, u32)> = agents
+        .iter()
+        .filter_map(|agent| {
+            let pid = u32::try_from(agent.get("pid")?.as_u64()?).ok()?;
+            Some((agent.get("key")?.as_str()?.parse().ok()?, pid))
+        })
+        .collect();
+    let shared = Arc::clone(world);
+    let loads = blocking(move || shared.loads.measure(&living)).await;
+    for agent in agents {
+        let key = agent.get("key").and_then(Value::as_str).and_then(|key| key.parse::<AgentKey>().ok());
+        if let (Some(Value::Object(load)), Some(agent)) =
+            (key.and_then(|key| loads.get(&key).cloned()), agent.as_object_mut())
+        {
+            agent.extend(load);
+        }
+    }
 }
 
 /// Adds how the store is: why it takes no writes, and what the human should know of it.
