@@ -3,7 +3,7 @@
 local M = {}
 
 ---@class orchflow.Need
----@field kind "approval"|"question"|"failed"|"undelivered"|"finished"
+---@field kind "approval"|"question"|"budget"|"limit"|"failed"|"undelivered"|"finished"
 ---@field agent string name within its run
 ---@field key string `RUN/NAME`
 ---@field run integer
@@ -11,7 +11,8 @@ local M = {}
 ---@field about? any an approval's id, a prompt's id, or what is waited for
 
 ---@type table<string, integer>
-local URGENCY = { approval = 1, question = 2, failed = 3, undelivered = 4, finished = 5 }
+local URGENCY =
+  { approval = 1, question = 2, budget = 3, limit = 4, failed = 5, undelivered = 6, finished = 7 }
 
 --- Gives how many hunks of an agent the human has not seen, or not decided where nobody knows what was seen.
 ---@param agent orchflow.Agent

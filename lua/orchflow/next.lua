@@ -11,6 +11,8 @@ local M = {}
 local WORDS = {
   approval = "asks for a permission",
   question = "waits for you",
+  budget = "is paused by a budget",
+  limit = "got no answer from its model",
   failed = "failed",
   undelivered = "did not get a prompt",
   finished = "is done",
@@ -50,6 +52,8 @@ local function open(need)
   if need.kind == "approval" then
     local id = type(need.about) == "string" and need.about or nil
     require("orchflow.ui.approvals").open(id, need.key)
+  elseif need.kind == "budget" then
+    command.execute("cost")
   elseif need.kind == "finished" then
     command.execute("review agent:" .. need.key)
   else

@@ -18,6 +18,15 @@ local WORDS = {
     local how = ":Orchflow attach " .. name
     return what == "" and "waits for you; " .. how or ("needs you: %s; %s"):format(what, how)
   end,
+  budget = function(need)
+    return ("is paused, %s; :Orchflow cost"):format(text.clean(need.about))
+  end,
+  limit = function(need, name)
+    return ("its model does not answer: %s; :Orchflow send %s continue"):format(
+      text.clean(need.about),
+      name
+    )
+  end,
   failed = function(_, name)
     return "failed; :Orchflow why " .. name
   end,
@@ -33,7 +42,7 @@ local WORDS = {
 ---@param before table<string, true> identities of what was needed
 ---@param status orchflow.Status
 ---@param wanted table<string, boolean> kinds that are told
----@return { kind: string, line: string }[] told
+---@return { kind: string, line: string, claim: string }[] told
 ---@return table<string, true> after
 function M.compare(before, status, wanted)
   local told, after = {}, {}
@@ -42,7 +51,8 @@ function M.compare(before, status, wanted)
     if not before[identity] and not after[identity] and wanted[need.kind] and WORDS[need.kind] then
       local name = text.clean(need.agent)
       local line = ("%s: %s"):format(name, WORDS[need.kind](need, name))
-      told[#told + 1] = { kind = need.kind, line = line }
+      local claim = ("%s %s"):format(identity, tostring(need.since))
+      told[#told + 1] = { kind = need.kind, line = line, claim = claim }
     end
     after[identity] = true
   end
@@ -115,7 +125,17 @@ end
 ---@param status orchflow.Status
 local function take(status)
   local told
-  told, known = M.compare(known or {}, status, require("orchflow.config").get().notify)
+  local wanted = require("orchflow.config").get().notify
+  told, known = M.compare(known or {}, status, wanted)
+  if wanted.desktop then
+    local repository = text.clean((status.host or {}).repository or vim.uv.cwd())
+    for _, entry in ipairs(told) do
+      require("orchflow.notify.desktop").show("orchflow: " .. entry.line, repository .. entry.claim)
+    end
+  end
+  if wanted.tmux then
+    require("orchflow.notify.tmux").show(status)
+  end
   vim.list_extend(kept_back, told)
   flush()
 end
@@ -126,6 +146,9 @@ function M.start()
     return
   end
   listening = true
+  if require("orchflow.config").get().notify.desktop then
+    require("orchflow.notify.desktop").start()
+  end
   require("orchflow.client").on("status", take)
   vim.api.nvim_create_autocmd({ "ModeChanged", "RecordingLeave", "CmdlineLeave" }, {
     group = vim.api.nvim_create_augroup("orchflow_notify", { clear = true }),

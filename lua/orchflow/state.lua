@@ -31,7 +31,25 @@ local KEPT_EVENTS = 2000
 ---@field pane? string where it is shown
 ---@field last_text? string its last words
 ---@field prompts? { id: integer, state: string, text: string, at: integer }[] prompts on their way to it
----@field cost? number
+---@field cost? number US dollars, as far as known
+---@field usage? orchflow.Usage
+---@field limit? { kind: string, message: string, resets_at?: integer, resumes: boolean } why its model does not answer
+---@field budget_holds? string the budget that halted it
+---@field cpu_percent? number of one processor; only where it was asked for
+---@field rss_bytes? integer
+---@field pss_bytes? integer
+
+---@class orchflow.Usage
+---@field usd? number what is known of its cost
+---@field priced_usd number what of that a table of prices says
+---@field complete boolean whether that is all
+---@field unknown_tokens integer
+---@field input_tokens integer
+---@field cached_tokens integer
+---@field cache_write_tokens integer
+---@field output_tokens integer
+---@field reasoning_tokens integer
+---@field context? { used: integer, size: integer }
 
 ---@class orchflow.Run
 ---@field run integer
@@ -39,6 +57,9 @@ local KEPT_EVENTS = 2000
 ---@field base string
 ---@field state string
 ---@field agents string[]
+---@field cost? number US dollars, as far as known
+---@field cost_complete? boolean
+---@field budget? number
 
 ---@class orchflow.Status
 ---@field agents orchflow.Agent[]
@@ -80,6 +101,18 @@ end
 function M.take_status(store, status)
   -- A pushed status is about agents and runs; what it does not say of the host is as it was.
   status.host = status.host or store.status and store.status.host or nil
+  -- Nor of what is measured only for who asks.
+  local measured = {}
+  for _, agent in ipairs(store.status and store.status.agents or {}) do
+    measured[agent.key or ""] = agent
+  end
+  for _, agent in ipairs(status.agents or {}) do
+    local before = measured[agent.key or ""]
+    if before and agent.living and agent.cpu_percent == nil then
+      agent.cpu_percent, agent.rss_bytes, agent.pss_bytes =
+        before.cpu_percent, before.rss_bytes, before.pss_bytes
+    end
+  end
   store.status = status
 end
 

@@ -8,6 +8,7 @@ local M = {}
 ---@class orchflow.StatuslineOptions
 ---@field highlight? boolean whether the parts are coloured
 ---@field after? string what goes back to the colours around it (`%*`)
+---@field cost? boolean whether the cost of the newest run is shown, as far as known
 
 ---@class orchflow.StatuslineCounts
 ---@field working integer
@@ -29,6 +30,8 @@ function M.count(status)
   local parts = {
     approval = "waiting",
     question = "waiting",
+    budget = "waiting",
+    limit = "waiting",
     undelivered = "waiting",
     failed = "failed",
     finished = "done",
@@ -82,6 +85,8 @@ function M.write(status, phase, icons, options)
           or word
       end
     end
+    local cost = options.cost and require("orchflow.view.cost").newest(status) or ""
+    words[#words + 1] = cost ~= "" and escaped(cost) or nil
   end
   return #words > 0 and "orchflow " .. table.concat(words, " ") or ""
 end
@@ -125,7 +130,11 @@ function M.get(options)
     return ""
   end
   options = options or {}
-  local key = ("%s %s"):format(tostring(options.highlight), options.after or "")
+  local key = ("%s %s %s"):format(
+    tostring(options.highlight),
+    options.after or "",
+    tostring(options.cost)
+  )
   if not cached[key] then
     local icons = require("orchflow.config").get().icons
     cached[key] = M.write(host.store().status, host.phase(), icons, options)

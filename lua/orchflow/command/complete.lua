@@ -150,6 +150,8 @@ local POSITIONAL = {
   approvals = filter_of("events"),
   approve = approvals,
   deny = approvals,
+  cost = one_of({ "agent", "turn", "run", "day", "model" }),
+  budget = one_of({ "none" }),
   rules = function(_, words)
     return #words == 0 and { "remove", "allow", "ask", "deny" } or {}
   end,

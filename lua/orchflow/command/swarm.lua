@@ -137,6 +137,7 @@ M.swarm = {
       objective = invocation.arguments.objective,
       include_changes = place.include_changes(invocation.flags.include_changes),
       view = place.view(invocation),
+      budget = invocation.flags.budget,
       front = place.front(),
     }, function(failure, result, raw)
       if failure then

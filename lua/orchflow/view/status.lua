@@ -146,7 +146,19 @@ local COLUMNS = {
     head = "cost",
     to_the_right = true,
     cell = function(agent)
-      return type(agent.cost) == "number" and ("%.2f"):format(agent.cost) or "?"
+      return require("orchflow.view.cost").of_agent(agent)
+    end,
+  },
+  {
+    head = "load",
+    wide = true,
+    to_the_right = true,
+    cell = function(agent)
+      if type(agent.cpu_percent) ~= "number" or not agent.living then
+        return "-"
+      end
+      local memory = agent.pss_bytes or agent.rss_bytes or 0
+      return ("%d%% %dM"):format(math.floor(agent.cpu_percent + 0.5), math.floor(memory / 1e6 + 0.5))
     end,
   },
   {
@@ -267,7 +279,17 @@ end
 local function notes_of(agent, now)
   local notes = {}
   local state, detail = M.state(agent), text.clean(agent.detail)
-  if state == "waiting" and (agent.waiting_for or agent.detail) ~= "approval" then
+  if agent.budget_holds then
+    local halted = ("a budget halted it: %s; :Orchflow budget raises it"):format(
+      text.clean(agent.budget_holds)
+    )
+    notes[1] = { halted, "OrchflowWaiting" }
+  elseif agent.limit then
+    local then_what = agent.limit.resumes and "it is told to go on then"
+      or ":Orchflow send tries it again"
+    local said = ("%s; %s"):format(text.clean(agent.limit.message), then_what)
+    notes[1] = { said, "OrchflowWaiting" }
+  elseif state == "waiting" and (agent.waiting_for or agent.detail) ~= "approval" then
     local what = text.clean(agent.waiting_for)
     local more = detail ~= "" and detail ~= what and ": " .. detail or ""
     local asks = what == "" and "it waits for you" .. more or "it waits for " .. what .. more
@@ -290,6 +312,8 @@ end
 ---@return string
 local function run_words(run)
   local state = run.state ~= "running" and "  " .. text.clean(run.state) or ""
+  local cost = require("orchflow.view.cost").of_run(run)
+  state = state .. (cost ~= "" and "  " .. cost or "")
   local base = text.clean(run.base) ~= "" and "  base " .. text.clean(run.base) or ""
   return base .. state
 end

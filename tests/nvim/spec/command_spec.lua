@@ -154,6 +154,8 @@ return function(it, tests)
       approve = "approve a_1",
       deny = "deny a_1 no",
       rules = "rules",
+      cost = "cost",
+      budget = "budget",
       why = "why claude",
       event = "event 1",
       build = false, -- asks nobody

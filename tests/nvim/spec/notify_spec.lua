@@ -365,4 +365,104 @@ return function(it, tests)
     child:cmd("Orchflow next soon")
     child:wait_message("COUNT is a whole number, got soon")
   end)
+
+  it("tells of budgets and limits, and counts them as what waits", function(child)
+    prepare(child)
+    tests.equal(
+      child:lua([[
+      local status = { agents = {}, needs = {
+        { kind = "budget", key = "7/claude", agent = "claude", run = 7, about = "run 7 used $5.02 of $5.00" },
+        { kind = "limit", key = "7/codex", agent = "codex", run = 7, about = "usage limit reached" },
+      } }
+      local told = require("orchflow.notify").compare({}, status, require("orchflow.config").get().notify)
+      local lines = vim.tbl_map(function(entry) return entry.line end, told)
+      return { lines, require("orchflow.statusline").count(status).waiting }
+    ]]),
+      {
+        {
+          "claude: is paused, run 7 used $5.02 of $5.00; :Orchflow cost",
+          "codex: its model does not answer: usage limit reached; :Orchflow send codex continue",
+        },
+        2,
+      }
+    )
+  end)
+
+  it("writes a notification of the desktop that cannot be anything else", function(child)
+    prepare(child)
+    local function sequence(line, in_tmux)
+      return child:lua([[return require("orchflow.notify.desktop").sequence(...)]], line, in_tmux)
+    end
+    tests.equal(sequence("claude: is done", false), "\27]9;claude: is done\7")
+    tests.equal(sequence("4;1;\7x\27]0;y", false), "\27]9; 4;1; x ]0;y\7")
+    tests.equal(sequence("x", true), "\27Ptmux;\27\27]9;x\7\27\\")
+  end)
+
+  it("shows it once, and only while the human looks elsewhere", function(child)
+    prepare(child)
+    child:lua([[
+      desktop = require("orchflow.notify.desktop")
+      desktop.start()
+      vim.env.TMUX = nil
+      written = {}
+      vim.api.nvim_list_uis = function() return { { stdout_tty = true } } end
+      vim.api.nvim_ui_send = function(sequence) written[#written + 1] = sequence end
+      desktop.show("one", "claim 1")
+      vim.api.nvim_exec_autocmds("FocusLost", {})
+      desktop.show("two", "claim 2")
+      desktop.show("two", "claim 2")
+      desktop.show("three", "claim 3")
+      vim.api.nvim_exec_autocmds("FocusGained", {})
+      desktop.show("four", "claim 4")
+    ]])
+    tests.equal(child:lua("return written"), { "\27]9;two\7", "\27]9;three\7" })
+    child:lua([[
+      vim.env.TMUX, vim.env.TMUX_PANE = "/tmp/x,1,0", "%3"
+      vim.api.nvim_exec_autocmds("FocusLost", {})
+      vim.system = function(command, _, done)
+        asked = command
+        done({ code = 0, stdout = allowed .. "\n" })
+      end
+      allowed = "off"
+      desktop.show("five", "claim 5")
+      allowed = "on"
+      desktop.show("six", "claim 6")
+    ]])
+    child:wait("it is handed through", [[return #written == 3]])
+    tests.equal(child:lua("return written[3]"), "\27Ptmux;\27\27]9;six\7\27\\")
+    tests.equal(child:lua("return asked[#asked]"), "allow-passthrough")
+  end)
+
+  it("keeps the counts in tmux's option, and takes them back", function(child)
+    prepare(child)
+    child:lua([[
+      commands = {}
+      vim.env.TMUX, vim.env.TMUX_PANE = "/tmp/x,1,0", "%3"
+      vim.system = function(command)
+        commands[#commands + 1] = table.concat(command, " ")
+        return { wait = function() end }
+      end
+      require("orchflow").setup({ notify = { tmux = true } })
+      local tmux = require("orchflow.notify.tmux")
+      tmux.show(status)
+      tmux.show(status)
+      icons = tmux.words({ agents = { stub.agent({ agent = "a", status = "working" }) } }, { working = "#(id)%" })
+      vim.api.nvim_exec_autocmds("VimLeavePre", { group = "orchflow_notify_tmux" })
+    ]])
+    tests.equal(child:lua("return icons"), "orchflow 1##(id)%")
+    tests.equal(child:lua("return commands"), {
+      "tmux set-option -q -t %3 @orchflow orchflow 1> 3! 1x",
+      "tmux set-option -q -u -t %3 @orchflow",
+    })
+  end)
+
+  it("asks neither the terminal nor tmux unless that is wanted", function(child)
+    tests.equal(
+      child:lua([[
+      local notify = require("orchflow.config").get().notify
+      return { notify.desktop, notify.tmux }
+    ]]),
+      { false, false }
+    )
+  end)
 end

@@ -29,6 +29,8 @@ fn sum(row: &Value) -> String {
 pub(super) fn of_agent(agent: &Value) -> String {
     match agent.get("usage").filter(|usage| usage.is_object()) {
         Some(usage) => sum(usage),
+        // Who worked and told nothing cost something nobody knows.
+        None if number(agent, "turn") > 0 => "?".to_owned(),
         None => "-".to_owned(),
     }
 }
