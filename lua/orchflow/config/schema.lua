@@ -176,41 +176,37 @@ return group("", {
       description = "Whether such a window has a winbar with the agent's state.",
     },
   }),
-  notify = group(
-    "What you are told of, wherever you are in the editor; once for each change.",
-    {
-      "approval",
-      "question",
-      "budget",
-      "limit",
-      "failed",
-      "undelivered",
-      "finished",
-      "desktop",
-      "tmux",
+  notify = group("What you are told of, wherever you are in the editor; once for each change.", {
+    "approval",
+    "question",
+    "budget",
+    "limit",
+    "failed",
+    "undelivered",
+    "finished",
+    "desktop",
+    "tmux",
+  }, {
+    approval = told("An agent asks for a permission."),
+    question = told("An agent waits for you in its terminal."),
+    budget = told("A budget is used up, and its agents are paused."),
+    limit = told("A model does not answer for a while, and nothing makes its agent go on then."),
+    failed = told("An agent failed."),
+    undelivered = told("A prompt did not arrive."),
+    finished = told("An agent is done, and has hunks you have not seen."),
+    desktop = {
+      kind = "boolean",
+      default = false,
+      description = "Also a notification of the desktop, by OSC 9 into your terminal, while Neovim is not in "
+        .. "front; inside tmux its option `allow-passthrough` has to be on.",
     },
-    {
-      approval = told("An agent asks for a permission."),
-      question = told("An agent waits for you in its terminal."),
-      budget = told("A budget is used up, and its agents are paused."),
-      limit = told("A model does not answer for a while, and nothing makes its agent go on then."),
-      failed = told("An agent failed."),
-      undelivered = told("A prompt did not arrive."),
-      finished = told("An agent is done, and has hunks you have not seen."),
-      desktop = {
-        kind = "boolean",
-        default = false,
-        description = "Also a notification of the desktop, by OSC 9 into your terminal, while Neovim is not in front; "
-          .. "inside tmux its option `allow-passthrough` has to be on.",
-      },
-      tmux = {
-        kind = "boolean",
-        default = false,
-        description = "Keep the counts of the statusline in tmux's option `@orchflow`, for `#{@orchflow}` in its status "
-          .. "line.",
-      },
-    }
-  ),
+    tmux = {
+      kind = "boolean",
+      default = false,
+      description = "Keep the counts of the statusline in tmux's option `@orchflow`, for `#{@orchflow}` in its "
+        .. "status line.",
+    },
+  }),
   icons = group(
     'What marks an agent\'s state; any short text. `icons = "nerd"` is short for `icons = { style = "nerd" }`.',
     {

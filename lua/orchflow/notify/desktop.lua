@@ -85,7 +85,8 @@ function M.show(line, claim)
     return
   end
   -- tmux hands it through only where its user allowed that.
-  local command = { "tmux", "show-options", "-Apqv", "-t", vim.env.TMUX_PANE or "", "allow-passthrough" }
+  local command =
+    { "tmux", "show-options", "-Apqv", "-t", vim.env.TMUX_PANE or "", "allow-passthrough" }
   pcall(vim.system, command, { text = true, timeout = 2000 }, function(result)
     local answer = vim.trim(result.stdout or "")
     if result.code == 0 and (answer == "on" or answer == "all") then

@@ -197,7 +197,9 @@ local function add_input(page, approval, context)
   if proposed and #(proposed.lines or {}) > 0 then
     add_proposed(page, proposed)
     input = vim.tbl_extend("force", input, {})
-    input.old_string, input.new_string, input.edits, input.content, input.new_source = nil
+    for _, shown in ipairs({ "old_string", "new_string", "edits", "content", "new_source" }) do
+      input[shown] = nil
+    end
   end
   if input.old_string ~= nil or input.new_string ~= nil then
     add_edit(page, file, input.old_string, input.new_string)

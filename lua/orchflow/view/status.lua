@@ -34,8 +34,14 @@ local URGENCY = {
   exited = 10,
 }
 
-local SOURCES =
-  { osc7501 = "stated", hook = "hook", title = "title", process = "process", output = "output", screen = "screen" }
+local SOURCES = {
+  osc7501 = "stated",
+  hook = "hook",
+  title = "title",
+  process = "process",
+  output = "output",
+  screen = "screen",
+}
 
 --- Gives the state that is shown: a paused agent is paused, whatever it did before.
 ---@param agent orchflow.Agent
@@ -158,7 +164,10 @@ local COLUMNS = {
         return "-"
       end
       local memory = agent.pss_bytes or agent.rss_bytes or 0
-      return ("%d%% %dM"):format(math.floor(agent.cpu_percent + 0.5), math.floor(memory / 1e6 + 0.5))
+      return ("%d%% %dM"):format(
+        math.floor(agent.cpu_percent + 0.5),
+        math.floor(memory / 1e6 + 0.5)
+      )
     end,
   },
   {

@@ -97,3 +97,34 @@ def itself(world):
     world.wait("run_settled")
     out = (world.worktree() / "out").read_text()
     assert "may not" in out and not out.endswith("\n0\n"), out
+
+
+@test("approved with other arguments, those are what the tool gets")
+def edited(world):
+    approval = ask(world)
+    world.run("approve", approval, "--edit", '{"command": "touch other"}')
+    world.wait("run_settled", outcome="done")
+    assert (world.worktree() / "other").exists() and not (world.worktree() / "made").exists()
+    answered, = world.events.all("approval_answered")
+    assert answered["data"]["input"] == {"command": "touch other"}, answered
+
+
+@test("what a rule allows is asked of nobody, and nothing waits meanwhile")
+def rule(world):
+    world.swarm("Say hello.")
+    world.wait("run_settled")
+    world.run("rules", "allow", "--run", "1", "Bash: touch ma*")
+    world.run("rules", "deny", "--run", "1", "--reason", "I push", "Bash: git push*")
+    world.run("send", "claude", TOUCH)
+    answered = world.wait("approval_answered")
+    assert answered["data"]["allow"] and answered["data"]["rule"], answered
+    world.wait("turn_ended", turn=2)
+    assert (world.worktree() / "made").exists()
+    world.run("send", "claude", '[[scenario:shell cmd="git push origin main"]]')
+    denied = world.wait("approval_answered", allow=False)
+    assert "I push" in denied["data"]["reason"], denied
+    world.wait("turn_ended", turn=3)
+    assert any("I push" in result for result in world.tool_results())
+    waited = [event for event in world.events.all("agent_status_changed")
+              if event["data"]["status"] == "waiting" and event["data"]["waiting_for"] == "approval"]
+    assert not waited, waited

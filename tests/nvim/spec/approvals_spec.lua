@@ -282,36 +282,39 @@ return function(it, tests)
     tests.contains(child:lua("return title()"), "codex")
   end)
 
-  it("shows what a tool would change as a proposal, and the rule that would allow it", function(child)
-    local lines = page(child, {
-      id = "a_5",
-      agent = "claude",
-      run = 7,
-      tool = "Edit",
-      rule = "Edit: *",
-      input = { file_path = "a.rs", old_string = "x", new_string = "y", replace_all = true },
-      proposed = {
-        path = "a.rs",
-        lines = { "@@ -1,2 +1,2 @@", " one\27", "-x", "+y" },
-        left = 3,
-        note = "the file is too large to compare",
-      },
-    }, { marks = 2, marked = true })
-    tests.equal(lines, {
-      " wants    Edit a.rs",
-      " touches  a.rs",
-      " rule     Edit: *   (A allows it from now on)",
-      " marks    marked; 2 marks; y and n answer them",
-      "",
-      " proposed the file is too large to compare",
-      "  @@ -1,2 +1,2 @@",
-      "   one",
-      "  -x",
-      "  +y",
-      "  … 3 lines more",
-      " replace_all true",
-    })
-  end)
+  it(
+    "shows what a tool would change as a proposal, and the rule that would allow it",
+    function(child)
+      local lines = page(child, {
+        id = "a_5",
+        agent = "claude",
+        run = 7,
+        tool = "Edit",
+        rule = "Edit: *",
+        input = { file_path = "a.rs", old_string = "x", new_string = "y", replace_all = true },
+        proposed = {
+          path = "a.rs",
+          lines = { "@@ -1,2 +1,2 @@", " one\27", "-x", "+y" },
+          left = 3,
+          note = "the file is too large to compare",
+        },
+      }, { marks = 2, marked = true })
+      tests.equal(lines, {
+        " wants    Edit a.rs",
+        " touches  a.rs",
+        " rule     Edit: *   (A allows it from now on)",
+        " marks    marked; 2 marks; y and n answer them",
+        "",
+        " proposed the file is too large to compare",
+        "  @@ -1,2 +1,2 @@",
+        "   one",
+        "  -x",
+        "  +y",
+        "  … 3 lines more",
+        " replace_all true",
+      })
+    end
+  )
 
   it("allows by a rule that is shown and may be changed before it is made", function(child)
     open(child)
@@ -381,7 +384,9 @@ return function(it, tests)
 
   it("allows with other arguments, written as JSON", function(child)
     open(child)
-    child:lua([[approvals[1].input = { command = "npm i", nested = { 1, { deep = true } }, empty = {} }]])
+    child:lua(
+      [[approvals[1].input = { command = "npm i", nested = { 1, { deep = true } }, empty = {} }]]
+    )
     child:lua([[pushed("approval_requested")]])
     child:keys("q")
     child:cmd("Orchflow approvals")

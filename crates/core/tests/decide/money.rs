@@ -1,7 +1,5 @@
 //! What agents use, what that costs, budgets that halt and limits that end.
 
-use std::sync::Arc;
-
 use orchflow_core::command::Command;
 use orchflow_core::effect::{EffectBody, Outcome, Timer};
 use orchflow_core::event::{Actor, EventBody};
@@ -17,7 +15,7 @@ use orchflow_core::{AgentKey, Code, RunId, Timestamp};
 use crate::scene::{CLAUDE, OBJECTIVE, Scene, spec, stated, submitted};
 
 fn scene(policy: Policy) -> Scene {
-    Scene { policy: Arc::new(policy), ..Scene::new() }
+    Scene::with(policy)
 }
 
 fn priced() -> Policy {

@@ -1,7 +1,6 @@
 //! What holds after any sequence of inputs, sensible or not.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use orchflow_core::command::{Answer, Command, ViewPlace};
 use orchflow_core::decide::{Input, wake};
@@ -112,7 +111,7 @@ impl Kept {
         let price = |model: &str| Price { model: model.to_owned(), input: Some(3.0), ..Price::default() };
         let prices = Prices { dated: String::new(), price: vec![price("a"), price("b*")] };
         let policy = Policy { prices, run_budget: Some(40_000_000), day_budget: Some(90_000_000), resumptions: 2 };
-        Kept { scene: Scene { policy: Arc::new(policy), ..Scene::new() }, ..Kept::default() }
+        Kept { scene: Scene::with(policy), ..Kept::default() }
     }
 
     fn agent(&self, index: &Index) -> AgentKey {

@@ -128,6 +128,11 @@ impl Scene {
         Scene { now: 1_000_000, ..Scene::default() }
     }
 
+    /// As [`Scene::new`], with the user's word on money and limits.
+    pub fn with(policy: Policy) -> Scene {
+        Scene { policy: Arc::new(policy), ..Scene::new() }
+    }
+
     pub fn next_seq(&self) -> EventSeq {
         EventSeq(self.events.len() as u64 + 1)
     }

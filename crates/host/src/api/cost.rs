@@ -140,7 +140,7 @@ pub(super) async fn call(world: &Arc<World>, params: Value) -> Result<Value, Ref
                     Value::Object(fields)
                 })
                 .collect();
-            Ok(json!({
+            Ok::<Value, Refusal>(json!({
                 "cost": rows,
                 "total": cost_json(&total),
                 "run": run,

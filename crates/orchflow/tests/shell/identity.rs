@@ -59,6 +59,7 @@ fn an_agent_may_look_and_may_not_decide() {
         format!("deny --json {approval}"),
         format!("approve --json --for always {approval}"),
         format!("approve --json --edit {{}} {approval}"),
+        "budget --json 5".to_owned(),
         "rules --json".to_owned(),
         "rules --json allow --always Bash".to_owned(),
         "rules --json remove r_1".to_owned(),

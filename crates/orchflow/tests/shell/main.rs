@@ -21,6 +21,7 @@ mod hooks;
 mod identity;
 mod life;
 mod misuse;
+mod money;
 mod panes;
 mod parts;
 mod pausing;

@@ -258,9 +258,7 @@ function M.edit(state)
     return
   elseif approval.editable ~= true then
     local name = text.clean(approval.agent)
-    message.info(
-      ("orchflow: %s takes no other arguments; n denies it with a reason"):format(name)
-    )
+    message.info(("orchflow: %s takes no other arguments; n denies it with a reason"):format(name))
     return
   end
   require("orchflow.ui.approvals.edit").open(approval, function(arguments, done)
