@@ -156,7 +156,7 @@ fn groups_of_types_become_types() {
     assert_eq!(other.no_edits, ["tool_requested", "tool_finished", "tool_failed", "tool_denied"]);
     assert!(types("-type:tool").types.contains(&"turn_ended"));
     assert!(types("type:decision").types.contains(&"undo_requested"));
-    assert_eq!(types("type:usage").types, ["usage_reported", "limit_reached"]);
+    assert_eq!(types("type:usage").types, ["usage_reported", "budget_set", "budget_passed", "limit_reached"]);
 }
 
 #[test]
