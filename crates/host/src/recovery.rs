@@ -136,6 +136,7 @@ impl World {
             at,
             channel: orchflow_core::report::Channel::Osc7501,
             report,
+            writers: Vec::new(),
         };
         let _ = self.engine().report(envelope.id.clone(), Input::Report(envelope)).await;
     }
