@@ -125,7 +125,7 @@ fn samples() -> Vec<EventBody> {
         TurnEnded { turn: 2, outcome: TurnOutcome::Interrupted, message: some("Done.") }.into(),
         TurnHeld {
             writers: vec![Writer { pid: 77, command: "make".into(), path: "build.log".into() }],
-            report: json!({"kind": "turn_ended", "message": "Done."}),
+            report: json!({"channel": "hook", "report": {"kind": "turn_ended", "message": "Done."}}),
         }
         .into(),
         TurnReleased {}.into(),

@@ -1,8 +1,10 @@
 //! Which files git ignores.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use crate::command::{Git, failure};
+use crate::command::Git;
 use crate::{GitError, Repository};
 
 impl Repository {
@@ -12,19 +14,13 @@ impl Repository {
     /// # Errors
     /// What git gives.
     pub fn ignored(&self, worktree: &Path, paths: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, GitError> {
-        let input = paths.join(&0);
-        if input.is_empty() {
+        if paths.is_empty() {
             return Ok(Vec::new());
         }
-        let git = Git::new(self.program()).directory(worktree).args(["check-ignore", "-z", "--stdin"]);
-        let output = git.input(&input).output()?;
-        match output.status.code() {
-            // 1 says that none is.
-            Some(0 | 1) => {
-                let found = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-                Ok(found.map(<[u8]>::to_vec).collect())
-            }
-            _ => Err(failure("git check-ignore".to_owned(), &output)),
-        }
+        let git = Git::new(self.program()).directory(worktree);
+        let git = git.args(["ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--"]);
+        let output = git.args(paths.iter().map(|path| OsStr::from_bytes(path))).run()?;
+        let found = output.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        Ok(found.map(<[u8]>::to_vec).collect())
     }
 }

@@ -138,6 +138,7 @@ impl World {
             report,
             writers: Vec::new(),
         };
+        let envelope = crate::writers::look_before(self, envelope).await;
         let _ = self.engine().report(envelope.id.clone(), Input::Report(envelope)).await;
     }
 }

@@ -3,6 +3,8 @@
 //! What says so is kept as it came in, and taken up again once nothing is written any more, when the program goes
 //! on to something else, or when somebody has a prompt for it.
 
+use serde::{Deserialize, Serialize};
+
 use super::status::Seen;
 use super::{Step, reports};
 use crate::effect::{EffectBody, Outcome, Timer};
@@ -10,6 +12,13 @@ use crate::event::payload::{TurnHeld, TurnReleased};
 use crate::report::{Channel, Report, ReportEnvelope, StatedState, Writer};
 use crate::state::{Agent, StatusState};
 use crate::{AgentKey, Timestamp};
+
+/// A report as it is kept in the log.
+#[derive(Serialize, Deserialize)]
+struct Held {
+    channel: Channel,
+    report: Report,
+}
 
 /// Tells whether a report would show its agent at rest: such a one is looked at twice.
 pub(super) fn ends_work(report: &Report) -> bool {
@@ -47,7 +56,8 @@ pub(super) fn hold(step: &mut Step<'_>, envelope: &ReportEnvelope) -> bool {
         return false;
     }
     let (known, is_first) = (agent.writers != envelope.writers, agent.held.is_empty());
-    let Ok(report) = serde_json::to_value(&envelope.report) else { return false };
+    let held = Held { channel: envelope.channel, report: envelope.report.clone() };
+    let Ok(report) = serde_json::to_value(held) else { return false };
     if agent.held.contains(&report) {
         return true;
     }
@@ -64,10 +74,10 @@ pub(super) fn hold(step: &mut Step<'_>, envelope: &ReportEnvelope) -> bool {
 /// Goes by a report that came after what is held.
 fn follow(step: &mut Step<'_>, key: &AgentKey, report: &Report) {
     let Some(agent) = step.state.agents.get(key) else { return };
-    let quiet = serde_json::to_value(Report::OutputQuiet).unwrap_or_default();
+    let was_silence = agent.held.iter().all(|held| held["report"]["kind"] == "output_quiet");
     if goes_on(report) {
         release(step, key);
-    } else if *report == Report::OutputActive && agent.held.iter().all(|held| *held == quiet) {
+    } else if *report == Report::OutputActive && was_silence {
         // It was silent for a moment, and prints again.
         step.emit_for(key, TurnReleased {});
     }
@@ -92,8 +102,9 @@ pub(super) fn release(step: &mut Step<'_>, key: &AgentKey) {
     let held = agent.held.clone();
     step.emit_for(key, TurnReleased {});
     for report in held {
-        match serde_json::from_value::<Report>(report) {
-            Ok(report) => reports::take_up(step, key, report),
+        match serde_json::from_value(report) {
+            // What is held asks for nothing, so its id is of no use any more.
+            Ok(Held { channel, report }) => reports::take(step, key, channel, report, ""),
             // It was written by another version, which is no reason to leave the turn open.
             Err(_) => step.end_turn(key, crate::state::TurnOutcome::Done, None),
         }

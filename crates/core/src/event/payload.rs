@@ -339,7 +339,7 @@ payloads! {
     TurnHeld {
         /// Who writes what.
         writers: Vec<crate::report::Writer>,
-        /// What says that it is over; null where only the writers changed.
+        /// What says that it is over, a channel and a report; null where only the writers changed.
         #[serde(default)]
         report: Value,
     }

@@ -15,4 +15,5 @@ mod properties;
 mod readiness;
 mod review;
 mod scene;
+mod titles;
 mod views;
