@@ -6,6 +6,7 @@
 mod budget;
 mod commands;
 mod delivery;
+mod holding;
 mod limits;
 mod outcomes;
 mod pause;
@@ -202,6 +203,7 @@ fn wake_agent(state: &State, agent: &Agent, now: Timestamp) -> Vec<EffectBody> {
         effects.push(reports::turn_close(agent, now));
     }
     effects.extend(limits::resumption(agent, now));
+    effects.extend(holding::wake(agent, now));
     for prompt in state.prompts_of(&agent.key).filter(|prompt| prompt.state == PromptState::Written) {
         effects.push(delivery::acceptance(&agent.key, prompt.id, now));
     }

@@ -24,6 +24,7 @@ pub mod rules;
 pub mod runners;
 pub mod unified;
 pub mod world;
+mod writers;
 pub mod zone;
 
 pub use engine::Engine;

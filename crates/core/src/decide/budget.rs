@@ -59,7 +59,7 @@ fn pass(step: &mut Step<'_>, key: &AgentKey, scope: BudgetScope, limit: u64, cos
         .values()
         .filter(|agent| is_meant(&agent.key) && agent.is_living() && !agent.is_halted())
         // One that could not be halted is asked once.
-        .filter(|agent| agent.held != Some(passed))
+        .filter(|agent| agent.budget_hold != Some(passed))
         .map(|agent| agent.key.clone())
         .collect();
     for agent in going {
@@ -91,7 +91,7 @@ pub(super) fn set(step: &mut Step<'_>, scope: BudgetScope, usd: Option<f64>) -> 
         .state
         .agents
         .values()
-        .filter(|agent| agent.held.is_some() && agent.is_living() && agent.is_halted())
+        .filter(|agent| agent.budget_hold.is_some() && agent.is_living() && agent.is_halted())
         .map(|agent| agent.key.clone())
         .collect();
     for key in held {
@@ -121,7 +121,7 @@ fn holding(step: &Step<'_>, key: &AgentKey) -> Option<(BudgetScope, u64, Cost)> 
 
 /// Refuses to let an agent go on that a budget holds.
 pub(super) fn refuse_to_resume(step: &Step<'_>, key: &AgentKey) -> Result<(), Refusal> {
-    let is_held = step.state.agents.get(key).is_some_and(|agent| agent.held.is_some());
+    let is_held = step.state.agents.get(key).is_some_and(|agent| agent.budget_hold.is_some());
     let Some((scope, limit, cost)) = holding(step, key).filter(|_| is_held) else { return Ok(()) };
     let message = format!(
         "{} is halted by a budget: {scope} used ${:.2} of ${:.2}",

@@ -67,7 +67,7 @@ impl State {
 
     /// Gives the budget that holds an agent.
     pub fn holds(&self, agent: &Agent) -> Option<(&Budget, &Passed)> {
-        let held = agent.held?;
+        let held = agent.budget_hold?;
         self.budgets.values().find_map(|budget| {
             let passed = budget.passed.as_ref().filter(|passed| passed.seq == held)?;
             Some((budget, passed))

@@ -359,6 +359,8 @@ impl State {
                 bracketed_paste: false,
                 turn: 0,
                 in_turn: false,
+                held: Vec::new(),
+                writers: Vec::new(),
                 turn_seq: None,
                 last_text: None,
                 session: None,
@@ -382,7 +384,7 @@ impl State {
                 answered_ask: None,
                 limit: None,
                 resumptions: 0,
-                held: None,
+                budget_hold: None,
                 cleaning: false,
                 kept_ref: None,
             };
@@ -483,11 +485,11 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
         EventBody::PauseRequested(_) => {
             agent.pausing = Some(true);
             // The host halts only whom a budget holds.
-            agent.held = event.cause.filter(|_| event.actor == Actor::Host);
+            agent.budget_hold = event.cause.filter(|_| event.actor == Actor::Host);
         }
         EventBody::ResumeRequested(_) => {
             agent.pausing = Some(false);
-            agent.held = None;
+            agent.budget_hold = None;
         }
         EventBody::AgentPaused(_) => {
             agent.paused = agent.paused.or(Some(event.at));
@@ -506,9 +508,11 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.exit = Some(Exit { code: body.code, signal: body.signal, lost: body.lost });
             agent.ready = false;
             agent.in_turn = false;
+            agent.held.clear();
+            agent.writers.clear();
             agent.pid = None;
             (agent.paused, agent.pausing) = (None, None);
-            (agent.limit, agent.held) = (None, None);
+            (agent.limit, agent.budget_hold) = (None, None);
             agent.views.clear();
             agent.viewing = false;
             agent.view_note = None;
@@ -549,6 +553,16 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             if let Some(message) = &body.message {
                 agent.last_text = Some(short(message));
             }
+        }
+        EventBody::TurnHeld(body) => {
+            if !body.report.is_null() {
+                agent.held.push(body.report.clone());
+            }
+            agent.writers = body.writers.clone();
+        }
+        EventBody::TurnReleased(_) => {
+            agent.held.clear();
+            agent.writers.clear();
         }
         EventBody::TextDisplayed(body) => {
             agent.last_text = Some(short(&body.text));

@@ -180,7 +180,7 @@ fn a_raised_budget_lets_go_on_and_a_resume_alone_does_not() {
     let raised = scene.command(Command::SetBudget { scope, usd: Some(3.0) }).unwrap();
     assert_eq!(raised.reply.agents.len(), 2);
     carry_out_pauses(&mut scene);
-    assert!(agents.iter().all(|agent| scene.agent(agent).paused.is_none() && scene.agent(agent).held.is_none()));
+    assert!(agents.iter().all(|agent| scene.agent(agent).paused.is_none() && scene.agent(agent).budget_hold.is_none()));
     report(&mut scene, &agents[0], used(1, Some(1.0)));
     assert_eq!(scene.count("budget_passed"), 2, "the higher one is used up as well");
     scene.command(Command::SetBudget { scope, usd: None }).unwrap();

@@ -9,7 +9,7 @@ use orchflow_core::effect::{Effect, EffectBody, EffectId, Outcome};
 use orchflow_core::event::payload::{Bytes, HunkPlace, HunkRef, SeenHunk};
 use orchflow_core::event::{Actor, Event, EventBody};
 use orchflow_core::policy::Policy;
-use orchflow_core::report::{Channel, Report, ReportEnvelope, StatedState};
+use orchflow_core::report::{Channel, Report, ReportEnvelope, StatedState, Writer};
 use orchflow_core::state::{
     Agent, Phase, PromptState, ReadySignal, Signals, State, StatusSource, StatusState, TurnOutcome,
 };
@@ -119,6 +119,8 @@ pub struct Scene {
     pub open: Vec<Effect>,
     pub now: i64,
     pub policy: Arc<Policy>,
+    /// Who writes, as the host would find it with each report.
+    pub writers: Vec<Writer>,
     durable: HashSet<EffectId>,
     reports: u64,
 }
@@ -302,7 +304,15 @@ impl Scene {
         self.reports += 1;
         let id = format!("report-{}", self.reports);
         let at = Timestamp(self.now);
-        self.input(Input::Report(ReportEnvelope { id, agent: agent.clone(), at, channel, report })).unwrap()
+        self.input(Input::Report(ReportEnvelope {
+            id,
+            agent: agent.clone(),
+            at,
+            channel,
+            report,
+            writers: self.writers.clone(),
+        }))
+        .unwrap()
     }
 
     /// Gives the id of the report that was brought in last.
