@@ -40,7 +40,9 @@ impl LimitPattern {
             match piece {
                 Piece::Words(text) => words += text.trim().len(),
                 Piece::Time(name) if kind_of(name).is_none() => {
-                    return Err(format!("limit.text: there is no {{{name}}}; {{epoch}}, {{clock}}, {{date}} and {{span}} are"));
+                    return Err(format!(
+                        "limit.text: there is no {{{name}}}; {{epoch}}, {{clock}}, {{date}} and {{span}} are"
+                    ));
                 }
                 Piece::Time(_) | Piece::Anything => {}
             }
@@ -53,7 +55,11 @@ impl LimitPattern {
 }
 
 /// Reads a text by the first pattern that fits: what it tells, and until when, where it says so.
-pub fn read(patterns: &[LimitPattern], text: &str, here: &Here<'_>) -> Option<(LimitKind, Option<Timestamp>)> {
+pub fn read(
+    patterns: &[LimitPattern],
+    text: &str,
+    here: &Here<'_>,
+) -> Option<(LimitKind, Option<Timestamp>)> {
     let text: String = text.chars().take(LONGEST).collect::<String>().to_lowercase();
     patterns.iter().find_map(|pattern| {
         let found = fit(&pieces(&pattern.text), &text, here)?;
@@ -155,7 +161,8 @@ fn read_time<'a>(kind: TimeKind, text: &'a str, here: &Here<'_>) -> Option<(Opti
             Some((Some(Timestamp(here.now.0.saturating_add((seconds * 1e6) as i64))), rest))
         }
         TimeKind::Date => {
-            let (word, rest) = split_while(text, |c| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '+' | '.'));
+            let (word, rest) =
+                split_while(text, |c| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '+' | '.'));
             Some((Some(at(date(word)?)), rest))
         }
         TimeKind::Clock => {
@@ -306,7 +313,10 @@ mod tests {
     fn claudes_words_are_known_with_the_time_they_tell() {
         let berlin = Some("Europe/Berlin");
         for (text, expected) in [
-            ("You've hit your session limit · resets 2:50pm (Europe/Berlin)", Some((LimitKind::Quota, Some(6600)))),
+            (
+                "You've hit your session limit · resets 2:50pm (Europe/Berlin)",
+                Some((LimitKind::Quota, Some(6600))),
+            ),
             ("You've hit your session limit ∙ resets 3pm", Some((LimitKind::Quota, Some(7200)))),
             ("You've hit your weekly limit · resets 11:30am (UTC)", Some((LimitKind::Quota, Some(84_600)))),
             ("You've hit your session limit · resets 3pm (America/New_York)", Some((LimitKind::Quota, None))),
@@ -335,7 +345,11 @@ mod tests {
         for (form, text, expected) in [
             ("again in {span}", "Please try again in 20s.", Some(Some(20))),
             ("again in {span}", "try again in 1h 5m", Some(Some(3900))),
-            ("again in {span}", "try again in 2 days 3 hours and 4 minutes.", Some(Some(2 * 86_400 + 3 * 3600 + 240))),
+            (
+                "again in {span}",
+                "try again in 2 days 3 hours and 4 minutes.",
+                Some(Some(2 * 86_400 + 3 * 3600 + 240)),
+            ),
             ("again in {span}", "try again in 7m12.5s", Some(Some(432))),
             ("again in {span}", "try again in 30", Some(Some(30))),
             ("again in {span}", "try again in a moment", None),

@@ -21,7 +21,9 @@ pub fn load(file: &Path) -> Result<Prices, String> {
     match std::fs::metadata(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(builtin()),
         Err(error) => return Err(wrong(error.to_string())),
-        Ok(metadata) if metadata.len() > LARGEST => return Err(wrong("it is larger than a megabyte".to_owned())),
+        Ok(metadata) if metadata.len() > LARGEST => {
+            return Err(wrong("it is larger than a megabyte".to_owned()));
+        }
         Ok(_) => {}
     }
     let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
@@ -43,7 +45,11 @@ mod tests {
         prices.check().unwrap();
         let tokens = Tokens { input: 1_000_000, output: 1_000_000, ..Tokens::default() };
         assert_eq!(prices.cost(Some("gpt-5"), tokens), Some(11_250_000_000));
-        assert_eq!(prices.cost(Some("gpt-5.5"), tokens), None, "an unknown model is not priced as its sister");
+        assert_eq!(
+            prices.cost(Some("gpt-5.5"), tokens),
+            None,
+            "an unknown model is not priced as its sister"
+        );
         assert_eq!(prices.cost(Some("claude-opus-5-5"), tokens), None);
     }
 
@@ -52,7 +58,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("prices.toml");
         assert_eq!(load(&file).unwrap(), builtin());
-        std::fs::write(&file, "dated = '2026-11-01'\n[[price]]\nmodel = 'gpt-5.5*'\ninput = 2\noutput = 12").unwrap();
+        std::fs::write(&file, "dated = '2026-11-01'\n[[price]]\nmodel = 'gpt-5.5*'\ninput = 2\noutput = 12")
+            .unwrap();
         let prices = load(&file).unwrap();
         let tokens = Tokens { output: 1_000_000, ..Tokens::default() };
         assert_eq!(prices.cost(Some("gpt-5.5-x"), tokens), Some(12_000_000_000));

@@ -274,6 +274,9 @@ mod tests {
     #[test]
     fn usage_reads_like_a_command_line() {
         assert_eq!(find("undo").unwrap().usage(), "undo [--json]");
-        assert_eq!(find("approve").unwrap().usage(), "approve [--for once|agent|run|always] [--rule RULE] [--edit JSON] [--json] ID...");
+        assert_eq!(
+            find("approve").unwrap().usage(),
+            "approve [--for once|agent|run|always] [--rule RULE] [--edit JSON] [--json] ID..."
+        );
     }
 }

@@ -129,7 +129,9 @@ fn limit_line(name: &str, limit: &Limit, now: Timestamp) -> String {
             format!("{what}, for another {} as it was told (\"{words}\"); {then}", age(at, now))
         }
         Some(_) => format!("{what}, which should be over by now (\"{words}\")"),
-        None => format!("{what}, nobody said until when (\"{words}\"); orchflow send {name} continue tries it"),
+        None => {
+            format!("{what}, nobody said until when (\"{words}\"); orchflow send {name} continue tries it")
+        }
     }
 }
 

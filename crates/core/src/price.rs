@@ -124,7 +124,11 @@ impl Prices {
                 return Err("price.model: it is empty; write a model's name, such as gpt-5*".to_owned());
             }
             let all = [price.input, price.cached, price.cache_write, price.output];
-            if all.into_iter().flatten().any(|usd| nanodollars(usd).is_none_or(|nano| nano > 1_000_000_000_000_000)) {
+            if all
+                .into_iter()
+                .flatten()
+                .any(|usd| nanodollars(usd).is_none_or(|nano| nano > 1_000_000_000_000_000))
+            {
                 return Err(format!(
                     "the price of {:?} is no sum of dollars for a million tokens",
                     price.model

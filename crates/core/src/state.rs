@@ -14,8 +14,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use agent::{
-    Agent, Checkpoint, Confidence, Exit, Limit, LostPrompt, Phase, Prompt, PromptOrigin, PromptState, ReadySignal,
-    Signals, Status, StatusSource, StatusState, TurnOutcome,
+    Agent, Checkpoint, Confidence, Exit, Limit, LostPrompt, Phase, Prompt, PromptOrigin, PromptState,
+    ReadySignal, Signals, Status, StatusSource, StatusState, TurnOutcome,
 };
 pub use needs::{Need, NeedKind};
 pub use review::{Approval, Decision, DecisionState, KEPT_OPERATIONS, Operation, SeenFile, Shown, Undone};

@@ -12,11 +12,11 @@ use orchflow_core::event::payload::*;
 use orchflow_core::event::{EVENT_TYPES, EventBody};
 use orchflow_core::report::{Channel, Writer};
 use orchflow_core::rule::{RuleScope, RuleSource, Verdict};
+use orchflow_core::state::budget::BudgetScope;
+use orchflow_core::state::ledger::Day;
 use orchflow_core::state::{
     Confidence, PromptOrigin, ReadySignal, Signals, StatusSource, StatusState, TurnOutcome,
 };
-use orchflow_core::state::budget::BudgetScope;
-use orchflow_core::state::ledger::Day;
 use orchflow_core::usage::{Context, LimitKind, PlanStatus, PlanStep, Usage};
 use orchflow_core::{AgentKey, Code, EventSeq, RunId, Timestamp};
 use serde_json::{Map, Value, json};

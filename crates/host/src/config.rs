@@ -185,7 +185,9 @@ impl Config {
             ));
         }
         let config: Config = toml::from_str(text).map_err(|error| error.to_string().trim().to_owned())?;
-        for (key, usd) in [("budget.per_run", config.budget.per_run), ("budget.per_day", config.budget.per_day)] {
+        for (key, usd) in
+            [("budget.per_run", config.budget.per_run), ("budget.per_day", config.budget.per_day)]
+        {
             if usd.is_some_and(|usd| nanodollars(usd).is_none()) {
                 return Err(format!("{key}: it is a sum of US dollars, such as 5.0"));
             }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use orchflow_agent::hooks::{Answer, HookOutput, answer, parse};
-use orchflow_core::decide::Input;
 use orchflow_agent::limits::Here;
+use orchflow_core::decide::Input;
 use orchflow_core::report::{Report, ReportEnvelope, StatedState};
 use orchflow_core::state::Phase;
 use orchflow_core::{AgentKey, Code, Refusal, Timestamp};
@@ -233,8 +233,12 @@ impl World {
     /// them; the report that says so counts once, as its own does.
     async fn limit_in(self: &Arc<Self>, envelope: &ReportEnvelope) -> Option<ReportEnvelope> {
         let words: Vec<&str> = match &envelope.report {
-            Report::TurnFailed { error, message } => [Some(error), message.as_ref()].into_iter().flatten().map(String::as_str).collect(),
-            Report::StatusStated { state: StatedState::Error, detail, .. } => detail.iter().map(String::as_str).collect(),
+            Report::TurnFailed { error, message } => {
+                [Some(error), message.as_ref()].into_iter().flatten().map(String::as_str).collect()
+            }
+            Report::StatusStated { state: StatedState::Error, detail, .. } => {
+                detail.iter().map(String::as_str).collect()
+            }
             _ => return None,
         };
         let agent = envelope.agent.clone();

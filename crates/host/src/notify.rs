@@ -99,11 +99,14 @@ impl World {
             let world = Arc::clone(&self);
             let needs = self
                 .engine()
-                .ask(move |state| state.needs(state.agents.values(), |agent| world.review.unseen(state, agent)))
+                .ask(move |state| {
+                    state.needs(state.agents.values(), |agent| world.review.unseen(state, agent))
+                })
                 .await;
             if let Some(needs) = needs {
                 let standing: BTreeSet<String> = needs.iter().map(identity).collect();
-                let fresh = |need: &&Need| known.as_ref().is_some_and(|known| !known.contains(&identity(need)));
+                let fresh =
+                    |need: &&Need| known.as_ref().is_some_and(|known| !known.contains(&identity(need)));
                 let told: Vec<Vec<String>> =
                     needs.iter().filter(fresh).map(|need| filled(&command, need, &repository)).collect();
                 known = Some(standing);
@@ -124,7 +127,12 @@ impl World {
 async fn run(words: &[String]) {
     let Some((program, arguments)) = words.split_first() else { return };
     let mut command = tokio::process::Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {

@@ -56,10 +56,9 @@ fn cut<T>(lines: &mut Vec<T>) -> usize {
 
 /// Finds a whole patch among the arguments, as Codex gives it.
 fn patch_of(input: &Value) -> Option<&str> {
-    ["patch", "diff", "input", "command"]
-        .iter()
-        .filter_map(|name| input.get(name)?.as_str())
-        .find(|text| text.starts_with("*** Begin Patch") || text.starts_with("--- ") || text.starts_with("diff --git "))
+    ["patch", "diff", "input", "command"].iter().filter_map(|name| input.get(name)?.as_str()).find(|text| {
+        text.starts_with("*** Begin Patch") || text.starts_with("--- ") || text.starts_with("diff --git ")
+    })
 }
 
 enum Change<'a> {
@@ -128,7 +127,8 @@ impl<'a> Edit<'a> {
         let text = |names: &[&str]| names.iter().find_map(|name| input.get(name)?.as_str());
         let old = text(&["old_string", "oldString", "old_str", "oldText"]);
         let new = text(&["new_string", "newString", "new_str", "newText"]);
-        let everywhere = ["replace_all", "replaceAll"].iter().any(|name| input.get(name) == Some(&Value::Bool(true)));
+        let everywhere =
+            ["replace_all", "replaceAll"].iter().any(|name| input.get(name) == Some(&Value::Bool(true)));
         (old.is_some() || new.is_some()).then(|| Edit {
             old: old.unwrap_or_default(),
             new: new.unwrap_or_default(),
@@ -169,7 +169,12 @@ mod tests {
         let edit = json!({"file_path": "a.txt", "old_string": "4", "new_string": "four\nand"});
         assert_eq!(
             lines(&edit, root.path()),
-            (["@@ -1,7 +1,8 @@", " 1", " 2", " 3", "-4", "+four", "+and", " 5", " 6", " 7"].map(str::to_owned).to_vec(), None)
+            (
+                ["@@ -1,7 +1,8 @@", " 1", " 2", " 3", "-4", "+four", "+and", " 5", " 6", " 7"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                None
+            )
         );
         let several = json!({"path": root.path().join("a.txt"), "edits": [
             {"old_string": "1\n", "new_string": ""}, {"oldText": "7", "newText": "8"}]});

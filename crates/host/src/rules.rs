@@ -129,8 +129,7 @@ impl UserRules {
         let guard = path.with_extension("lock");
         let guard = File::options().create(true).write(true).truncate(false).open(guard).map_err(fail)?;
         flock(&guard, FlockOperation::LockExclusive).map_err(|errno| fail(errno.into()))?;
-        let mut entries: Vec<Entry> =
-            read(path, RuleSource::Kept)?.iter().map(Entry::new).collect();
+        let mut entries: Vec<Entry> = read(path, RuleSource::Kept)?.iter().map(Entry::new).collect();
         let entry = Entry::new(rule);
         if entries.contains(&entry) == is_wanted {
             return Ok(());
@@ -152,7 +151,9 @@ impl UserRules {
 fn read(path: &Path, source: RuleSource) -> Result<Vec<NewRule>, String> {
     let wrong = |why: String| format!("{} is wrong: {}", path.display(), why.trim());
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.len() > LARGEST => return Err(wrong("it is larger than a megabyte".to_owned())),
+        Ok(metadata) if metadata.len() > LARGEST => {
+            return Err(wrong("it is larger than a megabyte".to_owned()));
+        }
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(wrong(error.to_string())),

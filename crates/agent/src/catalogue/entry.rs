@@ -9,8 +9,8 @@ use orchflow_core::state::{ReadySignal, Signals, StatusSource};
 use serde::Deserialize;
 
 use super::program::{Presence, find_program};
-use crate::limits::LimitPattern;
 use super::shown::{Shown, ShownPatterns};
+use crate::limits::LimitPattern;
 
 /// Longest wait for readiness that can be asked for, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 3600;

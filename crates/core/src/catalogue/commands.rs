@@ -62,7 +62,12 @@ pub const COMMANDS: &[CommandSpec] = &[
             ),
             INCLUDE_CHANGES,
             VIEW,
-            flag("budget", FlagKind::Text, "USD", "what it may cost before its agents are paused and you are asked"),
+            flag(
+                "budget",
+                FlagKind::Text,
+                "USD",
+                "what it may cost before its agents are paused and you are asked",
+            ),
             WAIT,
             TIMEOUT,
             ON_APPROVAL,
@@ -313,7 +318,12 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "budget",
         summary: "set what a run, or today, may cost; raising it lets paused agents go on",
-        arguments: &[arg("usd", Arity::Optional, false, "US dollars, or none; shows the budgets when absent")],
+        arguments: &[arg(
+            "usd",
+            Arity::Optional,
+            false,
+            "US dollars, or none; shows the budgets when absent",
+        )],
         flags: &[RUN, switch("day", "the budget of today, of all runs"), JSON],
         example: "budget --run 7 10",
         callers: Callers::Human,

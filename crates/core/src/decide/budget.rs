@@ -102,9 +102,10 @@ pub(super) fn set(step: &mut Step<'_>, scope: BudgetScope, usd: Option<f64>) -> 
         }
     }
     // One that is under way may be too low already.
-    let living = step.state.agents.values().find(|agent| {
-        agent.is_living() && run.is_none_or(|run| agent.key.run == run) && !agent.is_halted()
-    });
+    let living =
+        step.state.agents.values().find(|agent| {
+            agent.is_living() && run.is_none_or(|run| agent.key.run == run) && !agent.is_halted()
+        });
     if let Some(key) = living.map(|agent| agent.key.clone()) {
         check(step, &key);
     }

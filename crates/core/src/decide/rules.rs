@@ -146,10 +146,11 @@ fn answer_waiting(step: &mut Step<'_>) {
 }
 
 fn check(step: &Step<'_>, rule: &NewRule) -> Result<(), Refusal> {
-    rule.matcher
-        .check(rule.verdict)
-        .map_err(|bad| Refusal::new(Code::Usage, bad.to_string()).hint("one rule a tool: Bash: cargo test*"))?;
-    let unknown = |message: String| Err(Refusal::new(Code::UnknownAgent, message).hint("see orchflow status"));
+    rule.matcher.check(rule.verdict).map_err(|bad| {
+        Refusal::new(Code::Usage, bad.to_string()).hint("one rule a tool: Bash: cargo test*")
+    })?;
+    let unknown =
+        |message: String| Err(Refusal::new(Code::UnknownAgent, message).hint("see orchflow status"));
     match &rule.scope {
         RuleScope::Agent { agent } => match step.state.agents.get(agent) {
             None => unknown(format!("there is no agent {agent}")),
@@ -176,11 +177,7 @@ fn emit(step: &mut Step<'_>, rule: NewRule) -> EventSeq {
     emit_about(step, &scope, body)
 }
 
-fn emit_about(
-    step: &mut Step<'_>,
-    scope: &RuleScope,
-    body: impl Into<crate::event::EventBody>,
-) -> EventSeq {
+fn emit_about(step: &mut Step<'_>, scope: &RuleScope, body: impl Into<crate::event::EventBody>) -> EventSeq {
     let (agent, run): (Option<AgentKey>, _) = match scope {
         RuleScope::Agent { agent } => (Some(agent.clone()), Some(agent.run)),
         RuleScope::Run { run } => (None, Some(*run)),

@@ -1,8 +1,8 @@
 //! How each event changes the state. Total: it never refuses and never looks at anything else.
 
 use super::agent::{
-    Agent, Checkpoint, Confidence, Exit, LOST_PROMPTS, Limit, LostPrompt, Phase, Prompt, PromptOrigin, PromptState, Status,
-    StatusState, TurnOutcome, view_name,
+    Agent, Checkpoint, Confidence, Exit, LOST_PROMPTS, Limit, LostPrompt, Phase, Prompt, PromptOrigin,
+    PromptState, Status, StatusState, TurnOutcome, view_name,
 };
 use super::budget::{Budget, Passed};
 use super::review::{Approval, Operation};

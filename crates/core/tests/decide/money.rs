@@ -46,8 +46,20 @@ fn steps_add_up_and_counters_add_what_they_grew_by() {
         ("a counter", vec![total(10, None), total(25, None), total(25, None)], 25, 25_000, 0),
         ("a counter with a figure", vec![total(10, Some(0.5)), total(25, Some(0.7))], 25, 700_000_000, 0),
         ("a counter after steps counts them once", vec![used(10, None), total(25, None)], 25, 25_000, 0),
-        ("a figure covers the tokens before it", vec![used(10, None), total(25, Some(0.5))], 25, 500_000_000, 0),
-        ("a counter that fell began anew", vec![total(25, Some(0.5)), total(5, Some(0.1))], 30, 600_000_000, 0),
+        (
+            "a figure covers the tokens before it",
+            vec![used(10, None), total(25, Some(0.5))],
+            25,
+            500_000_000,
+            0,
+        ),
+        (
+            "a counter that fell began anew",
+            vec![total(25, Some(0.5)), total(5, Some(0.1))],
+            30,
+            600_000_000,
+            0,
+        ),
         (
             "what the table does not have is not known",
             vec![Usage { model: Some("x".to_owned()), ..used(10, None) }, used(5, None)],
@@ -56,7 +68,13 @@ fn steps_add_up_and_counters_add_what_they_grew_by() {
             10,
         ),
         ("nor what no model is named for", vec![Usage { model: None, ..used(10, None) }], 10, 0, 10),
-        ("a figure that makes no sense is none", vec![used(10, Some(f64::NAN)), used(1, Some(-1.0))], 11, 11_000, 0),
+        (
+            "a figure that makes no sense is none",
+            vec![used(10, Some(f64::NAN)), used(1, Some(-1.0))],
+            11,
+            11_000,
+            0,
+        ),
     ] {
         let mut scene = scene(priced());
         let agent = scene.in_turn(CLAUDE);
@@ -120,7 +138,11 @@ fn use_is_kept_by_turn_day_and_model() {
 }
 
 fn halts(scene: &Scene) -> usize {
-    scene.open.iter().filter(|effect| matches!(effect.body, EffectBody::PauseAgent { pause: true, .. })).count()
+    scene
+        .open
+        .iter()
+        .filter(|effect| matches!(effect.body, EffectBody::PauseAgent { pause: true, .. }))
+        .count()
 }
 
 fn carry_out_pauses(scene: &mut Scene) {
@@ -157,7 +179,8 @@ fn a_budget_that_is_used_up_halts_the_run_and_asks_once() {
     assert!(agents.iter().all(|agent| scene.agent(agent).paused.is_some()));
     assert!(scene.agent(&other).paused.is_none(), "another run goes on");
     let needs = scene.state.needs(scene.state.agents.values(), |_| 0);
-    let told: Vec<String> = needs.iter().map(|need| format!("{}: {}", need.kind.word(), need.about.clone().unwrap())).collect();
+    let told: Vec<String> =
+        needs.iter().map(|need| format!("{}: {}", need.kind.word(), need.about.clone().unwrap())).collect();
     assert_eq!(told, ["budget: run 1 used $1.00 of $1.00"]);
     report(&mut scene, &agents[0], used(1, Some(0.1)));
     assert_eq!((halts(&scene), scene.count("budget_passed")), (0, 1), "nobody is asked twice");
@@ -180,7 +203,11 @@ fn a_raised_budget_lets_go_on_and_a_resume_alone_does_not() {
     let raised = scene.command(Command::SetBudget { scope, usd: Some(3.0) }).unwrap();
     assert_eq!(raised.reply.agents.len(), 2);
     carry_out_pauses(&mut scene);
-    assert!(agents.iter().all(|agent| scene.agent(agent).paused.is_none() && scene.agent(agent).budget_hold.is_none()));
+    assert!(
+        agents
+            .iter()
+            .all(|agent| scene.agent(agent).paused.is_none() && scene.agent(agent).budget_hold.is_none())
+    );
     report(&mut scene, &agents[0], used(1, Some(1.0)));
     assert_eq!(scene.count("budget_passed"), 2, "the higher one is used up as well");
     scene.command(Command::SetBudget { scope, usd: None }).unwrap();
@@ -255,7 +282,9 @@ fn an_agent_goes_on_once_its_limit_is_over_and_only_so_often() {
         let needs = scene.state.needs(scene.state.agents.values(), |_| 0);
         if round == 3 {
             assert_eq!(needs.iter().map(|need| need.kind.word()).collect::<Vec<_>>(), ["limit"]);
-            assert!(!scene.wants(|body| matches!(body, EffectBody::Wake { timer: Timer::Resumption { .. }, .. })));
+            assert!(
+                !scene.wants(|body| matches!(body, EffectBody::Wake { timer: Timer::Resumption { .. }, .. }))
+            );
             break;
         }
         assert!(needs.is_empty(), "it goes on by itself: {needs:?}");
@@ -322,6 +351,7 @@ fn a_new_host_waits_for_the_same_end() {
     limit(&mut scene, &agent, Some(60_000_000));
     fail(&mut scene, &agent);
     let armed = orchflow_core::decide::wake(&scene.state, Timestamp(scene.now));
-    let resumes = |body: &&EffectBody| matches!(body, EffectBody::Wake { timer: Timer::Resumption { .. }, .. });
+    let resumes =
+        |body: &&EffectBody| matches!(body, EffectBody::Wake { timer: Timer::Resumption { .. }, .. });
     assert_eq!(armed.iter().filter(resumes).count(), 1);
 }

@@ -135,5 +135,11 @@ fn start(
     objective: &str,
 ) -> Result<orchflow_core::decide::Decision, orchflow_core::Refusal> {
     let place = ViewPlace::default();
-    scene.command(Command::StartRun { objective: objective.to_owned(), base: base(), agents, place, budget_usd: None })
+    scene.command(Command::StartRun {
+        objective: objective.to_owned(),
+        base: base(),
+        agents,
+        place,
+        budget_usd: None,
+    })
 }

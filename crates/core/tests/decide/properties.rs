@@ -110,7 +110,8 @@ impl Kept {
     fn new() -> Kept {
         let price = |model: &str| Price { model: model.to_owned(), input: Some(3.0), ..Price::default() };
         let prices = Prices { dated: String::new(), price: vec![price("a"), price("b*")] };
-        let policy = Policy { prices, run_budget: Some(40_000_000), day_budget: Some(90_000_000), resumptions: 2 };
+        let policy =
+            Policy { prices, run_budget: Some(40_000_000), day_budget: Some(90_000_000), resumptions: 2 };
         Kept { scene: Scene::with(policy), ..Kept::default() }
     }
 

@@ -180,7 +180,10 @@ fn what_the_users_files_say_holds_and_what_they_say_no_more_does_not() {
     read(&mut scene, std::slice::from_ref(&rm));
     assert_eq!((scene.count("rule_added"), scene.count("rule_removed")), (2, 1));
     // A file is no way to make what a command may not.
-    read(&mut scene, &[rm.clone(), always(Verdict::Allow, "*"), rule(Verdict::Allow, RuleScope::Always, "Bash")]);
+    read(
+        &mut scene,
+        &[rm.clone(), always(Verdict::Allow, "*"), rule(Verdict::Allow, RuleScope::Always, "Bash")],
+    );
     assert_eq!(scene.state.rules.len(), 1);
     let seq = *scene.state.rules.keys().next().unwrap();
     let refusal = scene.command(Command::RemoveRule { rule: seq }).unwrap_err();

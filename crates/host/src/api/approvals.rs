@@ -50,7 +50,8 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
         let (mut approvals, facts) = seen;
         for (row, facts) in approvals.iter_mut().zip(facts) {
             let Some(row) = row.as_object_mut() else { continue };
-            let worktree = facts.worktree.as_deref().map(|bytes| Path::new(std::ffi::OsStr::from_bytes(bytes)));
+            let worktree =
+                facts.worktree.as_deref().map(|bytes| Path::new(std::ffi::OsStr::from_bytes(bytes)));
             let input = row.get("input").cloned().unwrap_or_default();
             row.insert("proposed".to_owned(), proposed(&input, worktree).unwrap_or_default());
             row.insert("editable".to_owned(), json!(takes_arguments(&shared, &facts.kind)));
@@ -110,10 +111,7 @@ fn offered(state: &State, approval: &Approval) -> Matcher {
 /// Tells whether agents of a kind take other arguments with a permission.
 fn takes_arguments(world: &World, kind: &str) -> bool {
     let kinds = world.kinds();
-    kinds
-        .catalogue
-        .get(kind)
-        .is_some_and(|entry| orchflow_agent::hooks::takes_arguments(entry.kind.word()))
+    kinds.catalogue.get(kind).is_some_and(|entry| orchflow_agent::hooks::takes_arguments(entry.kind.word()))
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,8 +156,11 @@ pub(super) async fn answer(
             .hint("say for whom: --for agent, --for run or --for always"));
     }
     if ids.is_empty() || (ids.len() > 1 && (params.edit.is_some() || params.rule.is_some())) {
-        return Err(Refusal::new(Code::Usage, "other arguments and a rule's text go with exactly one approval")
-            .hint("name it, such as a_41; orchflow approvals lists them"));
+        return Err(Refusal::new(
+            Code::Usage,
+            "other arguments and a rule's text go with exactly one approval",
+        )
+        .hint("name it, such as a_41; orchflow approvals lists them"));
     }
     if let [id] = ids.as_slice() {
         return answer_one(world, session, &params, *id, allow).await;
@@ -258,8 +259,9 @@ fn edited(world: &World, params: &Params, facts: &Facts) -> Result<Option<Value>
     };
     if !takes_arguments(world, &facts.kind) {
         let message = format!("{} takes no other arguments with a permission", facts.agent.name);
-        return Err(Refusal::new(Code::NotAllowed, message)
-            .hint("deny it and say in the reason what to do instead"));
+        return Err(
+            Refusal::new(Code::NotAllowed, message).hint("deny it and say in the reason what to do instead")
+        );
     }
     Ok(Some(edit))
 }

@@ -32,15 +32,18 @@ pub(super) async fn call(world: &Arc<World>, session: &Session, params: Value) -
         Some("allow") => add(world, session, params, Verdict::Allow).await,
         Some("ask") => add(world, session, params, Verdict::Ask).await,
         Some("deny") => add(world, session, params, Verdict::Deny).await,
-        Some(other) => Err(Refusal::new(Code::Usage, format!("rules: {other:?} is not remove, allow, ask or deny"))
-            .hint("orchflow rules lists them; orchflow rules deny --always Bash: git push*")),
+        Some(other) => {
+            Err(Refusal::new(Code::Usage, format!("rules: {other:?} is not remove, allow, ask or deny"))
+                .hint("orchflow rules lists them; orchflow rules deny --always Bash: git push*"))
+        }
     }
 }
 
 /// Reads a matcher.
 pub(super) fn matcher(text: &str) -> Result<Matcher, Refusal> {
     text.parse::<Matcher>().map_err(|bad| {
-        Refusal::new(Code::Usage, format!("{text:?} is no rule: {bad}")).hint("write TOOL: PATTERN, such as Bash: cargo test*")
+        Refusal::new(Code::Usage, format!("{text:?} is no rule: {bad}"))
+            .hint("write TOOL: PATTERN, such as Bash: cargo test*")
     })
 }
 
@@ -87,8 +90,11 @@ async fn remove(world: &Arc<World>, session: &Session, params: &Params) -> Resul
         .ok_or_else(|| super::no_answer(world))?;
     match found {
         Some(rule) if rule.source == RuleSource::Config => {
-            return Err(Refusal::new(Code::NotAllowed, format!("r_{} stands in a file that is yours alone", seq.0))
-                .hint(format!("take it out of {}", world.rules.config().display())));
+            return Err(Refusal::new(
+                Code::NotAllowed,
+                format!("r_{} stands in a file that is yours alone", seq.0),
+            )
+            .hint(format!("take it out of {}", world.rules.config().display())));
         }
         Some(Rule { verdict, scope, matcher, reason, source: RuleSource::Kept, .. }) => {
             let rule = NewRule { verdict, scope, matcher, reason, source: RuleSource::Kept };
@@ -112,7 +118,9 @@ async fn add(
     let scope = match (params.agent, params.run, params.always) {
         (None, None, true) => RuleScope::Always,
         (Some(name), run, false) => {
-            let find = move |state: &orchflow_core::state::State| find_agents(state, std::slice::from_ref(&name), run);
+            let find = move |state: &orchflow_core::state::State| {
+                find_agents(state, std::slice::from_ref(&name), run)
+            };
             let found = world.engine().ask(find).await.ok_or_else(|| super::no_answer(world))??;
             match found.into_iter().next() {
                 Some(agent) => RuleScope::Agent { agent },

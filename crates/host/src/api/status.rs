@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use orchflow_core::{AgentKey, Refusal};
 use orchflow_core::describe::line_of;
 use orchflow_core::state::{Agent, Limit, Phase, PromptState, State};
+use orchflow_core::{AgentKey, Refusal};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

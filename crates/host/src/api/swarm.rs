@@ -37,8 +37,7 @@ pub(super) async fn swarm(world: &Arc<World>, session: &Session, params: Value) 
     let base = find_base(world, params.include_changes).await?;
     let label = base.label.clone();
     let budget_usd = params.budget.map(|budget| budget.usd()).transpose()?.flatten();
-    let command =
-        Command::StartRun { objective: params.objective, base, agents: specs, place, budget_usd };
+    let command = Command::StartRun { objective: params.objective, base, agents: specs, place, budget_usd };
     let committed = submit(world, session, command).await?;
     let run = committed.run.unwrap_or(RunId(0));
     let agents: Vec<Value> =

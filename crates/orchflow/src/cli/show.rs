@@ -49,8 +49,10 @@ pub fn status(result: &Value) -> String {
         return out;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64;
-    let mut rows =
-        vec![["", "agent", "status", "for", "source", "turn", "hunks", "diff", "cost", "prompts"].map(str::to_owned)];
+    let mut rows = vec![
+        ["", "agent", "status", "for", "source", "turn", "hunks", "diff", "cost", "prompts"]
+            .map(str::to_owned),
+    ];
     for agent in agents {
         let mark = match text(agent, "status") {
             "waiting" => "!",

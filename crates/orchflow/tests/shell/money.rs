@@ -49,7 +49,10 @@ impl Telling {
 fn what_was_used_is_told_with_what_is_not_known_of_it() {
     let sandbox = sandbox();
     let file = sandbox.config().join("prices.toml");
-    orchflow_testkit::write(&file, "dated = '2026-11-01'\n[[price]]\nmodel = 'own-*'\ninput = 2.0\noutput = 0.0\n");
+    orchflow_testkit::write(
+        &file,
+        "dated = '2026-11-01'\n[[price]]\nmodel = 'own-*'\ninput = 2.0\noutput = 0.0\n",
+    );
     let telling = Telling::start(sandbox, &[]);
     let sandbox = &telling.sandbox;
     assert_eq!(sandbox.agent("teller")["cost"], Value::Null);
@@ -113,11 +116,14 @@ fn a_limit_shows_until_when_it_was_told_and_never_a_time_that_was_not() {
     let sandbox = &telling.sandbox;
     // Noon of a day far off, which no zone puts on today.
     let at = 4_102_488_000_000_000_i64;
-    telling.tell(&json!({ "kind": "limit_reached", "limit": "quota", "message": "used up", "resets_at": at }));
+    telling
+        .tell(&json!({ "kind": "limit_reached", "limit": "quota", "message": "used up", "resets_at": at }));
     let row = sandbox.until("teller", "waits", |row| row["limit"]["kind"] == "quota");
     assert_eq!((&row["status"], &row["limit"]["resumes"]), (&json!("waiting"), &json!(true)));
     assert!(row["waiting_for"].as_str().unwrap().starts_with("quota used up until 2100-01-01"), "{row}");
-    telling.tell(&json!({ "kind": "limit_reached", "limit": "rate", "message": "slow down", "resets_at": null }));
+    telling.tell(
+        &json!({ "kind": "limit_reached", "limit": "rate", "message": "slow down", "resets_at": null }),
+    );
     let row = sandbox.until("teller", "waits for another", |row| row["limit"]["kind"] == "rate");
     assert_eq!((&row["waiting_for"], &row["limit"]["resumes"]), (&json!("rate limit"), &json!(false)));
     sandbox.leave_nothing();
@@ -131,7 +137,10 @@ fn the_words_of_a_failure_tell_a_limit_where_the_catalogue_knows_them() {
     let text = std::fs::read_to_string(&entry).unwrap();
     let telling = Telling::start(sandbox, &[]);
     let sandbox = &telling.sandbox;
-    orchflow_testkit::write(&entry, format!("{text}\n[[limit]]\nkind = 'quota'\ntext = 'limit reached|{{epoch}}'\n"));
+    orchflow_testkit::write(
+        &entry,
+        format!("{text}\n[[limit]]\nkind = 'quota'\ntext = 'limit reached|{{epoch}}'\n"),
+    );
     let failed = "usage limit reached|4102488000";
     telling.tell(&json!({ "kind": "turn_failed", "error": "unknown", "message": failed }));
     let row = sandbox.until("teller", "waits", |row| row["limit"]["kind"] == "quota");
@@ -145,7 +154,10 @@ fn the_users_command_is_run_once_for_each_need_and_reads_no_shell() {
     let sandbox = sandbox();
     let told = sandbox.root().join("told");
     let program = sandbox.root().join("bin/tell-me");
-    let script = format!("#!/bin/sh\nfor word in \"$@\"; do printf '<%s>' \"$word\"; done >>'{0}'\necho >>'{0}'\n", told.display());
+    let script = format!(
+        "#!/bin/sh\nfor word in \"$@\"; do printf '<%s>' \"$word\"; done >>'{0}'\necho >>'{0}'\n",
+        told.display()
+    );
     orchflow_testkit::write(&program, script);
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let config = format!("[notify]\ncommand = ['{}', '{{kind}}', '{{body}}', '$(id)']\n", program.display());

@@ -14,7 +14,8 @@ const ASKER: &str = "- - ask: {tool: Bash, input: {command: 'touch one'}}\n  \
 fn asked(sandbox: &Sandbox, agent: &str, before: &str) -> Value {
     eventually("the agent asks", || {
         let approvals = sandbox.data_of(["approvals", "--json"]);
-        let found = approvals.as_array().unwrap().iter().find(|row| row["agent"] == agent && row["id"] != before);
+        let found =
+            approvals.as_array().unwrap().iter().find(|row| row["agent"] == agent && row["id"] != before);
         found.cloned()
     })
 }
@@ -49,7 +50,10 @@ fn what_is_always_allowed_holds_for_the_next_agent_and_is_kept_with_the_user() {
     assert_eq!(next["summary"], "Bash: touch two", "the first was answered by the rule");
     let past = sandbox.data_of(["approvals", "--json", "--all", "agent:asker-2"]);
     let by: Vec<_> = past.as_array().unwrap().iter().map(|row| (&row["state"], &row["summary"])).collect();
-    assert_eq!(by, [(&json!("pending"), &json!("Bash: touch two")), (&json!("allowed"), &json!("Bash: touch one"))]);
+    assert_eq!(
+        by,
+        [(&json!("pending"), &json!("Bash: touch two")), (&json!("allowed"), &json!("Bash: touch one"))]
+    );
     assert!(past[1]["by"].as_str().unwrap().starts_with("r_"), "{past}");
     let denied = sandbox.data_of(["approvals", "--json", "agent:asker", "Edit"]);
     assert_eq!((&denied[0]["state"], &denied[0]["answer"]), (&json!("denied"), &json!("keep it")));

@@ -20,7 +20,11 @@ struct Host {
 
 impl Host {
     fn take(&mut self, input: Input, reports_seen: Vec<(AgentKey, String)>) -> Vec<Effect> {
-        let context = Context { now: Timestamp(self.next_seq.0 as i64 * 1000), next_seq: self.next_seq, policy: Default::default() };
+        let context = Context {
+            now: Timestamp(self.next_seq.0 as i64 * 1000),
+            next_seq: self.next_seq,
+            policy: Default::default(),
+        };
         let decision = decide(&mut self.state, input, &context).unwrap();
         self.next_seq = EventSeq(self.next_seq.0 + decision.events.len() as u64);
         let aggregates = self

@@ -37,7 +37,9 @@ pub(super) async fn list(world: &Arc<World>, params: ListParams) -> Result<Value
     let limit = params.limit.unwrap_or(100).clamp(1, MOST);
     let pending = world
         .engine()
-        .look(|state| state.approvals.values().map(|asked| (asked.seq, asked.answerable)).collect::<HashMap<_, _>>())
+        .look(|state| {
+            state.approvals.values().map(|asked| (asked.seq, asked.answerable)).collect::<HashMap<_, _>>()
+        })
         .await
         .ok_or_else(|| super::super::no_answer(world))?;
     let read = move |reader: &Reader| {
@@ -53,7 +55,10 @@ pub(super) async fn list(world: &Arc<World>, params: ListParams) -> Result<Value
 }
 
 /// Finds what became of requests, by the number of each.
-fn outcomes(reader: &Reader, asked: &[EventRow]) -> Result<HashMap<EventSeq, Map<String, Value>>, StoreError> {
+fn outcomes(
+    reader: &Reader,
+    asked: &[EventRow],
+) -> Result<HashMap<EventSeq, Map<String, Value>>, StoreError> {
     let mut found = HashMap::new();
     let Some(oldest) = asked.last() else { return Ok(found) };
     let types = ["approval_answered", "approval_superseded"].map(str::to_owned).to_vec();
@@ -73,7 +78,10 @@ fn outcomes(reader: &Reader, asked: &[EventRow]) -> Result<HashMap<EventSeq, Map
                         None => row.user.clone().unwrap_or_else(|| row.actor.clone()),
                     };
                     let edited = body.input.is_some();
-                    (body.approval, json!({ "state": state, "by": by, "answer": body.reason, "edited": edited }))
+                    (
+                        body.approval,
+                        json!({ "state": state, "by": by, "answer": body.reason, "edited": edited }),
+                    )
                 }
                 EventBody::ApprovalSuperseded(body) => {
                     (body.approval, json!({ "state": "superseded", "by": null, "answer": body.why }))

@@ -59,7 +59,8 @@ fn pending(approval: &Value) -> String {
         let _ = writeln!(out, "  orchflow approve {id}   orchflow deny {id} WHY");
         let rule = plain(text(approval, "rule"));
         if !rule.is_empty() {
-            let _ = writeln!(out, "  or by the rule \"{rule}\": orchflow approve {id} --for agent|run|always");
+            let _ =
+                writeln!(out, "  or by the rule \"{rule}\": orchflow approve {id} --for agent|run|always");
         }
     } else {
         let _ = writeln!(out, "  answer in its pane: orchflow attach {}", text(approval, "agent"));

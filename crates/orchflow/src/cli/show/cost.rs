@@ -146,7 +146,14 @@ mod tests {
         let result = json!({"cost": [row("7/claude"), row("7/codex")], "total": row("x"), "prices": "2026-11-26",
             "budgets": [{"scope": "run 7", "limit_usd": 1.0, "usd": 1.0, "complete": true, "paused": ["claude"]}]});
         let shown = cost(&result);
-        for part in ["7/claude", "12.3k", "total", "prices of 2026-11-26", "1.5k of these", "run 7: 1.00 of 1.00; claude paused"] {
+        for part in [
+            "7/claude",
+            "12.3k",
+            "total",
+            "prices of 2026-11-26",
+            "1.5k of these",
+            "run 7: 1.00 of 1.00; claude paused",
+        ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         assert!(cost(&json!({})).contains("no agent told"));
