@@ -3,7 +3,7 @@ return {
   {
     name = "swarm",
     summary = "start a run: several agents on one objective, each in a worktree of its own",
-    usage = "swarm [--agents LIST] [--[no-]include-changes] [--view auto|tmux|nvim|none] [--wait] [--timeout TIME] [--on-approval stop|wait|deny] [--json] OBJECTIVE...",
+    usage = "swarm [--agents LIST] [--[no-]include-changes] [--view auto|tmux|nvim|none] [--budget USD] [--wait] [--timeout TIME] [--on-approval stop|wait|deny] [--json] OBJECTIVE...",
     example = "swarm --agents claude,rehearsal,rehearsal Make the greeting configurable and cover it with a test",
     arguments = {
       { name = "objective", arity = "text", required = true, summary = "what should be done, in your words" },
@@ -12,6 +12,7 @@ return {
       { name = "agents", kind = "list", value = "LIST", summary = "kinds of agents, with commas (config, else what is installed)" },
       { name = "include-changes", kind = "onoff", value = "", summary = "let uncommitted work go along, as a snapshot, or leave it" },
       { name = "view", kind = "text", value = "auto|tmux|nvim|none", summary = "where the agents are shown (auto)" },
+      { name = "budget", kind = "text", value = "USD", summary = "what it may cost before its agents are paused and you are asked" },
       { name = "wait", kind = "switch", value = "", summary = "wait until the run has nothing left to do" },
       { name = "timeout", kind = "duration", value = "TIME", summary = "with --wait: give up after this (90s, 10m); agents go on" },
       { name = "on-approval", kind = "text", value = "stop|wait|deny", summary = "with --wait: what to do when an agent needs a permission (stop)" },
@@ -254,6 +255,35 @@ return {
       { name = "run", kind = "number", value = "N", summary = "the new rule is for this run" },
       { name = "always", kind = "switch", value = "", summary = "the new rule is for every agent, in every repository of yours" },
       { name = "reason", kind = "text", value = "TEXT", summary = "why; an agent that is denied something is told" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "cost",
+    summary = "say what agents used and what it cost, by agent, run, day or model",
+    usage = "cost [--run N] [--agent NAME] [--all] [--json] [BY]",
+    example = "cost model --all",
+    arguments = {
+      { name = "by", arity = "optional", required = false, summary = "agent, turn, run, day or model (agent)" },
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "agent", kind = "text", value = "NAME", summary = "only this agent" },
+      { name = "all", kind = "switch", value = "", summary = "all runs, not only the newest" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "budget",
+    summary = "set what a run, or today, may cost; raising it lets paused agents go on",
+    usage = "budget [--run N] [--day] [--json] [USD]",
+    example = "budget --run 7 10",
+    arguments = {
+      { name = "usd", arity = "optional", required = false, summary = "US dollars, or none; shows the budgets when absent" },
+    },
+    flags = {
+      { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "day", kind = "switch", value = "", summary = "the budget of today, of all runs" },
       { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
     },
   },

@@ -8,6 +8,7 @@
 ---@field agents? string|string[] kinds of agents, with commas (config, else what is installed)
 ---@field include_changes? boolean let uncommitted work go along, as a snapshot, or leave it
 ---@field view? string where the agents are shown (auto)
+---@field budget? string what it may cost before its agents are paused and you are asked
 ---@field on_approval? string with --wait: what to do when an agent needs a permission (stop)
 
 ---@class orchflow.api.Spawn
@@ -105,6 +106,17 @@
 ---@field always? boolean the new rule is for every agent, in every repository of yours
 ---@field reason? string why; an agent that is denied something is told
 
+---@class orchflow.api.Cost
+---@field by? string agent, turn, run, day or model (agent)
+---@field run? integer the run; the newest when absent
+---@field agent? string only this agent
+---@field all? boolean all runs, not only the newest
+
+---@class orchflow.api.Budget
+---@field usd? string US dollars, or none; shows the budgets when absent
+---@field run? integer the run; the newest when absent
+---@field day? boolean the budget of today, of all runs
+
 ---@class orchflow.api.Stop
 ---@field agents string|string[] agents by name, or all
 ---@field run? integer the run; the newest when absent
@@ -176,6 +188,8 @@
 ---@field approve fun(given?: orchflow.api.Approve|string, callback?: orchflow.Callback): table?, orchflow.Failure? Allow what agents ask for: once, or by a rule from now on.
 ---@field deny fun(given?: orchflow.api.Deny|string, callback?: orchflow.Callback): table?, orchflow.Failure? Deny what an agent asks for, and tell it why.
 ---@field rules fun(given?: orchflow.api.Rules|string, callback?: orchflow.Callback): table?, orchflow.Failure? List the rules that answer permissions, make one, or take one back.
+---@field cost fun(given?: orchflow.api.Cost|string, callback?: orchflow.Callback): table?, orchflow.Failure? Say what agents used and what it cost, by agent, run, day or model.
+---@field budget fun(given?: orchflow.api.Budget|string, callback?: orchflow.Callback): table?, orchflow.Failure? Set what a run, or today, may cost; raising it lets paused agents go on.
 ---@field stop fun(given?: orchflow.api.Stop|string, callback?: orchflow.Callback): table?, orchflow.Failure? End agents; their work stays for review.
 ---@field pause fun(given?: orchflow.api.Pause|string, callback?: orchflow.Callback): table?, orchflow.Failure? Halt agents where they stand; prompts wait meanwhile.
 ---@field resume fun(given?: orchflow.api.Resume|string, callback?: orchflow.Callback): table?, orchflow.Failure? Let paused agents go on.

@@ -94,6 +94,8 @@ return function(it, tests)
     { "clean --run", "orchflow: clean: --run wants a value: N" },
     { "approvals fil:x", "orchflow: approvals: no filter fil:; did you mean file:?" },
     { "rules --always --run", "orchflow: rules: --run wants a value: N" },
+    { "cost agent all", "orchflow: cost: all is one word too many" },
+    { "budget 5 10", "orchflow: budget: 10 is one word too many" },
     { "approve", "orchflow: approve: ID is missing" },
     { "deny", "orchflow: deny: ID is missing" },
     { "pick", "orchflow: pick: WHAT is missing" },
