@@ -82,9 +82,9 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "send",
-        summary: "send a prompt to one agent, to several (with commas), or to all",
+        summary: "send a prompt to one agent, to several (with commas), to all, or to those a filter admits",
         arguments: &[
-            arg("to", Arity::One, true, "agents with commas, or all"),
+            arg("to", Arity::One, true, "agents with commas, all, or a filter of agents such as is:idle"),
             arg("text", Arity::Text, false, "the prompt; read from standard input when absent"),
         ],
         flags: &[RUN, JSON],
