@@ -37,11 +37,11 @@ return {
   },
   {
     name = "send",
-    summary = "send a prompt to one agent, to several (with commas), or to all",
+    summary = "send a prompt to one agent, to several (with commas), to all, or to those a filter admits",
     usage = "send [--run N] [--json] TO [TEXT...]",
     example = "send claude Also handle an empty name",
     arguments = {
-      { name = "to", arity = "one", required = true, summary = "agents with commas, or all" },
+      { name = "to", arity = "one", required = true, summary = "agents with commas, all, or a filter of agents such as is:idle" },
       { name = "text", arity = "text", required = false, summary = "the prompt; read from standard input when absent" },
     },
     flags = {

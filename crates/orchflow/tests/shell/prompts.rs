@@ -122,13 +122,14 @@ fn a_message_is_for_those_a_filter_admits() {
     };
     assert_eq!(told("is:idle"), ["r", "r-2"], "who rests can be told at once");
     assert_eq!(told("is:working agent:slow"), ["slow"]);
-    assert_eq!(told("-agent:r"), ["r-2", "slow"]);
+    assert_eq!(told("is:living -agent:r"), ["r-2", "slow"]);
     let wrong = sandbox.orchflow(["send", "--json", "is:idel", "more"]).expect(2);
     assert_eq!(wrong.error_code(), "usage");
     let nobody = sandbox.orchflow(["send", "--json", "is:failed", "more"]).expect(1);
     assert_eq!(nobody.error_code(), "not_living");
     // As with "all", those of the newest run are meant, unless another is named.
     sandbox.orchflow(["swarm", "--json", "--agents", "r", "second"]).expect(0);
+    sandbox.until("r-3", "is done", |row| row["status"] == "done");
     assert_eq!(told("is:living"), ["r-3"]);
     assert_eq!(told("run:1 agent:slow"), ["slow"]);
     sandbox.leave_nothing();
