@@ -137,7 +137,7 @@ M.pickers = {
     act = function(hunk, hunks, filter)
       -- What was picked from becomes the list, so that `:cnext` goes on from there.
       local list = require("orchflow.review.list")
-      list.take(filters.params(filter), hunks)
+      list.take(filters.params(filter), nil, hunks)
       local place = list.place(hunk)
       if place then
         list.go(place)

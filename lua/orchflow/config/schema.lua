@@ -87,7 +87,7 @@ return group("", {
         kind = "integer",
         least = 10,
         most = 10000,
-        default = 200,
+        default = 500,
         description = "Hunks asked for at a time; the first page is shown while the next ones come.",
       },
       winbar = {

@@ -5,6 +5,7 @@
 local client = require("orchflow.client")
 local forecast = require("orchflow.review.forecast")
 local inline = require("orchflow.view.inline")
+local marks = require("orchflow.review.marks")
 local message = require("orchflow.ui.message")
 local name_of = require("orchflow.review.name")
 local page_of = require("orchflow.review.page")
@@ -130,7 +131,7 @@ end
 ---@param changed? integer[] places of the hunks that have changed
 function M.redraw(buffer, changed)
   if pages[buffer] and vim.api.nvim_buf_is_loaded(buffer) then
-    paint.marks(buffer, pages[buffer], changed)
+    marks.draw(buffer, pages[buffer], changed)
   end
 end
 

@@ -27,6 +27,7 @@ local PAGE = 250
 ---@field is_unsure? boolean whether something may have happened since it was last asked for
 ---@field note? string why there are no lines
 ---@field marks? table<string, integer[]> marks of the inline view, by hunk
+---@field stale? table<integer, true> places of hunks whose marks are not drawn as they stand now
 ---@field width? integer cells that they were drawn for
 ---@field gutter? integer cells before those
 
