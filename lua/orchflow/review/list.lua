@@ -318,9 +318,11 @@ function M.take(query, run, hunks)
   begin(query, run, view.in_order(hunks))
 end
 
+---@alias orchflow.Filled fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[], news?: orchflow.ListingNews)
+
 --- Fills the quickfix list from the host: the first entries at once, the others in parts between which keys are served.
 ---@param query table parameters of `review`
----@param done fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[], news?: orchflow.ListingNews) called when the first entries are there
+---@param done orchflow.Filled called when the first entries are there
 function M.fill(query, done)
   local is_first, modified = true, forecast.modified()
   feed.fill(query, function(hunks, news)

@@ -158,6 +158,12 @@ function M.is_shown(hunk)
   return drawn[key] ~= nil and drawn[key].whole
 end
 
+--- Notes that the whole of a hunk was shown elsewhere than in a review buffer.
+---@param hunk orchflow.Hunk
+function M.note(hunk)
+  drawn[key_of(hunk)] = { lines = {}, count = 0, whole = true }
+end
+
 --- Says whether anything of a hunk was on the screen.
 ---@param hunk orchflow.Hunk
 ---@return boolean

@@ -44,11 +44,7 @@ function M.page(hunk, why, width)
   page:add({
     { text.clean(hunk.agent), "OrchflowAgent" },
     {
-      ("  %s  +%d -%d"):format(
-        view.where(hunk),
-        hunk.insertions or 0,
-        hunk.deletions or 0
-      ),
+      ("  %s  +%d -%d"):format(view.where(hunk), hunk.insertions or 0, hunk.deletions or 0),
     },
     { "  " .. text.clean(hunk.id), "OrchflowMuted" },
   })
@@ -68,7 +64,10 @@ function M.page(hunk, why, width)
   add("forecast", forecast[hunk.forecast] or "")
   for _, rival in ipairs(hunk.rivals or {}) do
     local same = rival.same and "the same text" or "another text"
-    add("rival", ("%s:%s  %s"):format(text.clean(rival.agent), text.clean(view.rival_line(rival)), same))
+    add(
+      "rival",
+      ("%s:%s  %s"):format(text.clean(rival.agent), text.clean(view.rival_line(rival)), same)
+    )
   end
   if hunk.rival_accepted then
     local rival = hunk.rival_accepted

@@ -53,8 +53,8 @@ local MAX_HEADING = 40
 ---@field agent string
 ---@field key string
 ---@field path string
----@field line integer in the human's file
----@field agent_line? integer in its agent's version
+---@field line integer that of the human's file
+---@field agent_line? integer that of its agent's version
 ---@field same boolean whether its result is the same text
 
 --- What a change is called where it is not a plain edit of lines.
@@ -183,7 +183,10 @@ end
 ---@return string
 function M.rival_note(hunk)
   local rival = hunk.rival_accepted or {}
-  return ("rival of accepted %s:%s"):format(text.clean(rival.agent), text.clean(M.rival_line(rival)))
+  return ("rival of accepted %s:%s"):format(
+    text.clean(rival.agent),
+    text.clean(M.rival_line(rival))
+  )
 end
 
 --- Says what else the human should know of a hunk.

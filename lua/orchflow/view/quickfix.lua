@@ -166,13 +166,18 @@ local function branch(tree, name)
   return found
 end
 
----@type table<integer, string>
-local spaces = setmetatable({}, {
-  __index = function(known, count)
-    known[count] = (" "):rep(count)
-    return known[count]
-  end,
-})
+local known_spaces = {} ---@type table<integer, string>
+
+---@param count integer
+---@return string
+local function spaces(count)
+  local known = known_spaces[count]
+  if not known then
+    known = (" "):rep(count)
+    known_spaces[count] = known
+  end
+  return known
+end
 
 --- Writes a line of the quickfix list, and what other programs show of the entry: all but its place.
 ---@param hunk orchflow.Hunk
@@ -196,7 +201,7 @@ function M.line(hunk, layout, rivalry)
   end
   local missing = layout.widths[1] - path.cells - #line - 4
   local kind = view.type(hunk) == "W" and " W|" or " I|"
-  return path.text .. "|" .. line .. kind .. spaces[missing] .. tail.columns, tail.entry
+  return path.text .. "|" .. line .. kind .. spaces(missing) .. tail.columns, tail.entry
 end
 
 --- Writes the lines of the quickfix list, in aligned columns.

@@ -54,7 +54,10 @@ return function(it, tests)
       count
     )
     child:cmd("edit orchflow://7/claude/many.txt")
-    child:wait("the file is shown", "local page = page() return page ~= nil and page.state == 'ready'")
+    child:wait(
+      "the file is shown",
+      "local page = page() return page ~= nil and page.state == 'ready'"
+    )
   end
 
   local function wait_drawn(child)

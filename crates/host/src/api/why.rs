@@ -15,6 +15,7 @@ use super::log::event_json;
 use super::params::{find_agents, read};
 use super::status::agent_json;
 use crate::clock;
+use crate::review::rivals::agent_line;
 use crate::review::subjects;
 use crate::world::World;
 
