@@ -216,8 +216,8 @@ local function is_plain_select()
   return source:find("vim/ui%.lua$") ~= nil
 end
 
----@alias orchflow.RespondToPick fun(failure?: orchflow.Failure, picked?: table)
----@alias orchflow.ShowItems fun(items: table[], filter: orchflow.Filter, respond: orchflow.RespondToPick, options?: table)
+---@alias orchflow.Chosen fun(failure?: orchflow.Failure, picked?: table)
+---@alias orchflow.ShowItems fun(items: table[], filter: orchflow.Filter, respond: orchflow.Chosen, options?: table)
 ---@alias orchflow.ShowPicked fun(what: orchflow.Picked, ...: any)
 
 --- Gives what shows a picker: what the options name; else, where nobody has made `vim.ui.select` their own, telescope or
