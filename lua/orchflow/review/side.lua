@@ -4,6 +4,7 @@
 
 local buffer_view = require("orchflow.review.buffer")
 local message = require("orchflow.ui.message")
+local page_of = require("orchflow.review.page")
 local paint = require("orchflow.review.paint")
 local text = require("orchflow.view.text")
 
@@ -90,7 +91,7 @@ local function other_side(page, against)
   elseif against == "mine" and #page.base_lines == 0 then
     return scratch("yours", {}, page.path), "yours: no such file"
   end
-  return scratch("base", page.base_lines, page.path), "base: " .. page.path
+  return scratch("base", page_of.base_of(page), page.path), "base: " .. page.path
 end
 
 --- Opens the two versions side by side; in one of them it closes both.
