@@ -135,22 +135,6 @@ function M.redraw(buffer, changed)
   end
 end
 
---- Draws the marks of hunks of a buffer anew.
----@param buffer integer
----@param hunks orchflow.Hunk[]
-function M.redraw_hunks(buffer, hunks)
-  local named, changed = {}, {}
-  for _, hunk in ipairs(hunks) do
-    named[hunk.id] = true
-  end
-  for index, hunk in ipairs(pages[buffer] and pages[buffer].hunks or {}) do
-    if named[hunk.id] then
-      changed[#changed + 1] = index
-    end
-  end
-  M.redraw(buffer, changed)
-end
-
 --- Draws all review buffers anew, after the mode of the inline view has changed.
 function M.redraw_all()
   for buffer in pairs(pages) do
@@ -299,6 +283,20 @@ function M.decide(decided)
     end
   end
   M.refresh_soon()
+end
+
+--- Notes how many comments a hunk has, in every review buffer that is open.
+---@param id string
+---@param count integer
+function M.note_comments(id, count)
+  for buffer, page in pairs(pages) do
+    for index, hunk in ipairs(page.hunks) do
+      if hunk.id == id then
+        hunk.comments = count
+        M.redraw(buffer, { index })
+      end
+    end
+  end
 end
 
 --- Dresses and fills a buffer named `orchflow://…`; the plugin's `BufReadCmd` calls it.
