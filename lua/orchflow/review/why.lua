@@ -75,8 +75,13 @@ function M.page(hunk, why, width)
     add("accepted", ("rival %s:%s"):format(text.clean(rival.agent), line), "OrchflowDone")
   end
   if why then
-    for index, line in ipairs(why.lines or {}) do
-      add(index == 1 and "because" or "", line)
+    local label = "because"
+    for _, line in ipairs(why.lines or {}) do
+      -- What its agent said stands above already.
+      if not (hunk.words and vim.startswith(line, hunk.agent .. " says: ")) then
+        add(label, line)
+        label = ""
+      end
     end
   end
   return page

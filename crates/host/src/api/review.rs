@@ -81,10 +81,11 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
     let mut histories = Vec::with_capacity(listed.len());
     for (subject, changes) in &listed {
         histories.push(world.history(subject, changes).await.unwrap_or_else(|refusal| {
-            warnings.push(format!(
+            let warning = format!(
                 "nobody can say in which turns {} changed its hunks: {}",
                 subject.key, refusal.message
-            ));
+            );
+            warnings.push((subject.key.run, warning));
             Arc::default()
         }));
     }
@@ -130,6 +131,10 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
         [one] => Some(*one),
         _ => None,
     };
+    // What is wrong with agents of other runs is told where those are listed.
+    let is_here = |of: RunId| scope.is_none_or(|scope| scope == of);
+    let warnings: Vec<String> =
+        warnings.into_iter().filter(|(of, _)| is_here(*of)).map(|(_, warning)| warning).collect();
     let seq = world.engine().pulse().borrow().seq;
     let mut answer = json!({
         "run": run.map(RunId).or(scope).or_else(one),
