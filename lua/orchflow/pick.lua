@@ -155,7 +155,7 @@ M.pickers = {
     act = function(hunk, hunks, filter)
       -- What was picked from becomes the list, so that `:cnext` goes on from there.
       local list = require("orchflow.review.list")
-      list.take(filters.params(filter), hunk.run, hunks)
+      list.take(filters.params(filter), hunks, hunk.run)
       local place = list.place(hunk)
       if place then
         list.go(place)
@@ -217,11 +217,11 @@ local function is_plain_select()
 end
 
 ---@alias orchflow.Chosen fun(failure?: orchflow.Failure, picked?: table)
----@alias orchflow.ShowItems fun(items: table[], filter: orchflow.Filter, respond: orchflow.Chosen, options?: table)
+---@alias orchflow.ShowItems fun(items: table[], filter: orchflow.Filter, respond: orchflow.Chosen, how?: table)
 ---@alias orchflow.ShowPicked fun(what: orchflow.Picked, ...: any)
 
---- Gives what shows a picker: what the options name; else, where nobody has made `vim.ui.select` their own, telescope or
---- fzf-lua, if one of them is there.
+--- Gives what shows a picker: what the options name; else, where nobody has made `vim.ui.select` their own, telescope
+--- or fzf-lua, if one of them is there.
 ---@return orchflow.ShowPicked
 local function shower()
   local wanted = require("orchflow.config").get().picker

@@ -54,7 +54,7 @@ M.review = {
         return
       end
       -- The list is filled as well, so that a script can go on with :Orchflow accept.
-      list.take(query, result.run, result.hunks or {})
+      list.take(query, result.hunks or {}, result.run)
       respond(nil, {
         data = (raw or result).hunks or {},
         result = result,

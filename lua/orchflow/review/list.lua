@@ -312,9 +312,9 @@ end
 
 --- Takes hunks into the quickfix list, all at once.
 ---@param query table parameters of `review` that gave them
----@param run? integer the run they are of, where they are of one
 ---@param hunks orchflow.Hunk[]
-function M.take(query, run, hunks)
+---@param run? integer the run they are of, where they are of one
+function M.take(query, hunks, run)
   begin(query, run, view.in_order(hunks))
 end
 

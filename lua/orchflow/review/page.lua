@@ -163,8 +163,8 @@ local function shown_lines(lines)
   local shown = {}
   for index, line in ipairs(lines or {}) do
     line = tostring(line)
-    -- Only line ends and NUL would break a buffer's line; everything else is shown as Neovim shows it. Most of thousands
-    -- of lines have none of them.
+    -- Only line ends and NUL would break a buffer's line; everything else is shown as Neovim shows it. Most lines have
+    -- none of them.
     shown[index] = line:find("[\r\n%z]") and line:gsub("\r?\n?$", ""):gsub("[\n%z]", " ") or line
   end
   return shown

@@ -21,7 +21,11 @@ local function scratch(whose, lines, path)
   -- What lists buffers and windows says what it is; a comparison of the same file in another tab has the name already.
   local before = vim.o.eventignore
   vim.o.eventignore = "all"
-  pcall(vim.api.nvim_buf_set_name, buffer, ("orchflow-diff://%s/%s"):format(whose, text.clean(path)))
+  pcall(
+    vim.api.nvim_buf_set_name,
+    buffer,
+    ("orchflow-diff://%s/%s"):format(whose, text.clean(path))
+  )
   vim.o.eventignore = before
   vim.bo[buffer].bufhidden = "wipe"
   vim.bo[buffer].modifiable = true

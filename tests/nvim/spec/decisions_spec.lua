@@ -522,7 +522,9 @@ return function(it, tests)
       ]]),
       { 1, 1 }
     )
-    io.stdout:write(("  %d keys for %d decisions: %.2f each\n"):format(count, decided, count / decided))
+    io.stdout:write(
+      ("  %d keys for %d decisions: %.2f each\n"):format(count, decided, count / decided)
+    )
     tests.equal(decided, 20)
     assert(count / decided <= most, count)
   end
