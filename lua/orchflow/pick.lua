@@ -271,7 +271,18 @@ end
 ---@param respond fun(failure?: orchflow.Failure, picked?: table) called with nothing where nothing is picked
 function M.open(what, filter, respond)
   load(what, filter, function(...)
-    shower()(what, ...)
+    local show = shower()
+    local ok, problem = pcall(show, what, ...)
+    if not ok and show == select then
+      error(problem, 0)
+    elseif not ok then
+      -- A picker of another age than this Neovim, for instance.
+      local why = tostring(problem):match("[^\n]+") or "it failed"
+      message.warn(
+        ("orchflow: the picker failed (%s); see 'picker' in :help orchflow-config"):format(why)
+      )
+      select(what, ...)
+    end
   end, respond)
 end
 

@@ -110,6 +110,20 @@ return function(it, tests)
     end
   )
 
+  it("falls back to vim.ui.select where a picker fails", function(child)
+    prepare(child)
+    child:lua(TELESCOPE)
+    child:lua([[
+      package.loaded["telescope.pickers"].new = function() error("no field 'hl'") end
+      require("orchflow").setup({ picker = "telescope" })
+      vim.ui.select = function(items) chosen_from = #items end
+    ]])
+    child:cmd("Orchflow pick hunks")
+    child:wait("it is asked all the same", "return chosen_from == 2")
+    child:wait_message("the picker failed")
+    tests.lacks(child:messages(), "defect")
+  end)
+
   it("shows a hunk as a diff, with what is to be known of it behind", function(child)
     prepare(child)
     local page = child:lua([[

@@ -131,8 +131,8 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
         [one] => Some(*one),
         _ => None,
     };
-    // What is wrong with agents of other runs is told where those are listed.
-    let is_here = |of: RunId| scope.is_none_or(|scope| scope == of);
+    // What is wrong with agents of other runs is told where those are listed, or where nothing is.
+    let is_here = |of: RunId| rows.is_empty() || scope.is_none_or(|scope| scope == of);
     let warnings: Vec<String> =
         warnings.into_iter().filter(|(of, _)| is_here(*of)).map(|(_, warning)| warning).collect();
     let seq = world.engine().pulse().borrow().seq;
