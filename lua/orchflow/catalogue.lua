@@ -365,11 +365,11 @@ return {
   },
   {
     name = "pick",
-    summary = "pick an agent, an event or a hunk with vim.ui.select",
+    summary = "pick an agent, an event, a hunk or an approval in the picker that is there",
     usage = "pick WHAT [FILTER...]",
     example = "pick hunks agent:claude",
     arguments = {
-      { name = "what", arity = "one", required = true, summary = "agents, events or hunks" },
+      { name = "what", arity = "one", required = true, summary = "agents, events, hunks or approvals" },
       { name = "filter", arity = "many", required = false, summary = "agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words" },
     },
     flags = {

@@ -409,8 +409,8 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "pick",
-        summary: "pick an agent, an event or a hunk with vim.ui.select",
-        arguments: &[arg("what", Arity::One, true, "agents, events or hunks"), FILTER],
+        summary: "pick an agent, an event, a hunk or an approval in the picker that is there",
+        arguments: &[arg("what", Arity::One, true, "agents, events, hunks or approvals"), FILTER],
         flags: &[],
         example: "pick hunks agent:claude",
         callers: Callers::Human,
