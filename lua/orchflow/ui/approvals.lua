@@ -72,6 +72,24 @@ local function index_of_shown(state)
   return nil
 end
 
+--- Draws an approval.
+---@param approval orchflow.Approval
+---@param answered? string what became of it
+---@param marked? table<string, true> ids that are answered together
+---@return orchflow.Page
+function M.page(approval, answered, marked)
+  local agent = agent_of(approval)
+  return view.page(approval, {
+    agent = agent,
+    marked = marked and marked[approval.id],
+    marks = marked and vim.tbl_count(marked),
+    answered = answered,
+    read = function(path)
+      return read_lines(as_the_agent_has_it(path, agent))
+    end,
+  })
+end
+
 ---@param state orchflow.Approvals
 local function draw(state)
   local opened = state.float
@@ -86,15 +104,8 @@ local function draw(state)
     return
   end
   local agent, index = agent_of(approval), index_of_shown(state)
-  local page = view.page(approval, {
-    agent = agent,
-    marked = state.marked[approval.id],
-    marks = vim.tbl_count(state.marked),
-    answered = not index and (state.answered[approval.id] or "answered elsewhere") or nil,
-    read = function(path)
-      return read_lines(as_the_agent_has_it(path, agent))
-    end,
-  })
+  local answered = not index and (state.answered[approval.id] or "answered elsewhere") or nil
+  local page = M.page(approval, answered, state.marked)
   for line = 1, #page.lines do
     page.rows[line] = approval
   end
