@@ -37,12 +37,18 @@ pub struct AgentSpec {
 /// Where views of new agents go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewPlace {
-    /// `tmux`, `nvim` or `none`.
+    /// `tmux`, `wezterm`, `nvim` or `none`.
     pub backend: String,
     /// What `TMUX` held at the front: socket, server process and session, with commas between.
     pub tmux: Option<Bytes>,
     /// The front's own pane in tmux.
     pub tmux_pane: Option<String>,
+    /// The socket of the wezterm the front runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wezterm_socket: Option<Bytes>,
+    /// The front's own pane in wezterm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wezterm_pane: Option<String>,
     /// The editor that asked, by its connection's number.
     pub editor: Option<u64>,
 }

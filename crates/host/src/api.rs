@@ -6,6 +6,7 @@ mod attach;
 mod base;
 mod clean;
 mod decide;
+mod doctor;
 mod event;
 mod file;
 mod kinds;
@@ -31,6 +32,7 @@ use orchflow_core::event::Actor;
 use orchflow_core::{Code, Refusal, RunId};
 use serde_json::{Value, json};
 
+pub(crate) use agents::ask_version;
 pub use log::event_json;
 pub use status::{add_store, status_json};
 
@@ -98,6 +100,7 @@ pub async fn call(
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,
         "agents" => agents::list(world, session).await,
+        "doctor" => doctor::call(world, session, params).await,
         "focus" => views::focus(world, params).await,
         "show" => views::show(world, session, params).await,
         "event" => event::call(world, params).await,
@@ -173,7 +176,7 @@ pub fn refusal_json(refusal: &Refusal) -> Value {
 }
 
 /// Says why the loop gave no answer: the host leaves, or the commit the answer had to wait for failed.
-fn no_answer(world: &World) -> Refusal {
+pub(crate) fn no_answer(world: &World) -> Refusal {
     if !world.engine().is_open() {
         return Refusal::new(Code::Stopping, "the host is stopping")
             .hint("run the command again; it starts a new host");

@@ -37,6 +37,8 @@ pub struct Config {
     pub host: HostConfig,
     /// `[tmux]`
     pub tmux: Tmux,
+    /// `[wezterm]`
+    pub wezterm: Wezterm,
 }
 
 /// `[worktrees]`: how agents' worktrees are made.
@@ -91,12 +93,26 @@ pub struct Tmux {
     /// `user`: panes beside the editor; `private`: a server of orchflow's own.
     pub server: TmuxServer,
     /// How the panes are laid out.
-    pub layout: TmuxLayout,
+    pub layout: PaneLayout,
 }
 
 impl Default for Tmux {
     fn default() -> Self {
-        Tmux { server: TmuxServer::User, layout: TmuxLayout::Tiled }
+        Tmux { server: TmuxServer::User, layout: PaneLayout::Tiled }
+    }
+}
+
+/// `[wezterm]`: views in wezterm.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wezterm {
+    /// How the panes are laid out.
+    pub layout: PaneLayout,
+}
+
+impl Default for Wezterm {
+    fn default() -> Self {
+        Wezterm { layout: PaneLayout::Tiled }
     }
 }
 
@@ -113,7 +129,7 @@ pub enum TmuxServer {
 /// How agents' panes are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TmuxLayout {
+pub enum PaneLayout {
     /// A grid of up to four.
     Tiled,
     /// One column of up to four.
@@ -160,6 +176,7 @@ pub const KEYS: &[&str] = &[
     "host.idle_exit_s",
     "tmux.server",
     "tmux.layout",
+    "wezterm.layout",
 ];
 
 fn first_unknown(table: &toml::Table) -> Option<String> {
@@ -192,6 +209,7 @@ mod tests {
         assert!(Config::parse("agnets = []").unwrap_err().contains("agnets"));
         assert!(Config::parse("[tmux]\nserver = 'mine'").unwrap_err().contains("mine"));
         assert!(Config::parse("tmux = 3").is_err());
+        assert!(Config::parse("[wezterm]\nserver = 'private'").unwrap_err().contains("wezterm.server"));
     }
 
     #[test]
@@ -199,10 +217,11 @@ mod tests {
         let config = Config::parse(
             "agents = ['claude']\n[worktrees]\nfolder = '/w'\nsetup = 'make deps'\nsetup_timeout_s = 5\n\
              first_port = 5000\nports = 2\noverlay = true\n[host]\nidle_exit_s = 1\n[tmux]\n\
-             server = 'private'\nlayout = 'stacked'",
+             server = 'private'\nlayout = 'stacked'\n[wezterm]\nlayout = 'none'",
         )
         .unwrap();
         assert_eq!(config.worktrees.folder.as_deref(), Some(Path::new("/w")));
-        assert_eq!(config.tmux.layout, TmuxLayout::Stacked);
+        assert_eq!(config.tmux.layout, PaneLayout::Stacked);
+        assert_eq!(config.wezterm.layout, PaneLayout::None);
     }
 }

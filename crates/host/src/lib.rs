@@ -8,6 +8,7 @@
 pub mod api;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod editors;
 pub mod effects;
 pub mod engine;
@@ -15,6 +16,7 @@ pub mod hooks;
 pub mod host;
 pub mod kinds;
 pub mod paths;
+pub mod reaping;
 mod recovery;
 pub mod review;
 pub mod runners;

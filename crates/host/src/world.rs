@@ -74,7 +74,7 @@ impl World {
     ) -> World {
         let runners = Runners::new(folders.clone());
         let kinds = KindsReader::new(folders.user.config.join("agents"));
-        let backends = Backends::new(&config.tmux, &folders.key);
+        let backends = Backends::new(&config, &folders.key);
         World {
             repository: Arc::new(repository),
             folders,

@@ -68,9 +68,9 @@ return group("", {
   },
   view = {
     kind = "choice",
-    values = { "auto", "tmux", "nvim", "none" },
+    values = { "auto", "tmux", "wezterm", "nvim", "none" },
     default = "auto",
-    description = "Where agents are shown: auto takes tmux panes inside tmux, else windows of Neovim.",
+    description = "Where agents are shown: auto takes panes inside tmux or wezterm, else windows of Neovim.",
   },
   review = group(
     "The list of hunks, and the files they are in.",
@@ -154,7 +154,7 @@ return group("", {
       kind = "choice",
       values = { "split", "tab", "float", "pane" },
       default = "split",
-      description = "Where `:Orchflow attach` shows an agent: a split, a tab page, a float, or its tmux pane.",
+      description = "Where `:Orchflow attach` shows an agent: a split, a tab page, a float, or its pane in tmux or wezterm.",
     },
     split = {
       kind = "choice",

@@ -49,7 +49,7 @@ return function(it, tests)
     { "xyzzyxyzzy", "orchflow: there is no command xyzzyxyzzy (see :help orchflow-commands)" },
     {
       "swarm --view tmx do it",
-      "orchflow: swarm: --view wants one of auto, tmux, nvim, none, got tmx",
+      "orchflow: swarm: --view wants one of auto, tmux, wezterm, nvim, none, got tmx",
     },
     { "swarm --agent x y", "orchflow: swarm: unknown flag --agent; did you mean --agents?" },
     { "spawn", "orchflow: spawn: AGENT is missing" },

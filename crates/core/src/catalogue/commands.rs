@@ -26,7 +26,7 @@ const ON_APPROVAL: Flag = flag(
     "stop|wait|deny",
     "with --wait: what to do when an agent needs a permission (stop)",
 );
-const VIEW: Flag = flag("view", FlagKind::Text, "auto|tmux|nvim|none", "where the agents are shown (auto)");
+const VIEW: Flag = flag("view", FlagKind::Text, "auto|tmux|wezterm|nvim|none", "where the agents are shown (auto)");
 const INCLUDE_CHANGES: Flag =
     flag("include-changes", FlagKind::OnOff, "", "let uncommitted work go along, as a snapshot, or leave it");
 const AGENT_NAMES: Argument = arg("agents", Arity::Many, true, "agents by name, or all");
@@ -444,6 +444,16 @@ pub const COMMANDS: &[CommandSpec] = &[
         flags: &[JSON],
         example: "agents",
         callers: Callers::Everyone,
+        front: Front::Both,
+        hidden: false,
+    },
+    CommandSpec {
+        name: "doctor",
+        summary: "look for what agents, hosts and git left behind, and for what is missing or damaged",
+        arguments: &[],
+        flags: &[switch("fix", "mend what can be mended without harm"), JSON],
+        example: "doctor --fix",
+        callers: Callers::Human,
         front: Front::Both,
         hidden: false,
     },

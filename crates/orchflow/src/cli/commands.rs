@@ -40,6 +40,7 @@ pub fn run(words: &Words) -> Report {
         "why" => why(words),
         "event" => event(words),
         "agents" => simple(words, "agents", show::agents),
+        "doctor" => super::doctor::doctor(words),
         "wait" => waiting::wait(words),
         "host" => host_stop(words),
         "connect" => connect(words),
@@ -49,7 +50,7 @@ pub fn run(words: &Words) -> Report {
 }
 
 pub(super) fn open(words: &Words) -> Result<(Link, Vec<String>), Failure> {
-    let starts_agents = matches!(words.command.name, "swarm" | "spawn" | "agents");
+    let starts_agents = matches!(words.command.name, "swarm" | "spawn" | "agents" | "doctor" | "resume" | "adopt");
     let link = Link::open(&words.folder, starts_agents)?;
     let warnings = link.warning().into_iter().collect();
     Ok((link, warnings))
@@ -78,7 +79,13 @@ fn simple(words: &Words, name: &str, shown: fn(&Value) -> String) -> Outcome {
 /// Says where this front is, for views beside it.
 fn front() -> Value {
     let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    json!({ "tmux": get("TMUX"), "tmux_pane": get("TMUX_PANE") })
+    json!({
+        "tmux": get("TMUX"),
+        "tmux_pane": get("TMUX_PANE"),
+        "wezterm_socket": get("WEZTERM_UNIX_SOCKET"),
+        "wezterm_pane": get("WEZTERM_PANE"),
+        "term_program": get("TERM_PROGRAM"),
+    })
 }
 
 fn swarm(words: &Words) -> Outcome {
