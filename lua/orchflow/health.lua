@@ -364,6 +364,7 @@ function M.check()
   elseif vim.fs.root(vim.fn.getcwd(), ".git") == nil then
     health.info("not in a git repository, so no host was looked for")
   elseif check_host(path) then
+    health.info("what was left behind is looked for by :Orchflow doctor (:help orchflow-doctor)")
     health.start("orchflow: agents")
     check_agents(path)
   end

@@ -10,4 +10,5 @@ pub mod hooks;
 pub mod launch;
 pub mod rehearsal;
 pub mod screen;
+pub mod sessions;
 pub mod status;

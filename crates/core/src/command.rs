@@ -53,6 +53,30 @@ pub struct ViewPlace {
     pub editor: Option<u64>,
 }
 
+/// A session that was begun elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptedSession {
+    /// Its id.
+    pub id: String,
+    /// Whether the agent goes on in a copy of it: somebody still has it open.
+    pub copy: bool,
+    /// The process that has it open.
+    pub process: Option<u32>,
+    /// Where that process works.
+    pub folder: Option<Bytes>,
+}
+
+/// An agent that is to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumeSpec {
+    /// The agent.
+    pub agent: AgentKey,
+    /// Whether its program can take up an earlier session.
+    pub takes_up_sessions: bool,
+    /// Whether it shall begin a new session all the same.
+    pub fresh: bool,
+}
+
 /// A front's wish.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -77,6 +101,17 @@ pub enum Command {
         agent: AgentSpec,
         /// Its first prompt; the run's objective when absent.
         prompt: Option<String>,
+        /// Where its view goes.
+        place: ViewPlace,
+    },
+    /// Starts a run of one agent that goes on in a session begun elsewhere.
+    AdoptSession {
+        /// What its worktree starts from.
+        base: Base,
+        /// The agent.
+        agent: AgentSpec,
+        /// The session.
+        session: AdoptedSession,
         /// Where its view goes.
         place: ViewPlace,
     },
@@ -105,6 +140,13 @@ pub enum Command {
         agents: Vec<AgentKey>,
         /// Whether to halt them.
         pause: bool,
+    },
+    /// Lets halted agents go on, and starts ended ones again in their worktrees.
+    ResumeAgents {
+        /// The agents.
+        agents: Vec<ResumeSpec>,
+        /// Where views of those go that are started again.
+        place: ViewPlace,
     },
     /// Takes a hunk into the human's tree.
     AcceptHunk {

@@ -8,6 +8,7 @@ mod delivery;
 mod outcomes;
 mod pause;
 mod reports;
+mod resume;
 mod review;
 mod shown;
 mod status;

@@ -56,7 +56,12 @@ pub fn orphans(folders: &RepositoryFolders, is_starting: impl Fn(&AgentKey) -> b
             let token = started.variable("ORCHFLOW_TOKEN").map(OsStr::as_bytes).unwrap_or_default();
             let is_verified =
                 !token.is_empty() && known.as_ref().is_some_and(|known| known.trim_ascii() == token);
-            Some(Orphan { process: started.process, command: command(started.process.pid), is_verified, agent })
+            Some(Orphan {
+                process: started.process,
+                command: command(started.process.pid),
+                is_verified,
+                agent,
+            })
         })
         .collect();
     found.sort_by_key(|orphan| (orphan.process.started, orphan.process.pid));

@@ -185,6 +185,14 @@ impl World {
         }
     }
 
+    /// Waits until a runner that was told to leave is gone, a moment at most.
+    pub(crate) async fn runner_left(&self, agent: &AgentKey) {
+        let deadline = Instant::now() + GRACE;
+        while self.runners.process_lives(agent) && Instant::now() < deadline {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Ends what an agent left behind whose runner could not see to it: politely, then by force.
     pub(crate) async fn end_leftover(self: &Arc<Self>, agent: &AgentKey) {
         let Ok(token) = std::fs::read_to_string(self.folders.agent(agent).join("token")) else { return };

@@ -64,7 +64,8 @@ pub struct Started {
 impl Started {
     /// Gives a variable's value.
     pub fn variable(&self, name: &str) -> Option<&OsStr> {
-        let value = |entry: &'_ [u8]| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::len);
+        let value =
+            |entry: &'_ [u8]| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::len);
         let entry = self.environment.split(|byte| *byte == 0).find(|entry| value(entry).is_some())?;
         entry.get(name.len() + 1..).map(OsStr::from_bytes)
     }
@@ -128,17 +129,10 @@ pub fn descendants(root: i32, exempt: Option<&OsStr>) -> BTreeSet<Process> {
 
 /// Sends a signal to each process that is still the one that was found. Returns how many were reached.
 pub fn signal_all<'a>(processes: impl IntoIterator<Item = &'a Process>, signal: Signal) -> usize {
-    processes
-        .into_iter()
-        .filter(|process| signal_one(process, signal))
-        .count()
+    processes.into_iter().filter(|process| signal_one(process, signal)).count()
 }
 
 /// Signals a process while it is held, so that its number cannot come to be another's between the look and the signal.
-#[expect(
-    deprecated,
-    reason = "its successor is unsafe; the descriptor is owned here and nowhere else"
-)]
 fn signal_one(process: &Process, signal: Signal) -> bool {
     let Some(pid) = Pid::from_raw(process.pid) else { return false };
     match pidfd_open(pid, PidfdFlags::empty()) {

@@ -231,12 +231,8 @@ impl Server {
             _listener: listener,
         };
         let size = |name: &str| u16::try_from(setup[name].as_u64().unwrap()).unwrap();
-        let editor: Vec<OsString> = setup["editor"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|word| word.as_str().unwrap().into())
-            .collect();
+        let editor: Vec<OsString> =
+            setup["editor"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().into()).collect();
         server.open(0, (size("columns"), size("rows")), (0, 0), Path::new("/"), &editor);
         server
     }
@@ -379,14 +375,7 @@ impl Server {
         }
     }
 
-    fn open(
-        &mut self,
-        tab: u64,
-        size: (u16, u16),
-        place: (u16, u16),
-        cwd: &Path,
-        argv: &[OsString],
-    ) -> u64 {
+    fn open(&mut self, tab: u64, size: (u16, u16), place: (u16, u16), cwd: &Path, argv: &[OsString]) -> u64 {
         let id = self.next;
         self.next += 1;
         let pty = native_pty_system()
@@ -457,7 +446,8 @@ impl Server {
         if let Some(pid) = pane.child.and_then(|pid| i32::try_from(pid).ok()) {
             Process { pid, words: Vec::new() }.signal(Signal::HUP);
         }
-        let last = self.panes.iter().filter(|(_, other)| other.tab == pane.tab).map(|(id, _)| *id).next_back();
+        let last =
+            self.panes.iter().filter(|(_, other)| other.tab == pane.tab).map(|(id, _)| *id).next_back();
         if let Some(last) = last.filter(|_| pane.active) {
             self.activate(last);
         }

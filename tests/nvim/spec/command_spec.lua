@@ -68,7 +68,6 @@ return function(it, tests)
     { "view splt", "orchflow: view: there is no layout splt (did you mean :Orchflow view split?)" },
     { "next soon", "orchflow: next: COUNT is a whole number, got soon" },
     { "pause", "orchflow: pause: AGENTS is missing" },
-    { "resume", "orchflow: resume: AGENTS is missing" },
     { "status now", "orchflow: status: now is one word too many" },
     { "status --run x", "orchflow: status: --run wants a whole number, got x" },
     { "timeline agnt:claude", "orchflow: timeline: no filter agnt:; did you mean agent:?" },

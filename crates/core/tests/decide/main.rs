@@ -12,6 +12,7 @@ mod needs;
 mod pause;
 mod properties;
 mod readiness;
+mod resume;
 mod review;
 mod scene;
 mod titles;

@@ -98,7 +98,8 @@ fn decide(
             None if config.tmux.layout == PaneLayout::None => none(),
             None if editor.is_some() => nvim(),
             None => {
-                let note = "no tmux or wezterm here: the agents are not shown; orchflow attach NAME shows one";
+                let note =
+                    "no tmux or wezterm here: the agents are not shown; orchflow attach NAME shows one";
                 return Ok((none(), Some(note.to_owned())));
             }
         },

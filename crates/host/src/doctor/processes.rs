@@ -37,10 +37,8 @@ pub(super) fn look(folders: &RepositoryFolders, agents: &Agents) -> Vec<Finding>
         let named = left.iter().take(NAMED).map(|one| format!("{} ({})", one.process.pid, one.command));
         let more = left.len().saturating_sub(NAMED);
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let what = format!(
-            "{agent} has ended and left processes: {}{more}",
-            named.collect::<Vec<_>>().join(", ")
-        );
+        let what =
+            format!("{agent} has ended and left processes: {}{more}", named.collect::<Vec<_>>().join(", "));
         findings.push(
             Finding::problem("orphan", what).mended_by(Mend::EndOrphans(agent.clone()), "--fix ends them"),
         );
@@ -59,9 +57,11 @@ fn runners(folders: &RepositoryFolders, agents: &Agents) -> Vec<Finding> {
     for (agent, known) in agents.iter().filter(|(_, known)| known.phase == Phase::Running) {
         if !runner_of(folders, agent).is_some_and(|runner| leftover::lives(&runner)) {
             let what = format!("{agent} counts as running, and its runner is not there");
-            findings.push(Finding::problem("runner", what).advice(format!(
-                "the host notices within seconds; if it does not: orchflow stop {agent}"
-            )));
+            findings.push(
+                Finding::problem("runner", what).advice(format!(
+                    "the host notices within seconds; if it does not: orchflow stop {agent}"
+                )),
+            );
         }
         let _ = known;
     }
@@ -113,7 +113,8 @@ fn strangers(agents: &Agents, known: &[Orphan]) -> Vec<Finding> {
         let Some((agent, _)) = ended.iter().find(|(_, worktree)| folder.starts_with(worktree)) else {
             continue;
         };
-        let what = format!("process {pid} ({}) works in the worktree of {agent}, which has ended", command(pid));
+        let what =
+            format!("process {pid} ({}) works in the worktree of {agent}, which has ended", command(pid));
         findings.push(
             Finding::note("orphan", what)
                 .advice("it carries no mark of the agent, so it is left alone; it may be your own shell"),

@@ -21,12 +21,17 @@ pub(super) async fn hook(programs: &Programs) -> Finding {
     command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let build = "build or install orchflow again: it stands beside orchflow";
     match tokio::time::timeout(VERSION, command.output()).await {
-        Err(_) => Finding::problem("hook", format!("{path} does not say its version within 5 s")).advice(build),
+        Err(_) => {
+            Finding::problem("hook", format!("{path} does not say its version within 5 s")).advice(build)
+        }
         Ok(Err(error)) => {
-            Finding::problem("hook", format!("{path} cannot be run: {error}; agents report nothing")).advice(build)
+            Finding::problem("hook", format!("{path} cannot be run: {error}; agents report nothing"))
+                .advice(build)
         }
         Ok(Ok(output)) => match version_in(&String::from_utf8_lossy(&output.stdout)) {
-            Some(version) if version == own => Finding::ok("hook", format!("orchflow-hook {version}: {path}")),
+            Some(version) if version == own => {
+                Finding::ok("hook", format!("orchflow-hook {version}: {path}"))
+            }
             Some(version) => {
                 Finding::problem("hook", format!("{path} is version {version}, and the host is {own}"))
                     .advice(build)

@@ -25,20 +25,21 @@ pub(super) fn look(folders: &RepositoryFolders, read_only: Option<String>) -> Ve
     }
     match orchflow_store::verify::verify(&path) {
         Ok(verdict) => findings.push(match verdict.broken {
-            None => Finding::ok(
-                "store",
-                format!("{} events, the chain holds; {}", verdict.checked, sizes(&path)),
-            ),
-            Some((seq, why)) => Finding::problem("store", format!("the log was changed: at event {seq} {why}"))
-                .advice(format!(
-                    "the log is {}; move it away and put an older copy in its place",
-                    path.display()
-                )),
+            None => {
+                Finding::ok("store", format!("{} events, the chain holds; {}", verdict.checked, sizes(&path)))
+            }
+            Some((seq, why)) => {
+                Finding::problem("store", format!("the log was changed: at event {seq} {why}")).advice(
+                    format!("the log is {}; move it away and put an older copy in its place", path.display()),
+                )
+            }
         }),
-        Err(error) => findings.push(
-            Finding::problem("store", error.to_string())
-                .advice(format!("the log is {}; keep it, and look at what holds or damaged it", path.display())),
-        ),
+        Err(error) => {
+            findings.push(Finding::problem("store", error.to_string()).advice(format!(
+                "the log is {}; keep it, and look at what holds or damaged it",
+                path.display()
+            )))
+        }
     }
     let length = size(&wal(&path));
     if length > WAL_LIMIT {

@@ -60,9 +60,10 @@ pub(super) fn look(repository: &Repository, folders: &RepositoryFolders, agents:
         let path = entry.path();
         let name = entry.file_name();
         // Templates and the trash are folders of ours beside the worktrees.
-        let is_agents = name.to_string_lossy().split_once('-').is_some_and(|(run, _)| {
-            !run.is_empty() && run.bytes().all(|byte| byte.is_ascii_digit())
-        });
+        let is_agents = name
+            .to_string_lossy()
+            .split_once('-')
+            .is_some_and(|(run, _)| !run.is_empty() && run.bytes().all(|byte| byte.is_ascii_digit()));
         if !is_agents || standing.contains(&path) || !path.is_dir() {
             continue;
         }
@@ -76,7 +77,8 @@ pub(super) fn look(repository: &Repository, folders: &RepositoryFolders, agents:
         });
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("worktree", format!("{} worktrees stand, each has its agent", standing.len())));
+        findings
+            .push(Finding::ok("worktree", format!("{} worktrees stand, each has its agent", standing.len())));
     }
     findings
 }

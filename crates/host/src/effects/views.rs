@@ -13,11 +13,11 @@ use orchflow_core::command::ViewPlace;
 use orchflow_core::decide::Input;
 use orchflow_core::effect::{Outcome, PerAgent};
 use orchflow_core::event::payload::Bytes;
-use orchflow_mux::backend::tmux::conversation::Socket;
 use orchflow_mux::backend::layout::Layout;
+use orchflow_mux::backend::tmux::conversation::Socket;
 use orchflow_mux::backend::tmux::{Place, TmuxOptions};
-use orchflow_mux::backend::{Backend, BackendError, Opened, Tmux, ViewEvent, ViewId, ViewRequest, Wezterm};
 use orchflow_mux::backend::wezterm::{Place as WeztermPlace, WeztermOptions};
+use orchflow_mux::backend::{Backend, BackendError, Opened, Tmux, ViewEvent, ViewId, ViewRequest, Wezterm};
 use serde_json::json;
 use tokio::sync::OnceCell;
 

@@ -55,9 +55,8 @@ async fn views_open_and_close_in_a_real_wezterm() {
     let options = WeztermOptions::new(Place { socket, pane: PaneId(0) }, "key");
     let backend = Wezterm::new(options).await.unwrap();
     let mut events = backend.events().unwrap();
-    let requests: Vec<_> = ["1/a", "1/b"]
-        .map(|agent| request(agent, &["sleep", "1000"], folder.path()))
-        .into();
+    let requests: Vec<_> =
+        ["1/a", "1/b"].map(|agent| request(agent, &["sleep", "1000"], folder.path())).into();
     let opened = backend.open_many(&requests).await;
     if views(&opened).is_empty() && reasons(&opened).iter().all(|why| why.contains("columns wide")) {
         println!("SKIPPED: a real wezterm: its window is narrower than was asked for");

@@ -19,7 +19,8 @@ async fn up_to_four_stand_beside_the_editor_which_keeps_room_and_focus() {
     assert_eq!(scene.wezterm.active(), 0, "the focus stays");
     // Two by two, each a quarter of the room.
     for pane in &panes[1..] {
-        let (columns, rows) = (pane["size"]["cols"].as_u64().unwrap(), pane["size"]["rows"].as_u64().unwrap());
+        let (columns, rows) =
+            (pane["size"]["cols"].as_u64().unwrap(), pane["size"]["rows"].as_u64().unwrap());
         assert!((48..=50).contains(&columns) && (24..=25).contains(&rows), "{pane}");
     }
     let listed = backend.list().await.unwrap();
@@ -75,10 +76,10 @@ async fn a_later_host_finds_its_own_views_again_and_no_others() {
     let later = scene.backend("mine").await;
     let mut events = later.events().unwrap();
     let listed = later.list().await.unwrap();
-    assert_eq!(listed.iter().map(|view| (view.id, view.agent.as_str())).collect::<Vec<_>>(), [(
-        opened[0],
-        "7/claude"
-    )]);
+    assert_eq!(
+        listed.iter().map(|view| (view.id, view.agent.as_str())).collect::<Vec<_>>(),
+        [(opened[0], "7/claude")]
+    );
     later.close(&opened[0]).await.unwrap();
     assert_eq!(timeout(DEADLINE, events.recv()).await.unwrap(), Some(ViewEvent::ViewClosed(opened[0])));
     later.close(&opened[0]).await.unwrap();

@@ -24,7 +24,8 @@ pub(super) fn doctor(words: &Words) -> Outcome {
         Err(failure) if failure.exit != HOST && failure.code != "config" => return Err(failure),
         Err(failure) => (without_host(words, &failure)?, Vec::new()),
     };
-    let part = |finding: &Value, name: &str| finding.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
+    let part =
+        |finding: &Value, name: &str| finding.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
     let is_open = |finding: &&Value| {
         part(finding, "level") == "problem" && finding.get("mended").and_then(Value::as_bool) != Some(true)
     };
@@ -32,7 +33,8 @@ pub(super) fn doctor(words: &Words) -> Outcome {
     for finding in &findings {
         let mended = finding.get("mended").and_then(Value::as_bool);
         let word = if mended == Some(true) { "mended".to_owned() } else { part(finding, "level") };
-        let _ = writeln!(text, "{word:<8} {:<10} {}", part(finding, "kind"), one_line(&part(finding, "what")));
+        let _ =
+            writeln!(text, "{word:<8} {:<10} {}", part(finding, "kind"), one_line(&part(finding, "what")));
         if mended != Some(true) && part(finding, "level") != "ok" && !part(finding, "advice").is_empty() {
             let _ = writeln!(text, "{:19} {}", "", one_line(&part(finding, "advice")));
         }

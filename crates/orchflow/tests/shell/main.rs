@@ -26,6 +26,8 @@ mod parts;
 mod pausing;
 mod peers;
 mod prompts;
+mod reaping;
+mod resuming;
 mod review;
 mod surroundings;
 mod telling;

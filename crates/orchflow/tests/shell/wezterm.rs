@@ -56,7 +56,9 @@ fn agents_show_beside_the_shell_outlive_their_panes_and_are_found_again() {
     assert_eq!(panes, ["1", "2", "3"]);
 
     wezterm.ask(&["kill-pane", "--pane-id", "2"]);
-    wait_for("the closed pane is noticed", || shown(&sandbox).iter().filter(|pane| pane.is_null()).count() == 1);
+    wait_for("the closed pane is noticed", || {
+        shown(&sandbox).iter().filter(|pane| pane.is_null()).count() == 1
+    });
     assert!(sandbox.status().iter().all(|agent| agent["living"] == true), "a view is not a life");
 
     sandbox.kill_host();
@@ -88,7 +90,10 @@ fn without_room_or_wezterm_an_agent_works_detached_and_says_why() {
     sandbox.orchflow(["spawn", "writer", "begin"]).expect(0);
     let row = sandbox.until("writer-2", "has its note", |row| row["view_note"].is_string());
     let note = row["view_note"].as_str().unwrap_or_default();
-    assert!(note.starts_with("no wezterm answers at ") && note.contains("start the editor in a new one"), "{note}");
+    assert!(
+        note.starts_with("no wezterm answers at ") && note.contains("start the editor in a new one"),
+        "{note}"
+    );
     sandbox.set("WEZTERM_PANE", Some("none of yours"));
     sandbox.orchflow(["spawn", "writer", "--view", "wezterm", "begin"]).expect(0);
     let row = sandbox.until("writer-3", "has its note", |row| row["view_note"].is_string());

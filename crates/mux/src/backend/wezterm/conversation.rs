@@ -42,9 +42,8 @@ impl Conversation {
     #[must_use]
     pub fn beside(mut self, server_pid: u32) -> Self {
         let executable = std::fs::read_link(format!("/proc/{server_pid}/exe")).ok();
-        let is_wezterm = |path: &&PathBuf| {
-            path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"wezterm"))
-        };
+        let is_wezterm =
+            |path: &&PathBuf| path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"wezterm"));
         let sibling = executable.as_ref().filter(is_wezterm).map(|path| path.with_file_name("wezterm"));
         if let Some(program) = sibling.filter(|program| program.is_file()) {
             self.program = program;
@@ -139,7 +138,11 @@ impl Conversation {
     }
 
     fn late(&self, command: &str) -> WeztermError {
-        WeztermError::Unanswered { socket: self.shown_socket(), command: command.to_owned(), limit: self.limit }
+        WeztermError::Unanswered {
+            socket: self.shown_socket(),
+            command: command.to_owned(),
+            limit: self.limit,
+        }
     }
 
     fn shown_socket(&self) -> String {

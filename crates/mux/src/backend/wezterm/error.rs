@@ -43,7 +43,9 @@ pub enum WeztermError {
         message: String,
     },
     /// It took the command and did not answer.
-    #[error("wezterm at {socket} did not answer `cli {command}` within {limit:?}; it may hang or be overloaded")]
+    #[error(
+        "wezterm at {socket} did not answer `cli {command}` within {limit:?}; it may hang or be overloaded"
+    )]
     Unanswered {
         /// The socket's path.
         socket: String,

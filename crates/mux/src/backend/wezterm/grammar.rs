@@ -94,9 +94,14 @@ pub fn read_own_pane(value: &str) -> Option<PaneId> {
 pub fn knows_not(complaint: &str) -> bool {
     let first = complaint.lines().next().unwrap_or_default();
     first.starts_with("error: ")
-        && ["unrecognized subcommand", "unexpected argument", "wasn't expected", "isn't valid in this context"]
-            .iter()
-            .any(|words| first.contains(words))
+        && [
+            "unrecognized subcommand",
+            "unexpected argument",
+            "wasn't expected",
+            "isn't valid in this context",
+        ]
+        .iter()
+        .any(|words| first.contains(words))
 }
 
 /// Makes one line of what it said, for a message.
@@ -162,7 +167,9 @@ mod tests {
     #[test]
     fn complaints_are_told_apart() {
         assert!(knows_not("error: unexpected argument '--cells' found\n\nUsage: ..."));
-        assert!(knows_not("error: Found argument '--cells' which wasn't expected, or isn't valid in this context"));
+        assert!(knows_not(
+            "error: Found argument '--cells' which wasn't expected, or isn't valid in this context"
+        ));
         assert!(!knows_not("12:00:00.000 ERROR wezterm > no such pane 999; terminating"));
         assert_eq!(one_line("\n a\x1b[31m \n\nb\n"), "a [31m; b");
     }

@@ -28,16 +28,32 @@ impl Wezterm {
         let checked: Vec<Result<&ViewRequest, WeztermError>> =
             requests.iter().map(|request| check(request).map(|()| request)).collect();
         let good: Vec<&ViewRequest> = checked.iter().flatten().copied().collect();
-        let mut opened = match self.open_beside(&good).await {
-            Ok(opened) => opened,
-            Err(error) => detached(good.len(), &Reason::from(BackendError::from(error))),
+        let mut opened = self.open_or_say(&good).await;
+        // A pane whose program ended at once is none that others can be split from.
+        let again: Vec<usize> = match opened.iter().any(ended_at_once) {
+            true => (0..opened.len()).filter(|index| opened.get(*index).is_some_and(was_refused)).collect(),
+            false => Vec::new(),
+        };
+        let requests: Vec<&ViewRequest> =
+            again.iter().filter_map(|index| good.get(*index).copied()).collect();
+        for (index, second) in again.into_iter().zip(self.open_or_say(&requests).await) {
+            if let Some(first) = opened.get_mut(index) {
+                *first = second;
+            }
         }
-        .into_iter();
+        let mut opened = opened.into_iter();
         let pick = |checked| match checked {
             Ok(_) => opened.next().unwrap_or(Opened::Detached(Reason::NotWanted)),
             Err(error) => Opened::Detached(Reason::from(BackendError::from(error))),
         };
         checked.into_iter().map(pick).collect()
+    }
+
+    async fn open_or_say(&self, requests: &[&ViewRequest]) -> Vec<Opened> {
+        match self.open_beside(requests).await {
+            Ok(opened) => opened,
+            Err(error) => detached(requests.len(), &Reason::from(BackendError::from(error))),
+        }
     }
 
     async fn open_beside(&self, requests: &[&ViewRequest]) -> Result<Vec<Opened>, WeztermError> {
@@ -46,7 +62,8 @@ impl Wezterm {
         }
         let server = self.conversation.server_pid().await?;
         if server != self.server_pid {
-            let message = "the wezterm the editor runs in is gone, and another has taken its place".to_owned();
+            let message =
+                "the wezterm the editor runs in is gone, and another has taken its place".to_owned();
             let socket = self.options.place.socket.display().to_string();
             return Err(WeztermError::NoServer { socket, message });
         }
@@ -176,9 +193,8 @@ impl Wezterm {
     }
 
     fn new_views(&self, listed: &[Pane], panes: &[PaneId]) -> Vec<ViewId> {
-        let is_ours = |leader: u32| {
-            process::marked(leader).is_some_and(|(owner, _)| owner == self.options.owner)
-        };
+        let is_ours =
+            |leader: u32| process::marked(leader).is_some_and(|(owner, _)| owner == self.options.owner);
         standing(listed, self.server_pid)
             .into_iter()
             .filter(|(pane, leader)| panes.contains(&pane.id) && is_ours(*leader))
@@ -204,6 +220,21 @@ impl Wezterm {
 
 fn detached(count: usize, reason: &Reason) -> Vec<Opened> {
     (0..count).map(|_| Opened::Detached(reason.clone())).collect()
+}
+
+fn failure(opened: &Opened) -> Option<&BackendError> {
+    match opened {
+        Opened::Detached(Reason::Failed(error)) => Some(error),
+        Opened::Detached(_) | Opened::View(_) => None,
+    }
+}
+
+fn ended_at_once(opened: &Opened) -> bool {
+    matches!(failure(opened), Some(BackendError::EndedAtOnce))
+}
+
+fn was_refused(opened: &Opened) -> bool {
+    matches!(failure(opened), Some(BackendError::Wezterm(WeztermError::Refused { .. })))
 }
 
 fn size(pane: &Pane) -> Size {

@@ -42,7 +42,8 @@ impl Leaders {
 
     /// Gives the process that leads the session of a terminal device.
     pub fn of(&self, tty: &str) -> Option<u32> {
-        let metadata = std::fs::metadata(tty).ok().filter(|metadata| metadata.file_type().is_char_device())?;
+        let metadata =
+            std::fs::metadata(tty).ok().filter(|metadata| metadata.file_type().is_char_device())?;
         let device = metadata.st_rdev();
         self.by_terminal.get(&(rustix::fs::major(device), rustix::fs::minor(device))).copied()
     }
@@ -69,7 +70,8 @@ fn led_terminal(pid: u32) -> Option<(u32, u32)> {
 pub fn marked(pid: u32) -> Option<(String, String)> {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
     let prefix = [MARK.as_bytes(), b"="].concat();
-    let value = environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(prefix.as_slice()))?;
+    let value =
+        environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(prefix.as_slice()))?;
     let (owner, agent) = std::str::from_utf8(value).ok()?.split_once(':')?;
     Some((owner.to_owned(), agent.to_owned()))
 }
