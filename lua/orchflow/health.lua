@@ -285,7 +285,9 @@ local function check_wezterm()
     )
     return
   end
-  health.ok(("inside wezterm, which answers: agents are shown in its panes (%d now)"):format(#panes))
+  health.ok(
+    ("inside wezterm, which answers: agents are shown in its panes (%d now)"):format(#panes)
+  )
 end
 
 --- Says what the terminal can do; nothing of it is needed.

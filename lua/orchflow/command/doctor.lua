@@ -50,7 +50,12 @@ M.doctor = {
       end
       local page = require("orchflow.view.list").findings(result.findings or {})
       local left = problems_of(result.findings or {})
-      page:add({ { left and left.message or "nothing is wrong", left and "OrchflowWaiting" or "OrchflowDone" } })
+      page:add({
+        {
+          left and left.message or "nothing is wrong",
+          left and "OrchflowWaiting" or "OrchflowDone",
+        },
+      })
       if left and left.hint then
         page:add({ { text.clean(left.hint), "OrchflowMuted" } })
       end

@@ -3,7 +3,17 @@
 ---@type table<string, orchflow.Verb>
 local verbs = {}
 
-for _, theme in ipairs({ "swarm", "run", "review", "watch", "window", "tell", "fit", "doctor", "adopt" }) do
+for _, theme in ipairs({
+  "swarm",
+  "run",
+  "review",
+  "watch",
+  "window",
+  "tell",
+  "fit",
+  "doctor",
+  "adopt",
+}) do
   for name, verb in pairs(require("orchflow.command." .. theme)) do
     verbs[name] = verb
   end

@@ -154,7 +154,7 @@ return group("", {
       kind = "choice",
       values = { "split", "tab", "float", "pane" },
       default = "split",
-      description = "Where `:Orchflow attach` shows an agent: a split, a tab page, a float, or its pane in tmux or wezterm.",
+      description = "Where `:Orchflow attach` shows an agent: split, tab page, float, or a pane of tmux or wezterm.",
     },
     split = {
       kind = "choice",

@@ -54,7 +54,7 @@ pub(super) fn look(folders: &RepositoryFolders, agents: &Agents) -> Vec<Finding>
 /// Runners that live and that the host does not count on, and agents it counts on whose runner is gone.
 fn runners(folders: &RepositoryFolders, agents: &Agents) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (agent, known) in agents.iter().filter(|(_, known)| known.phase == Phase::Running) {
+    for (agent, _) in agents.iter().filter(|(_, known)| known.phase == Phase::Running) {
         if !runner_of(folders, agent).is_some_and(|runner| leftover::lives(&runner)) {
             let what = format!("{agent} counts as running, and its runner is not there");
             findings.push(
@@ -63,7 +63,6 @@ fn runners(folders: &RepositoryFolders, agents: &Agents) -> Vec<Finding> {
                 )),
             );
         }
-        let _ = known;
     }
     for entry in std::fs::read_dir(folders.data().join("agents")).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().replacen('-', "/", 1);
