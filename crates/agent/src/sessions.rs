@@ -42,7 +42,7 @@ pub fn of_process(
     variable: impl Fn(&str) -> Option<PathBuf>,
 ) -> Option<OpenSession> {
     match kind {
-        Kind::Claude => {
+        Kind::Program("claude") => {
             let folder = variable("CLAUDE_CONFIG_DIR")
                 .or_else(|| variable("HOME").map(|home| home.join(".claude")))?;
             claude(&folder, pid, started)
@@ -88,7 +88,7 @@ mod tests {
         std::fs::create_dir_all(folder.join("sessions")).unwrap();
         let write = |text: &str| std::fs::write(folder.join("sessions/77.json"), text).unwrap();
         let variable = |name: &str| (name == "HOME").then(|| home.path().to_owned());
-        let find = |started| of_process(Kind::Claude, 77, started, variable);
+        let find = |started| of_process(Kind::Program("claude"), 77, started, variable);
         assert_eq!(find(5), None);
         write(
             r#"{"pid":77,"sessionId":"4ff4810b-ff1f","procStart":"5","status":"idle","kind":"interactive"}"#,
