@@ -34,6 +34,7 @@ mod telling;
 mod tmux;
 mod waiting;
 mod wezterm;
+mod writing;
 
 use orchflow_testkit::Sandbox;
 
