@@ -79,6 +79,10 @@ fn restart(step: &mut Step<'_>, spec: &ResumeSpec, place: &ViewPlace) {
     step.decision.reply.already = false;
 }
 
+fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// Tells a new session what the one before was about and how far it came.
 fn summary(agent: &Agent, objective: &str) -> String {
     let mut text = String::from(
@@ -87,9 +91,10 @@ fn summary(agent: &Agent, objective: &str) -> String {
     text.push_str(&format!("The objective was:\n\n{objective}\n\nWhat was done stands in this worktree"));
     text.push_str(&match &agent.checkpoint {
         Some(kept) if kept.files > 0 => {
-            let (files, base) = (kept.files, &agent.base_commit);
+            let files = counted(kept.files, "file");
+            let turns = counted(u64::from(agent.turn), "turn");
             let lines = format!("+{} -{}", kept.insertions, kept.deletions);
-            format!(": {files} files changed in {} turns, {lines}; git diff {base} shows it", agent.turn)
+            format!(": {files} changed in {turns}, {lines}; git diff {} shows it", agent.base_commit)
         }
         _ => ", if anything: no file was changed so far".to_owned(),
     });

@@ -101,7 +101,7 @@ fn a_run_is_brought_back_after_a_reboot() {
     sandbox.until("writer", "went on", |row| row["turn"] == 2 && row["status"] == "done");
     let heard = std::fs::read_to_string(format!("{worktree}/heard-writer.txt")).unwrap();
     assert!(heard.starts_with("<begin>\n"), "what it did was made anew from its checkpoint: {heard}");
-    for part in ["[orchflow] This is a new session", "begin", "1 files changed in 1 turns"] {
+    for part in ["[orchflow] This is a new session", "begin", "1 file changed in 1 turn"] {
         assert!(heard.contains(part), "{part} in {heard}");
     }
     let origins: Vec<Value> =
