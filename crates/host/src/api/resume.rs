@@ -50,8 +50,11 @@ pub(super) async fn resume(world: &Arc<World>, session: &Session, params: Value)
     }
     let reply = submit(world, session, Command::ResumeAgents { agents: specs, place }).await?;
     let mut rows = steer::paused_rows(world, &running(world, &reply).await?, false).await?;
-    rows.extend(restarted_rows(world, &reply).await?);
-    Ok(json!({ "agents": rows, "warnings": note.into_iter().collect::<Vec<_>>() }))
+    let again = restarted_rows(world, &reply).await?;
+    // Where nobody is started, nobody has to be shown.
+    let warnings: Vec<String> = note.filter(|_| !again.is_empty()).into_iter().collect();
+    rows.extend(again);
+    Ok(json!({ "agents": rows, "warnings": warnings }))
 }
 
 /// Finds who is meant. Names are taken at their word; a run, or all, means those that are halted or were cut off, not
