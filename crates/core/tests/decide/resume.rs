@@ -112,7 +112,12 @@ fn one_without_a_session_to_take_up_is_told_what_was_done_before_anything_else()
         assert_eq!(launched_with(&mut scene, &agent), None);
         scene.report(&agent, stated(StatedState::Idle));
         let told = scene.pasted();
-        for part in ["[orchflow] This is a new session", OBJECTIVE, "> I renamed it.", "What was done stands in this worktree"] {
+        for part in [
+            "[orchflow] This is a new session",
+            OBJECTIVE,
+            "> I renamed it.",
+            "What was done stands in this worktree",
+        ] {
             assert!(told.contains(part), "{part} in {told}");
         }
         scene.report(&agent, submitted(&told));

@@ -115,7 +115,14 @@ fn the_doctor_names_what_is_left_and_mends_what_nobody_can_miss() {
     std::fs::create_dir(trees.join("8-nobody")).unwrap();
     write(&trees.join("7-somebody/work.txt"), "unsaved");
     sandbox.repository.git([
-        "worktree", "add", "--quiet", "--detach", "--lock", "--reason", "orchflow", &trees.join("9-ghost").to_string_lossy(),
+        "worktree",
+        "add",
+        "--quiet",
+        "--detach",
+        "--lock",
+        "--reason",
+        "orchflow",
+        &trees.join("9-ghost").to_string_lossy(),
     ]);
     std::fs::remove_dir_all(trees.join("9-ghost")).unwrap();
     let mine = sandbox.root().join("mine");
@@ -127,7 +134,9 @@ fn the_doctor_names_what_is_left_and_mends_what_nobody_can_miss() {
     write(&record, "");
 
     let findings = doctor(&sandbox, &[], 1);
-    let safe = |kind: &str| of_kind(&findings, kind).iter().map(|finding| finding["safe"] == true).collect::<Vec<_>>();
+    let safe = |kind: &str| {
+        of_kind(&findings, kind).iter().map(|finding| finding["safe"] == true).collect::<Vec<_>>()
+    };
     assert_eq!(safe("git_record"), [true], "{findings:?}");
     assert_eq!((safe("socket"), safe("lock"), safe("trash")), (vec![true], vec![true], vec![true]));
     assert_eq!(of_kind(&findings, "worktree").len(), 2);

@@ -139,7 +139,11 @@ fn who_is_named_goes_on_whatever_ended_it_and_who_cannot_says_why() {
     sandbox.orchflow(["resume", "99"]).expect(2);
     sandbox.orchflow(["clean", "claude"]).expect(0);
     let cleaned = sandbox.orchflow(["resume", "claude"]).expect(1);
-    assert!(cleaned.stderr.contains("was removed") && cleaned.stderr.contains("kept as refs/"), "{}", cleaned.stderr);
+    assert!(
+        cleaned.stderr.contains("was removed") && cleaned.stderr.contains("kept as refs/"),
+        "{}",
+        cleaned.stderr
+    );
     sandbox.leave_nothing();
 }
 
@@ -169,7 +173,10 @@ fn an_agent_that_was_started_by_hand_is_listed_and_gone_on_with_in_a_copy() {
         found[0]["session"] == "by-hand"
     });
     let told = &found[0];
-    assert_eq!((&told["process"], &told["pane"], &told["adoptable"]), (&json!(pid), &json!("tmux:%3"), &json!(true)));
+    assert_eq!(
+        (&told["process"], &told["pane"], &told["adoptable"]),
+        (&json!(pid), &json!("tmux:%3"), &json!(true))
+    );
     assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
 
     let adopted = sandbox.orchflow(["adopt", "--json", &pid.to_string()]).expect(0);
