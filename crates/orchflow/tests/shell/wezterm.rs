@@ -46,7 +46,7 @@ fn agents_show_beside_the_shell_outlive_their_panes_and_are_found_again() {
         .orchflow(["swarm", "--agents", "rehearsal,rehearsal,rehearsal", "Make the greeting configurable"])
         .expect(0);
     wait_for("three panes stand beside the shell", || wezterm.panes().len() == 4);
-    sandbox.orchflow(["wait", "--json"]).expect(0);
+    wait_for("all of them are done", || sandbox.status().iter().all(|agent| agent["status"] == "done"));
     assert_eq!(wezterm.active(), 0, "the shell keeps the focus");
     wait_for("each pane shows its agent", || {
         (1..4).all(|pane| wezterm.printed(pane).contains("Enter sends"))
