@@ -17,7 +17,7 @@ mkdir -p "$logs" "$deps"
 # Nothing of the terminal, editor or agent this was started from may reach a test.
 for name in $(compgen -e); do
   case $name in
-    TMUX | TMUX_PANE | NVIM | NVIM_* | VIM | VIMRUNTIME | GIT_* | ORCHFLOW_SOCKET | ORCHFLOW_AGENT | ORCHFLOW_TOKEN | ORCHFLOW_SPOOL) unset "$name" ;;
+    TMUX | TMUX_PANE | WEZTERM_* | TERM_PROGRAM | NVIM | NVIM_* | VIM | VIMRUNTIME | GIT_* | ORCHFLOW_SOCKET | ORCHFLOW_AGENT | ORCHFLOW_TOKEN | ORCHFLOW_SPOOL) unset "$name" ;;
   esac
 done
 export LC_ALL=C.UTF-8 CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}

@@ -4,6 +4,7 @@ return {
     name = "swarm",
     summary = "start a run: several agents on one objective, each in a worktree of its own",
     usage = "swarm [--agents LIST] [--[no-]include-changes] [--view auto|tmux|nvim|none] [--budget USD] [--wait] [--timeout TIME] [--on-approval stop|wait|deny] [--json] OBJECTIVE...",
+    usage = "swarm [--agents LIST] [--[no-]include-changes] [--view auto|tmux|wezterm|nvim|none] [--wait] [--timeout TIME] [--on-approval stop|wait|deny] [--json] OBJECTIVE...",
     example = "swarm --agents claude,rehearsal,rehearsal Make the greeting configurable and cover it with a test",
     arguments = {
       { name = "objective", arity = "text", required = true, summary = "what should be done, in your words" },
@@ -13,6 +14,7 @@ return {
       { name = "include-changes", kind = "onoff", value = "", summary = "let uncommitted work go along, as a snapshot, or leave it" },
       { name = "view", kind = "text", value = "auto|tmux|nvim|none", summary = "where the agents are shown (auto)" },
       { name = "budget", kind = "text", value = "USD", summary = "what it may cost before its agents are paused and you are asked" },
+      { name = "view", kind = "text", value = "auto|tmux|wezterm|nvim|none", summary = "where the agents are shown (auto)" },
       { name = "wait", kind = "switch", value = "", summary = "wait until the run has nothing left to do" },
       { name = "timeout", kind = "duration", value = "TIME", summary = "with --wait: give up after this (90s, 10m); agents go on" },
       { name = "on-approval", kind = "text", value = "stop|wait|deny", summary = "with --wait: what to do when an agent needs a permission (stop)" },
@@ -22,7 +24,7 @@ return {
   {
     name = "spawn",
     summary = "add an agent to a run",
-    usage = "spawn [--run N] [--name NAME] [--[no-]include-changes] [--view auto|tmux|nvim|none] [--json] AGENT [PROMPT...]",
+    usage = "spawn [--run N] [--name NAME] [--[no-]include-changes] [--view auto|tmux|wezterm|nvim|none] [--json] AGENT [PROMPT...]",
     example = "spawn claude Review the other agents' tests",
     arguments = {
       { name = "agent", arity = "one", required = true, summary = "the kind of agent" },
@@ -32,7 +34,7 @@ return {
       { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
       { name = "name", kind = "text", value = "NAME", summary = "what to call it" },
       { name = "include-changes", kind = "onoff", value = "", summary = "let uncommitted work go along, as a snapshot, or leave it" },
-      { name = "view", kind = "text", value = "auto|tmux|nvim|none", summary = "where the agents are shown (auto)" },
+      { name = "view", kind = "text", value = "auto|tmux|wezterm|nvim|none", summary = "where the agents are shown (auto)" },
       { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
     },
   },
@@ -315,14 +317,16 @@ return {
   },
   {
     name = "resume",
-    summary = "let paused agents go on",
-    usage = "resume [--run N] [--json] AGENTS...",
+    summary = "let paused agents go on, and start ended ones again with their session, as after a reboot",
+    usage = "resume [--run N] [--fresh] [--view auto|tmux|wezterm|nvim|none] [--json] [AGENTS...]",
     example = "resume claude",
     arguments = {
-      { name = "agents", arity = "many", required = true, summary = "agents by name, or all" },
+      { name = "agents", arity = "many", required = false, summary = "agents by name, a run's number, or all; those of the newest run that were paused or cut off when absent" },
     },
     flags = {
       { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
+      { name = "fresh", kind = "switch", value = "", summary = "begin a new session, which is told what the one before did" },
+      { name = "view", kind = "text", value = "auto|tmux|wezterm|nvim|none", summary = "where the agents are shown (auto)" },
       { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
     },
   },
@@ -365,14 +369,14 @@ return {
   {
     name = "show",
     summary = "open panes for agents that run detached",
-    usage = "show [--run N] [--view auto|tmux|nvim|none] [--json] AGENTS...",
+    usage = "show [--run N] [--view auto|tmux|wezterm|nvim|none] [--json] AGENTS...",
     example = "show all",
     arguments = {
       { name = "agents", arity = "many", required = true, summary = "agents by name, or all" },
     },
     flags = {
       { name = "run", kind = "number", value = "N", summary = "the run; the newest when absent" },
-      { name = "view", kind = "text", value = "auto|tmux|nvim|none", summary = "where the agents are shown (auto)" },
+      { name = "view", kind = "text", value = "auto|tmux|wezterm|nvim|none", summary = "where the agents are shown (auto)" },
       { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
     },
   },
@@ -464,6 +468,35 @@ return {
     arguments = {
     },
     flags = {
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "adopt",
+    summary = "go on with an agent that was started elsewhere; lists those that run in this repository when absent",
+    usage = "adopt [--session ID] [--agent KIND] [--name NAME] [--[no-]include-changes] [--view auto|tmux|wezterm|nvim|none] [--json] [PROCESS]",
+    example = "adopt 25080",
+    arguments = {
+      { name = "process", arity = "optional", required = false, summary = "the number of its process; it is left as it is" },
+    },
+    flags = {
+      { name = "session", kind = "text", value = "ID", summary = "a session that no process has open" },
+      { name = "agent", kind = "text", value = "KIND", summary = "with --session: the kind of agent it is of" },
+      { name = "name", kind = "text", value = "NAME", summary = "what to call it" },
+      { name = "include-changes", kind = "onoff", value = "", summary = "let uncommitted work go along, as a snapshot, or leave it" },
+      { name = "view", kind = "text", value = "auto|tmux|wezterm|nvim|none", summary = "where the agents are shown (auto)" },
+      { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
+    },
+  },
+  {
+    name = "doctor",
+    summary = "look for what agents, hosts and git left behind, and for what is missing or damaged",
+    usage = "doctor [--fix] [--json]",
+    example = "doctor --fix",
+    arguments = {
+    },
+    flags = {
+      { name = "fix", kind = "switch", value = "", summary = "mend what can be mended without harm" },
       { name = "json", kind = "switch", value = "", summary = "print one JSON object instead of text" },
     },
   },

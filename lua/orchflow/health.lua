@@ -96,16 +96,16 @@ function M.dependencies()
       find = on_path("tmux", "-V"),
       range = ">=3.2.0",
       need = "useful",
-      purpose = "panes of agents beside the editor; without it they are shown in windows of Neovim",
+      purpose = "panes of agents beside the editor; without it (or wezterm) they are shown in windows of Neovim",
       how = "install tmux 3.2 or newer, and start Neovim inside it",
     },
     {
       name = "wezterm",
       find = on_path("wezterm", "--version"),
-      range = ">=20220000.0.0",
-      need = "unused",
-      purpose = "its panes are not used yet; inside it agents are shown in windows of Neovim",
-      how = "nothing to do",
+      range = ">=20230000.0.0",
+      need = "useful",
+      purpose = "panes of agents beside the editor, where it runs inside wezterm and not in a tmux there",
+      how = "needed only inside wezterm: put the program of your terminal on the PATH",
     },
     {
       name = "cargo",
@@ -257,6 +257,39 @@ local function check_agents(path)
   end
 end
 
+--- Says whether the wezterm around the editor answers and has what panes of agents need.
+local function check_wezterm()
+  local health = vim.health
+  local result = run({ "wezterm", "-n", "cli", "--no-auto-start", "list", "--format", "json" })
+  if not result then
+    health.warn(
+      "inside wezterm, whose program is not on the PATH: its panes may not be found",
+      "put the folder of wezterm on the PATH, or set view to nvim"
+    )
+    return
+  end
+  local ok, panes = pcall(vim.json.decode, result.stdout or "")
+  if result.code ~= 0 or not ok or type(panes) ~= "table" then
+    local said = require("orchflow.view.text").clean(vim.trim(result.stderr or ""))
+    health.warn(
+      "inside wezterm, which does not answer: " .. (said ~= "" and said or "it said nothing"),
+      "start Neovim in a new window of wezterm, or set view to nvim"
+    )
+    return
+  end
+  local first = panes[1]
+  if type(first) == "table" and first.tty_name == nil then
+    health.warn(
+      "inside a wezterm that does not name the terminals of its panes: agents cannot be shown there",
+      "upgrade wezterm, or set view to nvim"
+    )
+    return
+  end
+  health.ok(
+    ("inside wezterm, which answers: agents are shown in its panes (%d now)"):format(#panes)
+  )
+end
+
 --- Says what the terminal can do; nothing of it is needed.
 local function check_terminal()
   local health = vim.health
@@ -279,7 +312,8 @@ local function check_terminal()
       "256 colours or fewer ('termguicolors' is off): highlight groups use their cterm colours"
     )
   end
-  if vim.env.TMUX then
+  local multiplexer = require("orchflow.command.place").multiplexer()
+  if multiplexer == "tmux" then
     local result = run({ "tmux", "display-message", "-p", "#{client_termfeatures}" })
     local features = result and result.code == 0 and vim.trim(result.stdout or "") or ""
     health.info(
@@ -294,8 +328,12 @@ local function check_terminal()
     if features ~= "" and not features:find("usstyle", 1, true) then
       health.info("no undercurl through tmux; nothing of orchflow needs it")
     end
+  elseif multiplexer == "wezterm" then
+    check_wezterm()
   else
-    health.info("not inside tmux: agents are shown in windows of Neovim (:help orchflow-attach)")
+    health.info(
+      "not inside tmux or wezterm: agents are shown in windows of Neovim (:help orchflow-attach)"
+    )
   end
   if vim.o.ambiwidth == "double" then
     health.warn("'ambiwidth' is double: borders may not close", ":set ambiwidth=single")
@@ -328,6 +366,7 @@ function M.check()
   elseif vim.fs.root(vim.fn.getcwd(), ".git") == nil then
     health.info("not in a git repository, so no host was looked for")
   elseif check_host(path) then
+    health.info("what was left behind is looked for by :Orchflow doctor (:help orchflow-doctor)")
     health.start("orchflow: agents")
     check_agents(path)
   end

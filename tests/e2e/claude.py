@@ -14,7 +14,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
-from claude_code import suite, test_life, test_permissions, test_prompts, test_start, test_work  # noqa: E402,F401
+from claude_code import suite, test_life, test_permissions, test_prompts, test_resume, test_start, test_work  # noqa: E402,F401
 from claude_code.world import Programs  # noqa: E402
 
 VERSION = "2.1.329"

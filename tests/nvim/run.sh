@@ -19,7 +19,7 @@ home=$(mktemp -d "${TMPDIR:-/tmp}/orchflow-nvim.XXXXXX")
 trap 'rm -rf -- "$home"' EXIT
 mkdir -p "$home/runtime" "$home/config" "$home/data" "$home/state" "$home/cache"
 chmod 700 "$home/runtime"
-unset VIMRUNTIME VIM NVIM NVIM_LISTEN_ADDRESS MYVIMRC TMUX TMUX_PANE
+unset VIMRUNTIME VIM NVIM NVIM_LISTEN_ADDRESS MYVIMRC TMUX TMUX_PANE WEZTERM_PANE WEZTERM_UNIX_SOCKET TERM_PROGRAM
 export HOME="$home" XDG_RUNTIME_DIR="$home/runtime" XDG_CONFIG_HOME="$home/config" XDG_DATA_HOME="$home/data"
 export XDG_STATE_HOME="$home/state" XDG_CACHE_HOME="$home/cache" NVIM_LOG_FILE="$home/nvim.log"
 export TZ=UTC LC_ALL=C.UTF-8

@@ -47,6 +47,8 @@ pub struct LaunchContext {
     pub session_id: Option<String>,
     /// The session to take up again.
     pub resume: Option<String>,
+    /// Whether it goes on in a copy of that session, which another process may still have open.
+    pub fork: bool,
     /// Its place in its run, from 0; tells rehearsals apart.
     pub persona: u32,
     /// Whether hooks that ask deny when nobody can be asked.
@@ -84,6 +86,12 @@ pub enum LaunchError {
         /// The agent's title.
         agent: String,
     },
+    /// The entry does not say how a session is copied.
+    #[error("{agent} cannot go on in a copy of a session: its catalogue entry has no `resume.fork`")]
+    CannotFork {
+        /// The agent's title.
+        agent: String,
+    },
 }
 
 /// Prepares a launch.
@@ -114,7 +122,12 @@ pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchE
         if entry.resume.args.is_empty() {
             return Err(LaunchError::CannotResume { agent: entry.title.clone() });
         }
-        launch.argv.extend(entry.resume.args.iter().map(|word| word.replace("{session_id}", session).into()));
+        if context.fork && entry.resume.fork.is_empty() {
+            return Err(LaunchError::CannotFork { agent: entry.title.clone() });
+        }
+        let fork: &[String] = if context.fork { &entry.resume.fork } else { &[] };
+        let words = entry.resume.args.iter().chain(fork);
+        launch.argv.extend(words.map(|word| word.replace("{session_id}", session).into()));
     }
     launch.argv.extend(context.extra_args.iter().cloned());
     Ok(launch)
@@ -143,6 +156,7 @@ mod tests {
             extra_args: vec!["--verbose".into()],
             session_id: None,
             resume: None,
+            fork: false,
             persona: 2,
             policy_enforced: false,
         }
@@ -208,6 +222,11 @@ mod tests {
         let words = words(&resumed);
         assert!(!words.contains(&"--session-id"));
         assert!(words.windows(2).any(|pair| pair == ["--resume", "99999999-2222-3333-4444-555555555555"]));
+
+        context.fork = true;
+        let forked = launch("claude", &context);
+        let text = forked.argv.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
+        assert!(text.contains("--resume 99999999-2222-3333-4444-555555555555 --fork-session"), "{text}");
 
         let (catalogue, _) = Catalogue::load(None);
         let error = prepare(catalogue.get("shell").unwrap(), &context).unwrap_err();

@@ -12,4 +12,5 @@ pub mod limits;
 pub mod prices;
 pub mod rehearsal;
 pub mod screen;
+pub mod sessions;
 pub mod status;

@@ -40,14 +40,44 @@ pub struct AgentSpec {
 /// Where views of new agents go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewPlace {
-    /// `tmux`, `nvim` or `none`.
+    /// `tmux`, `wezterm`, `nvim` or `none`.
     pub backend: String,
     /// What `TMUX` held at the front: socket, server process and session, with commas between.
     pub tmux: Option<Bytes>,
     /// The front's own pane in tmux.
     pub tmux_pane: Option<String>,
+    /// The socket of the wezterm the front runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wezterm_socket: Option<Bytes>,
+    /// The front's own pane in wezterm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wezterm_pane: Option<String>,
     /// The editor that asked, by its connection's number.
     pub editor: Option<u64>,
+}
+
+/// A session that was begun elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptedSession {
+    /// Its id.
+    pub id: String,
+    /// Whether the agent goes on in a copy of it: somebody still has it open.
+    pub copy: bool,
+    /// The process that has it open.
+    pub process: Option<u32>,
+    /// Where that process works.
+    pub folder: Option<Bytes>,
+}
+
+/// An agent that is to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumeSpec {
+    /// The agent.
+    pub agent: AgentKey,
+    /// Whether its program can take up an earlier session.
+    pub takes_up_sessions: bool,
+    /// Whether it shall begin a new session all the same.
+    pub fresh: bool,
 }
 
 /// A front's wish.
@@ -79,6 +109,17 @@ pub enum Command {
         /// Where its view goes.
         place: ViewPlace,
     },
+    /// Starts a run of one agent that goes on in a session begun elsewhere.
+    AdoptSession {
+        /// What its worktree starts from.
+        base: Base,
+        /// The agent.
+        agent: AgentSpec,
+        /// The session.
+        session: AdoptedSession,
+        /// Where its view goes.
+        place: ViewPlace,
+    },
     /// Sends a prompt to agents.
     SendPrompt {
         /// The agents.
@@ -104,6 +145,13 @@ pub enum Command {
         agents: Vec<AgentKey>,
         /// Whether to halt them.
         pause: bool,
+    },
+    /// Lets halted agents go on, and starts ended ones again in their worktrees.
+    ResumeAgents {
+        /// The agents.
+        agents: Vec<ResumeSpec>,
+        /// Where views of those go that are started again.
+        place: ViewPlace,
     },
     /// Takes a hunk into the human's tree.
     AcceptHunk {

@@ -11,6 +11,7 @@ mod limits;
 mod outcomes;
 mod pause;
 mod reports;
+mod resume;
 mod review;
 mod rules;
 mod shown;

@@ -102,6 +102,17 @@ fn text(event: &Event) -> String {
         EventBody::PauseFailed(body) => {
             format!("not {}: {}", if body.pause { "paused" } else { "resumed" }, body.message)
         }
+        EventBody::AgentAdopted(body) => {
+            let what = if body.copy { "a copy of the session" } else { "the session" };
+            match body.process {
+                Some(pid) => format!("adopted: goes on in {what} {} of process {pid}", body.session),
+                None => format!("adopted: goes on in {what} {}", body.session),
+            }
+        }
+        EventBody::AgentRestartRequested(body) => match &body.session {
+            Some(session) => format!("started again with its session {session}"),
+            None => "started again with a new session".to_owned(),
+        },
         EventBody::AgentExited(body) => {
             let how = match (body.code, body.signal) {
                 (Some(code), _) => format!("exited {code}"),

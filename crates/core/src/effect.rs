@@ -50,6 +50,12 @@ pub enum EffectBody {
         index: u32,
         /// Its worktree.
         worktree: Bytes,
+        /// The session its program takes up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resume: Option<String>,
+        /// Whether it does so in a copy of that session.
+        #[serde(default)]
+        fork: bool,
     },
     /// Opens views of agents.
     OpenViews {

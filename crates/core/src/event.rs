@@ -172,6 +172,10 @@ event_types! {
     AgentResumed = "agent_resumed",
     /// An agent could not be halted, or not let go on.
     PauseFailed = "pause_failed",
+    /// An agent goes on in a session that was begun elsewhere.
+    AgentAdopted = "agent_adopted",
+    /// The human wants an agent that has ended started again.
+    AgentRestartRequested = "agent_restart_requested",
     /// An agent's process ended.
     AgentExited = "agent_exited",
     /// An agent's program opened a session.

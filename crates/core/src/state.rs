@@ -289,7 +289,8 @@ impl State {
             Phase::Running => {
                 agent.ready
                     && !agent.in_turn
-                    && (agent.turn > 0 || agent.undelivered > 0)
+                    // One that takes up a session may have nothing to do but to be there.
+                    && (agent.turn > 0 || agent.undelivered > 0 || agent.resuming.is_some())
                     && !agent.checkpointing
                     // Its closing hook came, and its own last word is still on its way.
                     && !(agent.stated && agent.status.state == StatusState::Working)

@@ -99,6 +99,14 @@ fn samples() -> Vec<EventBody> {
         AgentPaused { processes: 3 }.into(),
         AgentResumed { processes: 3 }.into(),
         PauseFailed { pause: true, message: "its runner is too old for it".into() }.into(),
+        AgentAdopted {
+            session: "10846561".into(),
+            copy: true,
+            process: Some(77),
+            folder: Some(Bytes::from("/src/repo")),
+        }
+        .into(),
+        AgentRestartRequested { session: some("10846561"), fresh: false }.into(),
         AgentExited { code: Some(1), signal: Some(9), leftover_ended: 2, lost: true }.into(),
         AgentSessionStarted { session: "10846561".into(), source: "startup".into() }.into(),
         AgentSessionEnded { reason: "prompt_input_exit".into() }.into(),

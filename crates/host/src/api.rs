@@ -1,5 +1,6 @@
 //! What fronts can ask for, by name, with JSON in and JSON out. Sockets and screens are the fronts' own.
 
+mod adopt;
 mod agents;
 mod approvals;
 mod attach;
@@ -7,12 +8,14 @@ mod base;
 mod clean;
 mod cost;
 mod decide;
+mod doctor;
 mod event;
 mod file;
 mod kinds;
 mod log;
 mod params;
 mod place;
+mod resume;
 mod review;
 mod rules;
 mod status;
@@ -33,6 +36,7 @@ use orchflow_core::event::Actor;
 use orchflow_core::{Code, Refusal, RunId};
 use serde_json::{Value, json};
 
+pub(crate) use agents::ask_version;
 pub use log::event_json;
 pub use status::{add_store, status_json};
 
@@ -73,7 +77,7 @@ pub async fn call(
         )
         .hint("run it in your own shell or editor"));
     }
-    if matches!(method, "swarm" | "spawn" | "accept" | "reject" | "undo" | "redo") {
+    if matches!(method, "swarm" | "spawn" | "adopt" | "accept" | "reject" | "undo" | "redo") {
         check_worktree(world, session)?;
     }
     match method {
@@ -82,8 +86,8 @@ pub async fn call(
         "spawn" => swarm::spawn(world, session, params).await,
         "send" => steer::send(world, session, params).await,
         "stop" => steer::stop(world, session, params).await,
-        "pause" => steer::pause(world, session, params, true).await,
-        "resume" => steer::pause(world, session, params, false).await,
+        "pause" => steer::pause(world, session, params).await,
+        "resume" => resume::resume(world, session, params).await,
         "clean" => clean::clean(world, session, params).await,
         "attach" => attach::attach(world, params).await,
         "log" => log::call(world, params).await,
@@ -103,6 +107,8 @@ pub async fn call(
         "approve" => approvals::answer(world, session, params, true).await,
         "deny" => approvals::answer(world, session, params, false).await,
         "agents" => agents::list(world, session).await,
+        "adopt" => adopt::adopt(world, session, params).await,
+        "doctor" => doctor::call(world, session, params).await,
         "focus" => views::focus(world, params).await,
         "show" => views::show(world, session, params).await,
         "event" => event::call(world, params).await,
@@ -152,7 +158,7 @@ async fn submit(
 ) -> Result<orchflow_core::decide::Reply, Refusal> {
     // Agents of the new run get the front's environment; the run's number is known only after the
     // commit, and its first effect needs it before, so the newest front's stands for the next run.
-    let _one = if matches!(command, Command::StartRun { .. }) {
+    let _one = if matches!(command, Command::StartRun { .. } | Command::AdoptSession { .. }) {
         let one = world.starting.lock().await;
         let environment = Arc::clone(&session.environment);
         let shared = Arc::clone(world);
@@ -178,7 +184,7 @@ pub fn refusal_json(refusal: &Refusal) -> Value {
 }
 
 /// Says why the loop gave no answer: the host leaves, or the commit the answer had to wait for failed.
-fn no_answer(world: &World) -> Refusal {
+pub(crate) fn no_answer(world: &World) -> Refusal {
     if !world.engine().is_open() {
         return Refusal::new(Code::Stopping, "the host is stopping")
             .hint("run the command again; it starts a new host");

@@ -45,6 +45,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// `[notify]`
     pub notify: NotifyConfig,
+    /// `[wezterm]`
+    pub wezterm: Wezterm,
 }
 
 /// `[budget]`: what may be spent before agents are halted and the human is asked, in US dollars.
@@ -131,12 +133,26 @@ pub struct Tmux {
     /// `user`: panes beside the editor; `private`: a server of orchflow's own.
     pub server: TmuxServer,
     /// How the panes are laid out.
-    pub layout: TmuxLayout,
+    pub layout: PaneLayout,
 }
 
 impl Default for Tmux {
     fn default() -> Self {
-        Tmux { server: TmuxServer::User, layout: TmuxLayout::Tiled }
+        Tmux { server: TmuxServer::User, layout: PaneLayout::Tiled }
+    }
+}
+
+/// `[wezterm]`: views in wezterm.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wezterm {
+    /// How the panes are laid out.
+    pub layout: PaneLayout,
+}
+
+impl Default for Wezterm {
+    fn default() -> Self {
+        Wezterm { layout: PaneLayout::Tiled }
     }
 }
 
@@ -153,7 +169,7 @@ pub enum TmuxServer {
 /// How agents' panes are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TmuxLayout {
+pub enum PaneLayout {
     /// A grid of up to four.
     Tiled,
     /// One column of up to four.
@@ -225,6 +241,7 @@ pub const KEYS: &[&str] = &[
     "budget.per_day",
     "limits.resumptions",
     "notify.command",
+    "wezterm.layout",
 ];
 
 fn first_unknown(table: &toml::Table) -> Option<String> {
@@ -259,6 +276,7 @@ mod tests {
         assert!(Config::parse("tmux = 3").is_err());
         assert!(Config::parse("[budget]\nper_run = -1").unwrap_err().contains("budget.per_run"));
         assert!(Config::parse("[notify]\ncommand = ['']").unwrap_err().contains("notify.command"));
+        assert!(Config::parse("[wezterm]\nserver = 'private'").unwrap_err().contains("wezterm.server"));
     }
 
     #[test]
@@ -267,12 +285,13 @@ mod tests {
             "agents = ['claude']\n[worktrees]\nfolder = '/w'\nsetup = 'make deps'\nsetup_timeout_s = 5\n\
              first_port = 5000\nports = 2\noverlay = true\n[host]\nidle_exit_s = 1\n[tmux]\n\
              server = 'private'\nlayout = 'stacked'\n[budget]\nper_run = 5\nper_day = 20.5\n[limits]\n\
-             resumptions = 0\n[notify]\ncommand = ['notify-send', '{title}']",
+             resumptions = 0\n[notify]\ncommand = ['notify-send', '{title}']\n[wezterm]\nlayout = 'none'",
         )
         .unwrap();
         assert_eq!(config.worktrees.folder.as_deref(), Some(Path::new("/w")));
-        assert_eq!(config.tmux.layout, TmuxLayout::Stacked);
+        assert_eq!(config.tmux.layout, PaneLayout::Stacked);
         let policy = config.policy(Prices::default());
         assert_eq!((policy.run_budget, policy.resumptions), (Some(5_000_000_000), 0));
+        assert_eq!(config.wezterm.layout, PaneLayout::None);
     }
 }

@@ -103,8 +103,9 @@ async fn finish(world: &Arc<World>, effect: Effect) {
 async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
     match &effect.body {
         EffectBody::CreateWorktrees { agents, commit, .. } => worktrees::create(world, agents, commit).await,
-        EffectBody::LaunchAgent { agent, catalogue_kind, index, worktree } => {
-            launch::launch(world, agent, catalogue_kind, *index, worktree).await
+        EffectBody::LaunchAgent { agent, catalogue_kind, index, worktree, resume, fork } => {
+            let session = resume.clone().map(|session| (session, *fork));
+            launch::launch(world, agent, catalogue_kind, *index, worktree, session).await
         }
         EffectBody::OpenViews { agents, place } => views::open(world, agents, place).await,
         EffectBody::PastePrompt { agent, text, .. } => prompts::paste(world, agent, text).await,

@@ -5,9 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod adoption;
 pub mod api;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod editors;
 pub mod effects;
 pub mod engine;
@@ -18,6 +20,7 @@ pub mod load;
 mod notify;
 pub mod paths;
 mod proposed;
+pub mod reaping;
 mod recovery;
 pub mod review;
 pub mod rules;

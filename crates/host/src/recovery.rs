@@ -65,8 +65,6 @@ impl Recovery {
         for agent in living.iter().filter(|agent| self.watched.insert((*agent).clone())) {
             world.watch_runner(agent);
         }
-        let lost: Vec<AgentKey> =
-            gone.iter().filter(|(_, exit)| exit.is_none()).map(|(agent, _)| agent.clone()).collect();
         let (version, pid) = (self.version.clone(), std::process::id());
         let started = Input::HostStarted { version, pid, living: living.clone(), gone };
         match world.engine().submit(started).await {
@@ -74,10 +72,9 @@ impl Recovery {
             Err(refusal) if refusal.code == Code::ReadOnly => return false,
             Err(refusal) => tracing::error!(%refusal, "the start could not be recorded"),
         }
-        for agent in lost {
-            let world = Arc::clone(&world);
-            tokio::spawn(async move { world.end_leftover(&agent).await });
-        }
+        // Whoever was killed, runner or host, what it had to end is ended now.
+        let shared = Arc::clone(&world);
+        tokio::spawn(async move { shared.sweep().await });
         self.ask_again().await;
         for agent in living {
             world.restate(&agent).await;

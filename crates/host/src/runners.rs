@@ -45,6 +45,9 @@ pub struct Runners {
 struct RunnerFile {
     pid: i32,
     started: Option<u64>,
+    /// The boot it ran in; runners of older versions did not say.
+    #[serde(default)]
+    boot: Option<String>,
 }
 
 /// What a runner writes down when its program ended.
@@ -126,11 +129,7 @@ impl Runners {
 
     /// Tells whether the process of an agent's runner is still there.
     fn process_lives(&self, agent: &AgentKey) -> bool {
-        let process = read_runner(&self.folders.agent(agent)).and_then(|runner| {
-            let started = runner.started?;
-            Some(leftover::Process { pid: runner.pid, started })
-        });
-        process.is_some_and(|process| leftover::lives(&process))
+        runner_of(&self.folders, agent).is_some_and(|process| leftover::lives(&process))
     }
 }
 
@@ -186,6 +185,14 @@ impl World {
         }
     }
 
+    /// Waits until a runner that was told to leave is gone, a moment at most.
+    pub(crate) async fn runner_left(&self, agent: &AgentKey) {
+        let deadline = Instant::now() + GRACE;
+        while self.runners.process_lives(agent) && Instant::now() < deadline {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Ends what an agent left behind whose runner could not see to it: politely, then by force.
     pub(crate) async fn end_leftover(self: &Arc<Self>, agent: &AgentKey) {
         let Ok(token) = std::fs::read_to_string(self.folders.agent(agent).join("token")) else { return };
@@ -197,7 +204,7 @@ impl World {
 }
 
 /// Ends every process that carries an agent's token. Gives how many there were.
-fn end_marked(token: &str) -> usize {
+pub(crate) fn end_marked(token: &str) -> usize {
     if token.is_empty() {
         return 0;
     }
@@ -238,6 +245,15 @@ pub fn enclosing_agent(folders: &RepositoryFolders) -> Option<String> {
         let is_same = runners.contains(&runner.pid) && leftover::started(runner.pid) == runner.started;
         is_same.then(|| agent.file_name().to_string_lossy().replacen('-', "/", 1))
     })
+}
+
+/// Gives the process of an agent's runner as it was written down; it may have ended since.
+pub(crate) fn runner_of(folders: &RepositoryFolders, agent: &AgentKey) -> Option<leftover::Process> {
+    let runner = read_runner(&folders.agent(agent))?;
+    if runner.boot.is_some() && runner.boot != leftover::boot() {
+        return None;
+    }
+    Some(leftover::Process { pid: runner.pid, started: runner.started? })
 }
 
 fn is_runner(pid: i32) -> bool {

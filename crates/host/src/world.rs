@@ -85,7 +85,7 @@ impl World {
         let runners = Runners::new(folders.clone());
         let rules = UserRules::new(&folders.user);
         let kinds = KindsReader::new(folders.user.config.join("agents"));
-        let backends = Backends::new(&config.tmux, &folders.key);
+        let backends = Backends::new(&config, &folders.key);
         World {
             repository: Arc::new(repository),
             folders,

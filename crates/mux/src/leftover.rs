@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 /// How often a dying process is looked at.
 const LOOK: Duration = Duration::from_millis(10);
@@ -48,6 +48,41 @@ pub fn marked(marker: Marker<'_>, exempt: Option<&OsStr>) -> BTreeSet<Process> {
                 && !variables
                     .any(|variable| exempt.as_ref().is_some_and(|prefix| variable.starts_with(prefix)))
         })
+        .collect()
+}
+
+/// A process and the environment it was started with.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// The process.
+    pub process: Process,
+    /// Its parent.
+    pub parent: i32,
+    environment: Vec<u8>,
+}
+
+impl Started {
+    /// Gives a variable's value.
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        let value =
+            |entry: &'_ [u8]| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::len);
+        let entry = self.environment.split(|byte| *byte == 0).find(|entry| value(entry).is_some())?;
+        entry.get(name.len() + 1..).map(OsStr::from_bytes)
+    }
+}
+
+/// Finds the living processes that were started with a variable of this name, whatever its value. The caller itself
+/// is left out, and so is whoever's environment is not for this user to read.
+pub fn with_variable(name: &str) -> Vec<Started> {
+    table()
+        .into_values()
+        .filter(|row| row.process.pid != own_pid() && !row.dead)
+        .map(|row| Started {
+            process: row.process,
+            parent: row.parent,
+            environment: environment(row.process.pid),
+        })
+        .filter(|started| started.variable(name).is_some())
         .collect()
 }
 
@@ -94,12 +129,18 @@ pub fn descendants(root: i32, exempt: Option<&OsStr>) -> BTreeSet<Process> {
 
 /// Sends a signal to each process that is still the one that was found. Returns how many were reached.
 pub fn signal_all<'a>(processes: impl IntoIterator<Item = &'a Process>, signal: Signal) -> usize {
-    processes
-        .into_iter()
-        .filter(|process| {
-            lives(process) && Pid::from_raw(process.pid).is_some_and(|pid| kill_process(pid, signal).is_ok())
-        })
-        .count()
+    processes.into_iter().filter(|process| signal_one(process, signal)).count()
+}
+
+/// Signals a process while it is held, so that its number cannot come to be another's between the look and the signal.
+fn signal_one(process: &Process, signal: Signal) -> bool {
+    let Some(pid) = Pid::from_raw(process.pid) else { return false };
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(held) => lives(process) && pidfd_send_signal(&held, signal).is_ok(),
+        // Before Linux 5.3 processes cannot be held.
+        Err(rustix::io::Errno::NOSYS) => lives(process) && kill_process(pid, signal).is_ok(),
+        Err(_) => false,
+    }
 }
 
 /// Ends what carries the marker: politely, by force after `grace`. Returns how many processes there were. It blocks.
@@ -145,6 +186,12 @@ pub fn parent(pid: i32) -> Option<i32> {
 /// Reads when a process started, in clock ticks since boot; `None` when there is none of this number.
 pub fn started(pid: i32) -> Option<u64> {
     read_row(pid).map(|row| row.process.started)
+}
+
+/// Names the boot this system runs since: numbers and start times of processes mean nothing in another.
+pub fn boot() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
 }
 
 #[derive(Debug)]

@@ -17,6 +17,7 @@ mod programs;
 mod repository;
 mod sandbox;
 mod wait;
+mod wezterm;
 
 pub use command::{Background, Outcome};
 pub use follow::Follower;
@@ -26,3 +27,4 @@ pub use repository::{TemporaryRepository, write};
 pub use rustix::process::Signal;
 pub use sandbox::{MARKER, Sandbox};
 pub use wait::{DEADLINE, eventually, wait_for};
+pub use wezterm::{FakeWezterm, become_wezterm};

@@ -126,8 +126,10 @@
 ---@field run? integer the run; the newest when absent
 
 ---@class orchflow.api.Resume
----@field agents string|string[] agents by name, or all
+---@field agents? string|string[] agents by name, a run's number, or all; those of the newest run that were paused or cut off when absent
 ---@field run? integer the run; the newest when absent
+---@field fresh? boolean begin a new session, which is told what the one before did
+---@field view? string where the agents are shown (auto)
 
 ---@class orchflow.api.Why
 ---@field about? string an agent, an event's number, a hunk or an approval
@@ -168,6 +170,17 @@
 
 ---@class orchflow.api.Agents
 
+---@class orchflow.api.Adopt
+---@field process? string the number of its process; it is left as it is
+---@field session? string a session that no process has open
+---@field agent? string with --session: the kind of agent it is of
+---@field name? string what to call it
+---@field include_changes? boolean let uncommitted work go along, as a snapshot, or leave it
+---@field view? string where the agents are shown (auto)
+
+---@class orchflow.api.Doctor
+---@field fix? boolean mend what can be mended without harm
+
 ---@class orchflow.Module
 ---@field version string
 ---@field setup fun(options?: table): boolean, string[]
@@ -192,7 +205,7 @@
 ---@field budget fun(given?: orchflow.api.Budget|string, callback?: orchflow.Callback): table?, orchflow.Failure? Set what a run, or today, may cost; raising it lets paused agents go on.
 ---@field stop fun(given?: orchflow.api.Stop|string, callback?: orchflow.Callback): table?, orchflow.Failure? End agents; their work stays for review.
 ---@field pause fun(given?: orchflow.api.Pause|string, callback?: orchflow.Callback): table?, orchflow.Failure? Halt agents where they stand; prompts wait meanwhile.
----@field resume fun(given?: orchflow.api.Resume|string, callback?: orchflow.Callback): table?, orchflow.Failure? Let paused agents go on.
+---@field resume fun(given?: orchflow.api.Resume|string, callback?: orchflow.Callback): table?, orchflow.Failure? Let paused agents go on, and start ended ones again with their session, as after a reboot.
 ---@field why fun(given?: orchflow.api.Why|string, callback?: orchflow.Callback): table?, orchflow.Failure? Say why something is as it is: an agent's status, an event, a hunk, an approval.
 ---@field event fun(given?: orchflow.api.Event|string, callback?: orchflow.Callback): table?, orchflow.Failure? Show one event whole: what it led from, what it led to, its diff.
 ---@field focus fun(given?: orchflow.api.Focus|string, callback?: orchflow.Callback): table?, orchflow.Failure? Go to the pane that shows an agent.
@@ -205,3 +218,5 @@
 ---@field build fun(given?: orchflow.api.Build|string, callback?: orchflow.Callback): table?, orchflow.Failure? Build the programs in the plugin's folder, as a plugin manager does after an update.
 ---@field clean fun(given?: orchflow.api.Clean|string, callback?: orchflow.Callback): table?, orchflow.Failure? Remove the worktrees of ended agents; their last state is kept under a ref.
 ---@field agents fun(given?: orchflow.api.Agents|string, callback?: orchflow.Callback): table?, orchflow.Failure? List the kinds of agents, where they are installed and how to get them.
+---@field adopt fun(given?: orchflow.api.Adopt|string, callback?: orchflow.Callback): table?, orchflow.Failure? Go on with an agent that was started elsewhere; lists those that run in this repository when absent.
+---@field doctor fun(given?: orchflow.api.Doctor|string, callback?: orchflow.Callback): table?, orchflow.Failure? Look for what agents, hosts and git left behind, and for what is missing or damaged.

@@ -60,18 +60,26 @@ local function hunks()
   return ids
 end
 
----@param status string
----@return fun(): string[] names of the agents that are in a state
-local function agents_that(status)
-  return function()
-    local names = {}
-    for _, agent in ipairs(require("orchflow.state").agents(require("orchflow.client").store())) do
-      if (agent.status == "paused" or agent.paused == true) == (status == "paused") then
-        names[#names + 1] = agent.living ~= false and agent.agent or nil
-      end
+---@return string[] names of the agents that run and are not paused
+local function running()
+  local names = {}
+  for _, agent in ipairs(require("orchflow.state").agents(require("orchflow.client").store())) do
+    if agent.status ~= "paused" and agent.paused ~= true then
+      names[#names + 1] = agent.living ~= false and agent.agent or nil
     end
-    return vim.list_extend(names, { "all" })
   end
+  return vim.list_extend(names, { "all" })
+end
+
+---@return string[] names of the agents that can go on: those that are paused, and those that have ended
+local function resumable()
+  local names = {}
+  for _, agent in ipairs(require("orchflow.state").agents(require("orchflow.client").store())) do
+    if agent.status == "paused" or agent.paused == true or agent.living == false then
+      names[#names + 1] = agent.agent
+    end
+  end
+  return vim.list_extend(names, { "all" })
 end
 
 ---@return string[]
@@ -141,8 +149,8 @@ local POSITIONAL = {
   focus = agents,
   show = agents,
   stop = agents,
-  pause = agents_that("running"),
-  resume = agents_that("paused"),
+  pause = running,
+  resume = resumable,
   clean = agents,
   accept = hunks,
   reject = hunks,

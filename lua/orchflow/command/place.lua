@@ -7,7 +7,24 @@ local M = {}
 --- Says where this editor stands, so that panes open beside it.
 ---@return table
 function M.front()
-  return { tmux = vim.env.TMUX, tmux_pane = vim.env.TMUX_PANE }
+  return {
+    tmux = vim.env.TMUX,
+    tmux_pane = vim.env.TMUX_PANE,
+    wezterm_socket = vim.env.WEZTERM_UNIX_SOCKET,
+    wezterm_pane = vim.env.WEZTERM_PANE,
+    term_program = vim.env.TERM_PROGRAM,
+  }
+end
+
+--- Names the terminal program this editor runs in whose panes can show agents: the innermost, as the host has it.
+---@return "tmux"|"wezterm"|nil
+function M.multiplexer()
+  local env = vim.env
+  local in_wezterm = env.WEZTERM_UNIX_SOCKET ~= nil and env.WEZTERM_PANE ~= nil
+  if env.TMUX and not (in_wezterm and env.TERM_PROGRAM == "WezTerm") then
+    return "tmux"
+  end
+  return in_wezterm and "wezterm" or nil
 end
 
 --- Says whether uncommitted changes go along, where that is known beforehand.
@@ -25,8 +42,8 @@ end
 ---@param invocation orchflow.Invocation
 ---@return string
 function M.view(invocation)
-  -- A script has no window to show an agent in, but it may run in tmux.
-  local windowless = invocation.is_script and not vim.env.TMUX
+  -- A script has no window to show an agent in, but it may run beside panes.
+  local windowless = invocation.is_script and not M.multiplexer()
   return invocation.flags.view or windowless and "none" or require("orchflow.config").get().view
 end
 

@@ -13,6 +13,8 @@ for _, theme in ipairs({
   "window",
   "tell",
   "fit",
+  "doctor",
+  "adopt",
 }) do
   for name, verb in pairs(require("orchflow.command." .. theme)) do
     verbs[name] = verb

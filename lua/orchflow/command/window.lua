@@ -189,19 +189,34 @@ M.next = {
 local function steering(method)
   local verb
   verb = {
+    patience_ms = method == "resume" and 10 * 60000 or nil,
     request = function(invocation, respond)
       local params = { agents = invocation.arguments.agents, run = invocation.flags.run }
+      if method == "resume" then
+        params.fresh = invocation.flags.fresh
+        params.view = place.view(invocation)
+        params.front = place.front()
+      end
       client.request(method, params, function(failure, result, raw)
         respond(failure, result and { data = (raw or result).agents, result = result })
       end)
     end,
     lines = function(outcome)
       return vim.tbl_map(function(agent)
-        return ("%s: %s"):format(text.clean(agent.agent), text.clean(agent.state))
+        local state = ("%s: %s"):format(text.clean(agent.agent), text.clean(agent.state))
+        if agent.message then
+          return ("%s (%s)"):format(state, text.clean(agent.message))
+        elseif agent.started_again then
+          return ("%s with %s session"):format(state, agent.session and "its" or "a new")
+        end
+        return state
       end, outcome.result.agents or {})
     end,
     show = function(outcome, invocation)
-      message.info("orchflow: " .. table.concat(verb.lines(outcome, invocation), ", "))
+      local lines = verb.lines(outcome, invocation)
+      local nobody = method == "resume" and "none of them is paused or was cut off"
+        or "none of them runs"
+      message.info("orchflow: " .. (#lines > 0 and table.concat(lines, ", ") or nobody))
     end,
   }
   return verb

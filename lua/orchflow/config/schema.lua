@@ -69,9 +69,9 @@ return group("", {
   },
   view = {
     kind = "choice",
-    values = { "auto", "tmux", "nvim", "none" },
+    values = { "auto", "tmux", "wezterm", "nvim", "none" },
     default = "auto",
-    description = "Where agents are shown: auto takes tmux panes inside tmux, else windows of Neovim.",
+    description = "Where agents are shown: auto takes panes inside tmux or wezterm, else windows of Neovim.",
   },
   review = group(
     "The list of hunks, and the files they are in.",
@@ -155,7 +155,7 @@ return group("", {
       kind = "choice",
       values = { "split", "tab", "float", "pane" },
       default = "split",
-      description = "Where `:Orchflow attach` shows an agent: a split, a tab page, a float, or its tmux pane.",
+      description = "Where `:Orchflow attach` shows an agent: split, tab page, float, or a pane of tmux or wezterm.",
     },
     split = {
       kind = "choice",

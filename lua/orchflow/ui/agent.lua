@@ -26,16 +26,17 @@ end
 
 ---@param agent string
 local function in_a_pane(agent)
-  if not vim.env.TMUX then
+  local place = require("orchflow.command.place")
+  local multiplexer = place.multiplexer()
+  if not multiplexer then
     give_up({
       code = "usage",
-      message = "this Neovim does not run inside tmux, so there is no pane to show an agent in",
+      message = "this Neovim does not run inside tmux or wezterm, so there is no pane to show an agent in",
       hint = ":Orchflow attach --in split, tab or float",
     })
     return
   end
-  local place = require("orchflow.command.place")
-  local params = { agents = { agent }, view = "tmux", front = place.front() }
+  local params = { agents = { agent }, view = multiplexer, front = place.front() }
   client.request("show", params, function(failure, result)
     local shown = result and (result.agents or {})[1] or {}
     if failure then
@@ -56,7 +57,7 @@ local function in_a_pane(agent)
   end)
 end
 
---- Shows an agent in a window of Neovim, or in its tmux pane.
+--- Shows an agent in a window of Neovim, or in a pane of tmux or wezterm.
 ---@param agent string `NAME` or `RUN/NAME`
 ---@param options? orchflow.AttachOptions
 function M.attach(agent, options)
@@ -90,7 +91,7 @@ function M.attach(agent, options)
   end)
 end
 
---- Brings the tmux pane of an agent to the front, if it has one.
+--- Brings the pane of an agent to the front, if it has one.
 ---@param agent string
 ---@param otherwise fun(failure?: orchflow.Failure) called where no pane was found
 function M.focus_pane(agent, otherwise)

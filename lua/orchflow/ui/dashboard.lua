@@ -47,9 +47,18 @@ end
 ---@param agent orchflow.Agent
 ---@param done string
 local function steer(method, agent, done)
-  client.request(method, { agents = { agent.agent }, run = agent.run }, function(failure)
+  local params = { agents = { agent.agent }, run = agent.run }
+  if method == "resume" then
+    -- One that has ended is started again, and shown where this editor is.
+    params.view, params.front =
+      require("orchflow.config").get().view, require("orchflow.command.place").front()
+  end
+  client.request(method, params, function(failure, result)
+    local row = result and (result.agents or {})[1] or {}
     if failure then
       message.failure(failure, "orchflow: " .. method)
+    elseif row.message then
+      message.error(("orchflow: %s: %s"):format(text.clean(agent.agent), text.clean(row.message)))
     else
       message.info(("%s: %s"):format(text.clean(agent.agent), done))
     end
@@ -142,7 +151,7 @@ local function keys()
     {
       key = "R",
       description = "resume",
-      long = "let a paused agent go on",
+      long = "let a paused agent go on, or start one that has ended again",
       decides = true,
       hidden = true,
       action = on_agent(function(agent)

@@ -1,4 +1,4 @@
---- Tables of things that are looked at now and then: kinds of agents, what was cleaned. Pure.
+--- Tables of things that are looked at now and then: kinds of agents, what was cleaned, what the doctor found. Pure.
 
 local text = require("orchflow.view.text")
 
@@ -71,6 +71,35 @@ function M.cleaned(result)
   add_rows(rows, page)
   if #rows == 0 then
     page:add({ { "there was nothing to clean", "OrchflowMuted" } })
+  end
+  return page
+end
+
+local LEVELS = {
+  ok = { "+", "OrchflowDone" },
+  note = { "-", "OrchflowMuted" },
+  problem = { "!", "OrchflowWaiting" },
+}
+
+--- Draws what the doctor found, each with what to do about it below.
+---@param findings table[]
+---@return orchflow.Page page its rows are findings
+function M.findings(findings)
+  local page = text.page()
+  for _, finding in ipairs(findings) do
+    local mark = LEVELS[finding.level] or LEVELS.note
+    local mended = finding.mended == true
+    page:add({
+      { mended and "mended" or mark[1], mended and "OrchflowDone" or mark[2] },
+      "  ",
+      { text.pad(text.clean(finding.kind), 10), "OrchflowMuted" },
+      "  ",
+      { text.clean(finding.what) },
+    }, finding)
+    local advice = text.clean(finding.advice)
+    if finding.level ~= "ok" and not mended and advice ~= "" then
+      page:add({ "               ", { advice, "OrchflowMuted" } }, finding)
+    end
   end
   return page
 end

@@ -44,7 +44,7 @@ return function(it, tests)
     )
     tests.equal(
       problem({ view = "screen" }),
-      'option view wants one of auto, tmux, nvim, none, got "screen"'
+      'option view wants one of auto, tmux, wezterm, nvim, none, got "screen"'
     )
     tests.equal(
       problem({ float = { width = 7 } }),

@@ -55,7 +55,7 @@ esac]]
       "orchflow-hook 0.1.0 (for what agents call",
       "git 2.43.0 (for worktrees, checkpoints, hunks): " .. folder .. "/git",
       "tmux 3.4 (for panes of agents beside the editor",
-      "wezterm 20240203-110809-5046fc22 (its panes are not used yet",
+      "wezterm 20240203-110809-5046fc22 (for panes of agents beside the editor, where it runs inside wezterm",
       "every option is understood",
       "the host of /r runs, version 0.0.9 (process 7), and the plugin is 0.1.0",
       "orchflow host stop",
@@ -82,6 +82,30 @@ esac]]
     tests.contains(said, "unknown option veiw; did you mean view?")
     tests.contains(said, "orchflow 0.1.0 is not found")
     tests.lacks(said, "stack traceback")
+  end)
+
+  it("says how the wezterm around the editor is", function(child)
+    local function said(script)
+      local folder = programs({ wezterm = script })
+      child:lua([[vim.env.WEZTERM_UNIX_SOCKET, vim.env.WEZTERM_PANE = "/run/gui-sock-7", "3"]])
+      child:lua([[vim.api.nvim_list_uis = function() return { { rgb = true } } end]])
+      local report = check(child, folder)
+      child:cmd("bwipeout!")
+      return report
+    end
+    tests.contains(
+      said([[echo '[{"pane_id":3,"tty_name":"/dev/pts/1"},{"pane_id":4,"tty_name":null}]']]),
+      "inside wezterm, which answers: agents are shown in its panes (2 now)"
+    )
+    local old = said([[echo '[{"pane_id":3}]']])
+    tests.contains(old, "inside a wezterm that does not name the terminals of its panes")
+    tests.contains(old, "upgrade wezterm, or set view to nvim")
+    local dead = said([[echo 'failed to connect: Connection refused' >&2; exit 1]])
+    tests.contains(
+      dead,
+      "inside wezterm, which does not answer: failed to connect: Connection refused"
+    )
+    tests.lacks(dead, "stack traceback")
   end)
 
   it("survives a program that prints nonsense, and a host that fails", function(child)

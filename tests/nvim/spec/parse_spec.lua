@@ -82,7 +82,7 @@ return function(it, tests)
     tests.equal(problem("swarm", "--no-wait x"), "unknown flag --no-wait; did you mean --wait?")
     tests.equal(
       problem("swarm", "--view screen x"),
-      "--view wants one of auto, tmux, nvim, none, got screen"
+      "--view wants one of auto, tmux, wezterm, nvim, none, got screen"
     )
     tests.equal(
       problem("swarm", "--timeout soon x"),

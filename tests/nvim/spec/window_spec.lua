@@ -158,11 +158,41 @@ return function(it, tests)
     end
   )
 
-  it("says that there is no pane outside tmux", function(child)
+  it(
+    "shows an agent in its wezterm pane inside wezterm, and in tmux where that runs in it",
+    { env = { WEZTERM_UNIX_SOCKET = "/run/gui-sock-7", WEZTERM_PANE = "3" } },
+    function(child)
+      prepare(child)
+      child:lua([[
+      stub.answers.show = function(params) shown = params; return { agents = { { agent = "claude", pane = "5" } } } end
+      stub.answers.focus = function(params) focused = (focused or 0) + 1; return { focused = "wezterm:5" } end
+    ]])
+      child:cmd("Orchflow attach --in pane claude")
+      child:wait("it is in front", [[return focused == 1]])
+      tests.equal(child:lua("return shown"), {
+        agents = { "claude" },
+        view = "wezterm",
+        front = { wezterm_socket = "/run/gui-sock-7", wezterm_pane = "3" },
+      })
+      local function innermost(program)
+        return child:lua(
+          [[
+          vim.env.TMUX, vim.env.TMUX_PANE, vim.env.TERM_PROGRAM = "/tmp/x,1,0", "%1", ...
+          return require("orchflow.command.place").multiplexer()
+        ]],
+          program
+        )
+      end
+      tests.equal(innermost("tmux"), "tmux")
+      tests.equal(innermost("WezTerm"), "wezterm")
+    end
+  )
+
+  it("says that there is no pane outside tmux and wezterm", function(child)
     prepare(child)
     child:lua([[vim.env.TMUX = nil]])
     child:cmd("Orchflow attach --in pane claude")
-    child:wait_message("does not run inside tmux")
+    child:wait_message("does not run inside tmux or wezterm")
   end)
 
   it("brings a pane to the front, shows agents, pauses and resumes", function(child)

@@ -190,6 +190,8 @@ impl Default for StatusFrom {
 pub struct Resume {
     /// Arguments to add; `{session_id}` stands for the session.
     pub args: Vec<String>,
+    /// Arguments that, besides, make it go on in a copy of the session, which another process may still have open.
+    pub fork: Vec<String>,
 }
 
 /// A question the program shows on its screen before its first prompt.
@@ -331,7 +333,9 @@ impl Entry {
         if self.kind != Kind::Rehearsal && self.program.trim().is_empty() {
             return Err("program: say which program to start".to_owned());
         }
-        if has_nul(&self.program) || self.args.iter().chain(&self.resume.args).any(has_nul) {
+        if has_nul(&self.program)
+            || self.args.iter().chain(&self.resume.args).chain(&self.resume.fork).any(has_nul)
+        {
             return Err("program and args cannot contain a NUL character".to_owned());
         }
         for (name, value) in &self.environment {

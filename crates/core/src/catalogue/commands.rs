@@ -26,7 +26,8 @@ const ON_APPROVAL: Flag = flag(
     "stop|wait|deny",
     "with --wait: what to do when an agent needs a permission (stop)",
 );
-const VIEW: Flag = flag("view", FlagKind::Text, "auto|tmux|nvim|none", "where the agents are shown (auto)");
+const VIEW: Flag =
+    flag("view", FlagKind::Text, "auto|tmux|wezterm|nvim|none", "where the agents are shown (auto)");
 const INCLUDE_CHANGES: Flag =
     flag("include-changes", FlagKind::OnOff, "", "let uncommitted work go along, as a snapshot, or leave it");
 const AGENT_NAMES: Argument = arg("agents", Arity::Many, true, "agents by name, or all");
@@ -352,9 +353,19 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "resume",
-        summary: "let paused agents go on",
-        arguments: &[AGENT_NAMES],
-        flags: &[RUN, JSON],
+        summary: "let paused agents go on, and start ended ones again with their session, as after a reboot",
+        arguments: &[arg(
+            "agents",
+            Arity::Many,
+            false,
+            "agents by name, a run's number, or all; those of the newest run that were paused or cut off when absent",
+        )],
+        flags: &[
+            RUN,
+            switch("fresh", "begin a new session, which is told what the one before did"),
+            VIEW,
+            JSON,
+        ],
         example: "resume claude",
         callers: Callers::Human,
         front: Front::Both,
@@ -509,6 +520,38 @@ pub const COMMANDS: &[CommandSpec] = &[
         flags: &[JSON],
         example: "agents",
         callers: Callers::Everyone,
+        front: Front::Both,
+        hidden: false,
+    },
+    CommandSpec {
+        name: "adopt",
+        summary: "go on with an agent that was started elsewhere; lists those that run in this repository when absent",
+        arguments: &[arg(
+            "process",
+            Arity::Optional,
+            false,
+            "the number of its process; it is left as it is",
+        )],
+        flags: &[
+            flag("session", FlagKind::Text, "ID", "a session that no process has open"),
+            flag("agent", FlagKind::Text, "KIND", "with --session: the kind of agent it is of"),
+            flag("name", FlagKind::Text, "NAME", "what to call it"),
+            INCLUDE_CHANGES,
+            VIEW,
+            JSON,
+        ],
+        example: "adopt 25080",
+        callers: Callers::Human,
+        front: Front::Both,
+        hidden: false,
+    },
+    CommandSpec {
+        name: "doctor",
+        summary: "look for what agents, hosts and git left behind, and for what is missing or damaged",
+        arguments: &[],
+        flags: &[switch("fix", "mend what can be mended without harm"), JSON],
+        example: "doctor --fix",
+        callers: Callers::Human,
         front: Front::Both,
         hidden: false,
     },

@@ -1,11 +1,12 @@
 //! What fronts ask for.
 
+use super::status::Seen;
 use super::{Step, review, rules};
-use crate::command::{AgentSpec, Base, Command, ViewPlace};
+use crate::command::{AdoptedSession, AgentSpec, Base, Command, ViewPlace};
 use crate::effect::EffectBody;
 use crate::event::Actor;
 use crate::event::payload::{
-    AgentRequested, BudgetSet, CleanRequested, HumanProvidedGuidance, RunStarted, StopRequested,
+    AgentAdopted, AgentRequested, BudgetSet, CleanRequested, HumanProvidedGuidance, RunStarted, StopRequested,
     ViewRequested,
 };
 use crate::id::{MAX_AGENT_NAME, is_agent_name};
@@ -32,10 +33,12 @@ pub(super) fn decide(step: &mut Step<'_>, command: Command) -> Result<(), Refusa
         Command::SpawnAgent { run, base, agent, prompt, place } => {
             spawn(step, run, &base, &agent, prompt, place)
         }
+        Command::AdoptSession { base, agent, session, place } => adopt(step, base, &agent, session, place),
         Command::SendPrompt { to, text } => send(step, &to, &text),
         Command::StopAgents { agents } => stop(step, &agents),
         Command::ShowAgents { agents, place } => show(step, &agents, place),
         Command::PauseAgents { agents, pause } => super::pause::ask(step, &agents, pause),
+        Command::ResumeAgents { agents, place } => super::resume::ask(step, &agents, &place),
         Command::AcceptHunk { hunk } => review::accept(step, hunk),
         Command::RejectHunk { hunk, reason } => review::reject(step, hunk, reason),
         Command::CommentHunk { hunk, text } => review::comment(step, hunk, text),
@@ -189,6 +192,46 @@ fn spawn(
     Ok(())
 }
 
+/// Starts a run of an agent that goes on where another process of its program is. Nothing is said to it.
+fn adopt(
+    step: &mut Step<'_>,
+    base: Base,
+    spec: &AgentSpec,
+    session: AdoptedSession,
+    place: ViewPlace,
+) -> Result<(), Refusal> {
+    check_names(std::slice::from_ref(spec))?;
+    let twin = step.state.agents.values().find(|agent| {
+        let has_it =
+            agent.session.as_ref() == Some(&session.id) || agent.resuming.as_ref() == Some(&session.id);
+        has_it && !agent.has_ended()
+    });
+    if let Some(twin) = twin {
+        return Err(Refusal::new(
+            Code::StillLiving,
+            format!("{} goes on in that session already", twin.key.name),
+        )
+        .hint(format!("orchflow attach {} shows it", twin.key.name)));
+    }
+    let run = RunId(step.state.last_run().map_or(1, |run| run.run.0 + 1));
+    let started = RunStarted {
+        objective: format!("adopted: {} session {}", spec.title, session.id),
+        base: base.label.clone(),
+        base_commit: base.commit.clone(),
+        base_tree: base.tree.clone(),
+        branch: base.branch.clone(),
+    };
+    step.push(None, Some(run), None, Vec::new(), started.into());
+    let cause = step.last_seq().unwrap_or_default();
+    let key = request_agent(step, run, &base, spec, 0, cause);
+    let AdoptedSession { id, copy, process, folder } = session;
+    step.emit_for(&key, AgentAdopted { session: id, copy, process, folder });
+    step.want(EffectBody::CreateWorktrees { agents: vec![key.clone()], commit: base.commit, place });
+    step.decision.reply.run = Some(run);
+    step.decision.reply.agents = vec![key];
+    Ok(())
+}
+
 pub(super) fn require_living(step: &Step<'_>, agents: &[AgentKey]) -> Result<(), Refusal> {
     for key in agents {
         let Some(agent) = step.state.agents.get(key) else {
@@ -295,6 +338,8 @@ fn clean(step: &mut Step<'_>, key: &AgentKey) -> Result<(), Refusal> {
     let parent = agent.checkpoint.as_ref().map(|checkpoint| checkpoint.commit.clone());
     let worktree = agent.worktree.clone().unwrap_or_default();
     let seq = step.emit_for(key, CleanRequested {});
+    // What waited for it to be started again will not be needed.
+    step.give_up_prompts(key, "the agent's worktree is removed");
     step.want(EffectBody::CleanWorktree { agent: key.clone(), worktree, parent });
     step.decision.reply.seq = Some(seq);
     Ok(())

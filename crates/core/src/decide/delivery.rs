@@ -96,11 +96,12 @@ impl Step<'_> {
         if waits || self.state.prompts_of(key).any(|prompt| prompt.state != PromptState::Queued) {
             return;
         }
-        let Some((prompt, text)) =
-            self.state.prompts_of(key).next().map(|prompt| (prompt.id, prompt.text.clone()))
-        else {
-            return;
-        };
+        // What a new session has to know comes before what waited for it.
+        let next = self
+            .state
+            .prompts_of(key)
+            .min_by_key(|prompt| (prompt.origin != PromptOrigin::Resumed, prompt.id));
+        let Some((prompt, text)) = next.map(|prompt| (prompt.id, prompt.text.clone())) else { return };
         self.emit_for(key, PromptWriting { prompt });
         self.want(EffectBody::PastePrompt { agent: key.clone(), prompt, text });
     }
@@ -153,6 +154,13 @@ impl Step<'_> {
                 count => format!("one of {count} agents the human set on the same objective"),
             };
             self.emit_for(key, AiStartedTask { task, reasoning, estimated_complexity: None });
+        }
+    }
+
+    /// Gives up the prompts of an agent that were handed to it and not taken; those that waited wait on.
+    pub(super) fn give_up_flying(&mut self, agent: &AgentKey, reason: &str) {
+        if let Some((prompt, ..)) = self.in_flight(agent) {
+            self.emit_for(agent, PromptUndelivered { prompt, reason: reason.to_owned() });
         }
     }
 

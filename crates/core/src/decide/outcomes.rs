@@ -106,6 +106,7 @@ fn worktrees(step: &mut Step<'_>, agents: &[AgentKey], place: &crate::command::V
             continue;
         }
         let (kind, index, cause) = (agent.kind.clone(), agent.index, agent.seq);
+        let (resume, fork) = (agent.resuming.clone(), agent.forking);
         match result {
             Ok((worktree, strategy)) => {
                 step.emit_caused(&key, cause, WorktreeCreated { worktree: worktree.clone(), strategy });
@@ -114,7 +115,14 @@ fn worktrees(step: &mut Step<'_>, agents: &[AgentKey], place: &crate::command::V
                     continue;
                 }
                 let agent = key.clone();
-                step.want(EffectBody::LaunchAgent { agent, catalogue_kind: kind, index, worktree });
+                step.want(EffectBody::LaunchAgent {
+                    agent,
+                    catalogue_kind: kind,
+                    index,
+                    worktree,
+                    resume,
+                    fork,
+                });
                 standing.push(key);
             }
             Err(why) => fail_start(step, &key, &format!("its worktree could not be made: {why}")),

@@ -116,7 +116,12 @@ pub(super) fn exited(
     step.emit_for(key, payload::AgentExited { code, signal, leftover_ended, lost });
     step.see(key, Seen::new(state, Channel::Process).detail(detail));
     supersede(step, key, None, "the agent's process ended");
-    step.give_up_prompts(key, "the agent's process ended before it took the prompt");
+    const TOO_EARLY: &str = "the agent's process ended before it took the prompt";
+    // One that was cut off, as by a reboot, may be started again: what waited for it waits on.
+    match step.state.agents.get(key).is_some_and(Agent::was_cut_off) {
+        true => step.give_up_flying(key, TOO_EARLY),
+        false => step.give_up_prompts(key, TOO_EARLY),
+    }
     step.want_checkpoint(key, PROCESS_ENDED);
 }
 

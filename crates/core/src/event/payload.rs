@@ -206,6 +206,29 @@ payloads! {
         /// Why, and what to do.
         message: String,
     }
+    /// An agent goes on in a session that was begun elsewhere.
+    AgentAdopted {
+        /// The session.
+        session: String,
+        /// Whether it goes on in a copy: the one before is still open elsewhere.
+        #[serde(default)]
+        copy: bool,
+        /// The process that has it open, if one has.
+        #[serde(default)]
+        process: Option<u32>,
+        /// Where that process works.
+        #[serde(default)]
+        folder: Option<Bytes>,
+    }
+    /// The human wants an agent that has ended started again, in its worktree.
+    AgentRestartRequested {
+        /// The program's session that is taken up; none where it begins a new one.
+        #[serde(default)]
+        session: Option<String>,
+        /// Whether a new session is begun although the human could have had the old one.
+        #[serde(default)]
+        fresh: bool,
+    }
     /// An agent's process ended.
     AgentExited {
         /// Exit code, if it exited.

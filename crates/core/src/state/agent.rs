@@ -352,6 +352,15 @@ pub struct Agent {
     /// The event of the budget that halted it.
     #[serde(default)]
     pub budget_hold: Option<EventSeq>,
+    /// The event by which it was started again last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted: Option<EventSeq>,
+    /// The session its program takes up, where it was started again with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resuming: Option<String>,
+    /// Whether it goes on in a copy of that session.
+    #[serde(default)]
+    pub forking: bool,
     /// Whether its worktree is being removed.
     #[serde(default)]
     pub cleaning: bool,
@@ -364,6 +373,14 @@ impl Agent {
     /// Tells whether its process runs, as far as known.
     pub fn is_living(&self) -> bool {
         self.phase == Phase::Running
+    }
+
+    /// Tells whether its process was ended from outside, as by a reboot, and nobody asked for that.
+    pub fn was_cut_off(&self) -> bool {
+        let exit = self.exit.as_ref();
+        self.phase == Phase::Exited
+            && !self.stop_requested
+            && exit.is_some_and(|exit| exit.lost || exit.signal.is_some())
     }
 
     /// Tells whether its process ended, or never will run.
@@ -416,7 +433,7 @@ impl Agent {
     pub fn holds_prompts(&self) -> Option<&'static str> {
         let is_hidden = self.signals.ready == ReadySignal::BracketedPaste && !self.bracketed_paste;
         Some(match self.status.state {
-            _ if self.has_ended() => "its process ended",
+            _ if self.has_ended() => "its process ended; orchflow resume starts it again",
             _ if !self.is_living() => "its process is being started",
             _ if self.stop_requested => "it is being stopped",
             _ if self.is_halted() => "it is paused",
@@ -471,6 +488,8 @@ pub enum PromptOrigin {
     Review,
     /// Its model answers again after a limit.
     Resumption,
+    /// It tells a new session what the one before did.
+    Resumed,
 }
 
 /// How far a prompt got.

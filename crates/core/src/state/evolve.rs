@@ -385,6 +385,9 @@ impl State {
                 limit: None,
                 resumptions: 0,
                 budget_hold: None,
+                restarted: None,
+                resuming: None,
+                forking: false,
                 cleaning: false,
                 kept_ref: None,
             };
@@ -396,6 +399,7 @@ impl State {
                     self.reopen(key.run);
                     self.set_worked(&key, false);
                 }
+                EventBody::AgentRestartRequested(_) => self.reopen(key.run),
                 EventBody::AgentStatusChanged(body)
                     if body.source.is_own_word() && body.status == StatusState::Working =>
                 {
@@ -426,6 +430,18 @@ fn starting(at: Timestamp) -> Status {
         confidence: Confidence::Reported,
         since: at,
     }
+}
+
+/// Brings an agent that has ended back to where one stands that was just asked for; what it did stays.
+fn restart(agent: &mut Agent, session: Option<String>, event: &Event) {
+    agent.phase = Phase::Requested;
+    agent.status = starting(event.at);
+    (agent.stated, agent.ready, agent.bracketed_paste) = (false, false, false);
+    (agent.in_turn, agent.stop_requested, agent.checkpointing) = (false, false, false);
+    (agent.exit, agent.pid, agent.spawned_at) = (None, None, None);
+    (agent.paused, agent.pausing, agent.resumed_at) = (None, None, None);
+    (agent.viewing, agent.view_note) = (false, None);
+    (agent.restarted, agent.resuming, agent.forking) = (Some(event.seq), session, false);
 }
 
 /// Changes one agent by an event about it.
@@ -503,6 +519,10 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
         EventBody::PauseFailed(body) => {
             agent.pausing = agent.pausing.filter(|pause| *pause != body.pause);
         }
+        EventBody::AgentAdopted(body) => {
+            (agent.resuming, agent.forking) = (Some(body.session.clone()), body.copy);
+        }
+        EventBody::AgentRestartRequested(body) => restart(agent, body.session.clone(), event),
         EventBody::AgentExited(body) => {
             agent.phase = Phase::Exited;
             agent.exit = Some(Exit { code: body.code, signal: body.signal, lost: body.lost });

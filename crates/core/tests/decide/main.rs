@@ -14,6 +14,7 @@ mod needs;
 mod pause;
 mod properties;
 mod readiness;
+mod resume;
 mod review;
 mod rules;
 mod scene;

@@ -54,7 +54,8 @@ pub(super) async fn list(world: &Arc<World>, session: &Session) -> Result<Value,
     Ok(json!({ "agents": agents, "warnings": kinds.problems }))
 }
 
-async fn ask_version(program: &Path, arguments: &[String], search: &OsStr) -> Option<String> {
+/// Asks a program for its version; nothing where it says none within five seconds.
+pub(crate) async fn ask_version(program: &Path, arguments: &[String], search: &OsStr) -> Option<String> {
     if arguments.is_empty() {
         return None;
     }

@@ -135,14 +135,9 @@ pub(super) async fn stop(world: &Arc<World>, session: &Session, params: Value) -
     Ok(json!({ "stopped": names }))
 }
 
-/// Halts agents, or lets them go on, and answers once that is so or known not to be.
-pub(super) async fn pause(
-    world: &Arc<World>,
-    session: &Session,
-    params: Value,
-    pause: bool,
-) -> Result<Value, Refusal> {
-    let params: StopParams = read(if pause { "pause" } else { "resume" }, params)?;
+/// Halts agents, and answers once that is so or known not to be.
+pub(super) async fn pause(world: &Arc<World>, session: &Session, params: Value) -> Result<Value, Refusal> {
+    let params: StopParams = read("pause", params)?;
     let (names, run) = (params.agents.into_list(), params.run);
     let agents: Vec<AgentKey> = world
         .engine()
@@ -160,7 +155,16 @@ pub(super) async fn pause(
         })
         .await
         .ok_or_else(|| super::no_answer(world))??;
-    let reply = submit(world, session, Command::PauseAgents { agents, pause }).await?;
+    let reply = submit(world, session, Command::PauseAgents { agents, pause: true }).await?;
+    Ok(json!({ "agents": paused_rows(world, &reply, true).await? }))
+}
+
+/// Waits until agents are halted, or go on, as was asked, and says how each is.
+pub(super) async fn paused_rows(
+    world: &Arc<World>,
+    reply: &orchflow_core::decide::Reply,
+    pause: bool,
+) -> Result<Vec<Value>, Refusal> {
     let under_way = reply.agents.clone();
     world
         .settled(move |state| {
@@ -190,7 +194,7 @@ pub(super) async fn pause(
         }
         rows.push(row);
     }
-    Ok(json!({ "agents": rows }))
+    Ok(rows)
 }
 
 /// Says why an agent could not be halted, or let go on.

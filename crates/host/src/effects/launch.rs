@@ -22,6 +22,8 @@ use crate::world::{World, blocking};
 
 /// How long a runner may take to say that its program runs.
 const START: Duration = Duration::from_secs(10);
+/// How long a runner whose program has ended may take to leave.
+const LEAVE: Duration = Duration::from_secs(2);
 /// How long an agent may take to end by itself after it was asked to.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -73,19 +75,28 @@ pub(super) async fn launch(
     kind: &str,
     index: u32,
     worktree: &Bytes,
+    session: Option<(String, bool)>,
 ) -> Outcome {
-    if let Ok((_, hello)) = world.runners.connect(agent).await {
-        // An earlier host started it and died before it could say so.
-        world.watch_runner(agent);
-        return Outcome::Launched {
-            pid: hello.child_pid.unsigned_abs(),
-            runner_pid: hello.pid.unsigned_abs(),
-            argv: Vec::new(),
-            environment: Vec::new(),
-            ports: Vec::new(),
-        };
+    match world.runners.connect(agent).await {
+        Ok((_, hello)) if hello.exited.is_none() => {
+            // An earlier host started it and died before it could say so.
+            world.watch_runner(agent);
+            return Outcome::Launched {
+                pid: hello.child_pid.unsigned_abs(),
+                runner_pid: hello.pid.unsigned_abs(),
+                argv: Vec::new(),
+                environment: Vec::new(),
+                ports: Vec::new(),
+            };
+        }
+        // It only keeps the last screen of the process before, and makes way.
+        Ok((client, _)) => {
+            let _ = tokio::time::timeout(LEAVE, client.close()).await;
+            world.runner_left(agent).await;
+        }
+        Err(_) => {}
     }
-    match try_launch(world, agent, kind, index, worktree).await {
+    match try_launch(world, agent, kind, index, worktree, session).await {
         Ok(outcome) => {
             world.watch_runner(agent);
             outcome
@@ -100,6 +111,7 @@ async fn try_launch(
     kind: &str,
     index: u32,
     worktree: &Bytes,
+    session: Option<(String, bool)>,
 ) -> Result<Outcome, Refusal> {
     let internal = |message: String| Refusal::new(Code::Internal, message);
     let kinds = world.kinds();
@@ -138,11 +150,16 @@ async fn try_launch(
         ports: ports.clone(),
         extra_args: Vec::new(),
         session_id: Some(uuid::Uuid::now_v7().to_string()),
-        resume: None,
+        fork: session.as_ref().is_some_and(|(_, fork)| *fork),
+        resume: session.map(|(session, _)| session),
         persona: index,
         policy_enforced: false,
     };
     let launch = prepare(entry, &context).map_err(|error| Refusal::new(Code::Config, error.to_string()))?;
+    // What the process before left behind carries the token that is about to be replaced.
+    world.end_leftover(agent).await;
+    forget_exit(&folder.join("exit.json"))
+        .map_err(|error| internal(format!("{} is in the way: {error}", folder.display())))?;
     let mut files = launch.files;
     files.push((folder.join("token"), token.clone().into_bytes(), 0o600));
     let at = folder.clone();
@@ -198,6 +215,14 @@ fn check_script(program: &Path) -> Result<(), Refusal> {
     let message = format!("{} cannot run: it needs {interpreter}, which is not there", program.display());
     Err(Refusal::new(Code::AgentMissing, message)
         .hint(format!("install {interpreter}, or correct its first line")))
+}
+
+/// Takes away how the process before ended, or it would count for the next one.
+fn forget_exit(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn make_token() -> Result<String, rustix::io::Errno> {

@@ -1,4 +1,4 @@
-//! Views opened where the front is: beside it in tmux, or in a window of the editor.
+//! Views opened where the front is: beside it in tmux or wezterm, or in a window of the editor.
 
 mod known;
 
@@ -12,23 +12,25 @@ use orchflow_core::AgentKey;
 use orchflow_core::command::ViewPlace;
 use orchflow_core::decide::Input;
 use orchflow_core::effect::{Outcome, PerAgent};
+use orchflow_core::event::payload::Bytes;
+use orchflow_mux::backend::layout::Layout;
 use orchflow_mux::backend::tmux::conversation::Socket;
-use orchflow_mux::backend::tmux::layout::Layout;
 use orchflow_mux::backend::tmux::{Place, TmuxOptions};
-use orchflow_mux::backend::{BackendError, Opened, Tmux, ViewEvent, ViewId, ViewRequest};
+use orchflow_mux::backend::wezterm::{Place as WeztermPlace, WeztermOptions};
+use orchflow_mux::backend::{Backend, BackendError, Opened, Tmux, ViewEvent, ViewId, ViewRequest, Wezterm};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
 use self::known::Known;
-use crate::config::{Tmux as TmuxConfig, TmuxLayout, TmuxServer};
+use crate::config::{Config, PaneLayout, TmuxServer};
 use crate::world::{World, lock};
 
 /// The places views are opened in, each connected when first needed.
 pub struct Backends {
-    config: TmuxConfig,
+    config: Config,
     key: String,
-    /// Connected servers, by what `TMUX` and `TMUX_PANE` said.
-    servers: tokio::sync::Mutex<HashMap<String, Arc<Tmux>>>,
+    /// Connected servers, by what the front's environment said of them.
+    servers: tokio::sync::Mutex<HashMap<String, Arc<Backend>>>,
     /// Views that are open, to know whose it was that closed.
     known: Mutex<Known>,
     /// Set once what an earlier host opened is known.
@@ -61,7 +63,7 @@ impl Ports {
 
 impl Backends {
     /// Makes the backends of one repository.
-    pub fn new(config: &TmuxConfig, key: &str) -> Backends {
+    pub fn new(config: &Config, key: &str) -> Backends {
         Backends {
             config: config.clone(),
             key: key.to_owned(),
@@ -77,54 +79,78 @@ impl Backends {
         &self.ports
     }
 
-    fn place(&self, place: &ViewPlace) -> Result<(String, Place), String> {
-        if self.config.server == TmuxServer::Private {
-            let socket = Socket::Name(format!("orchflow-{}", self.key));
-            let place = Place::Private { socket, windows: false };
-            return Ok(("private".to_owned(), place));
-        }
-        let (Some(tmux), Some(pane)) = (&place.tmux, &place.tmux_pane) else {
-            return Err("the front is not in tmux".to_owned());
+    /// Gives the name of a place's server and its pane, by which it is connected once.
+    fn name(&self, place: &ViewPlace) -> String {
+        let of = |server: &Option<Bytes>, pane: &Option<String>| {
+            let server = server.as_ref().map(Bytes::lossy).unwrap_or_default();
+            format!("{server} {}", pane.as_deref().unwrap_or_default())
         };
-        let found =
-            Place::beside(OsStr::from_bytes(&tmux.0), OsStr::new(pane)).map_err(|error| error.to_string())?;
-        Ok((format!("{} {pane}", tmux.lossy()), found))
+        match place.backend.as_str() {
+            "wezterm" => of(&place.wezterm_socket, &place.wezterm_pane),
+            _ if self.config.tmux.server == TmuxServer::Private => "private".to_owned(),
+            _ => of(&place.tmux, &place.tmux_pane),
+        }
     }
 
-    async fn tmux(&self, world: &Arc<World>, place: &ViewPlace) -> Result<Arc<Tmux>, String> {
-        let (name, found) = self.place(place)?;
-        let mut servers = self.servers.lock().await;
-        if let Some(tmux) = servers.get(&name) {
-            return Ok(Arc::clone(tmux));
+    async fn connect(&self, place: &ViewPlace) -> Result<Backend, BackendError> {
+        if place.backend == "wezterm" {
+            let socket = place.wezterm_socket.as_ref().map(|socket| socket.0.as_slice()).unwrap_or_default();
+            let pane = place.wezterm_pane.as_deref().unwrap_or_default();
+            let found = WeztermPlace::beside(OsStr::from_bytes(socket), OsStr::new(pane))?;
+            let mut options = WeztermOptions::new(found, self.key.clone());
+            options.layout = layout(self.config.wezterm.layout);
+            return Ok(Backend::Wezterm(Box::new(Wezterm::new(options).await?)));
         }
-        let mut options = TmuxOptions::new(found, self.key.clone());
-        options.layout = match self.config.layout {
-            TmuxLayout::Tiled => Layout::Tiled,
-            TmuxLayout::Stacked => Layout::Stacked,
-            TmuxLayout::None => Layout::None,
+        let found = if self.config.tmux.server == TmuxServer::Private {
+            let socket = Socket::Name(format!("orchflow-{}", self.key));
+            Place::Private { socket, windows: false }
+        } else {
+            let tmux = place.tmux.as_ref().map(|tmux| tmux.0.as_slice()).unwrap_or_default();
+            let pane = place.tmux_pane.as_deref().unwrap_or_default();
+            Place::beside(OsStr::from_bytes(tmux), OsStr::new(pane))?
         };
-        let tmux = Arc::new(Tmux::new(options).await.map_err(|error| error.to_string())?);
-        servers.insert(name.clone(), Arc::clone(&tmux));
+        let mut options = TmuxOptions::new(found, self.key.clone());
+        options.layout = layout(self.config.tmux.layout);
+        Ok(Backend::Tmux(Box::new(Tmux::new(options).await?)))
+    }
+
+    /// Gives the server of a place, connected when first needed.
+    async fn server(&self, world: &Arc<World>, place: &ViewPlace) -> Result<Arc<Backend>, String> {
+        let name = self.name(place);
+        let mut servers = self.servers.lock().await;
+        if let Some(server) = servers.get(&name) {
+            return Ok(Arc::clone(server));
+        }
+        let server = Arc::new(self.connect(place).await.map_err(|error| error.to_string())?);
+        servers.insert(name.clone(), Arc::clone(&server));
         remember(world, servers.len(), place);
-        if let Some(events) = tmux.events() {
+        if let Some(events) = server.events() {
             tokio::spawn(watch(Arc::clone(world), events, name));
         }
-        Ok(tmux)
+        Ok(server)
+    }
+}
+
+fn layout(configured: PaneLayout) -> Layout {
+    match configured {
+        PaneLayout::Tiled => Layout::Tiled,
+        PaneLayout::Stacked => Layout::Stacked,
+        PaneLayout::None => Layout::None,
     }
 }
 
 /// Brings an agent's pane to the front, if it has one that still stands. Gives its name, or why there is none.
 pub async fn focus(world: &Arc<World>, agent: &AgentKey) -> Result<String, String> {
     find_again(world).await;
-    let Some(view) = lock(&world.backends.known).pane_of(agent) else {
+    let Some((view, name)) = lock(&world.backends.known).pane_of(agent) else {
         return Err("it is shown in no pane".to_owned());
     };
-    let servers: Vec<Arc<Tmux>> = world.backends.servers.lock().await.values().cloned().collect();
+    let servers: Vec<Arc<Backend>> = world.backends.servers.lock().await.values().cloned().collect();
     let mut why = "its pane is gone".to_owned();
-    for tmux in servers {
+    for server in servers.iter().filter(|server| name.starts_with(server.word())) {
         // A pane is known by its server's process and its own; another that has its number is not it.
-        match tmux.focus(&view).await {
-            Ok(()) => return Ok(format!("tmux:{}", view.pane)),
+        match server.focus(&view).await {
+            Ok(()) => return Ok(name),
             Err(BackendError::Stale { .. }) => {}
             Err(error) => why = error.to_string(),
         }
@@ -161,10 +187,10 @@ pub async fn find_again(world: &Arc<World>) {
 
 async fn find(world: &Arc<World>) {
     for place in read_places(world) {
-        let Ok(tmux) = world.backends.tmux(world, &place).await else { continue };
-        for view in tmux.list().await.unwrap_or_default() {
+        let Ok(server) = world.backends.server(world, &place).await else { continue };
+        for view in server.list().await.unwrap_or_default() {
             if let Ok(agent) = view.agent.parse::<AgentKey>() {
-                lock(&world.backends.known).add_pane(view.id, &agent);
+                lock(&world.backends.known).add_pane(view.id, &agent, shown_as(&server, &view.id));
             }
         }
     }
@@ -211,15 +237,15 @@ async fn watch(
     while let Some(event) = events.recv().await {
         match event {
             ViewEvent::ViewClosed(view) => {
-                let agent = lock(&world.backends.known).pane_closed(view);
-                if let Some(agent) = agent {
-                    world.engine().tell(Input::ViewClosed { agent, view: view.pane.to_string() });
+                let closed = lock(&world.backends.known).pane_closed(view);
+                if let Some((agent, view)) = closed {
+                    world.engine().tell(Input::ViewClosed { agent, view });
                 }
             }
             ViewEvent::ServerGone { server_pid, views } => {
                 let gone = lock(&world.backends.known).server_gone(server_pid, views);
-                for (view, agent) in gone {
-                    world.engine().tell(Input::ViewClosed { agent, view: view.pane.to_string() });
+                for (agent, view) in gone {
+                    world.engine().tell(Input::ViewClosed { agent, view });
                 }
                 world.backends.servers.lock().await.remove(&server);
             }
@@ -241,36 +267,44 @@ fn request(world: &World, agent: &AgentKey) -> ViewRequest {
 pub(super) async fn open(world: &Arc<World>, agents: &[AgentKey], place: &ViewPlace) -> Outcome {
     find_again(world).await;
     Outcome::ViewsOpened(match place.backend.as_str() {
-        "tmux" => open_in_tmux(world, agents, place).await,
+        "tmux" | "wezterm" => open_in_panes(world, agents, place).await,
         "nvim" => open_in_editor(world, agents, place).await,
         other => agents.iter().map(|agent| (agent.clone(), Err(format!("no views in {other}")))).collect(),
     })
 }
 
-async fn open_in_tmux(
+/// Names a view as the agent's state does: `tmux:%5`.
+fn shown_as(server: &Backend, view: &ViewId) -> String {
+    format!("{}:{}", server.word(), server.name_of(view))
+}
+
+async fn open_in_panes(
     world: &Arc<World>,
     agents: &[AgentKey],
     place: &ViewPlace,
 ) -> Vec<PerAgent<(String, String)>> {
-    let tmux = match world.backends.tmux(world, place).await {
-        Ok(tmux) => tmux,
+    let server = match world.backends.server(world, place).await {
+        Ok(server) => server,
         Err(why) => return agents.iter().map(|agent| (agent.clone(), Err(why.clone()))).collect(),
     };
-    let shown = |pane: ViewId| Ok(("tmux".to_owned(), pane.pane.to_string()));
+    let shown = |view: &ViewId| Ok((server.word().to_owned(), server.name_of(view)));
     let mut results = Vec::new();
     let mut wanted = Vec::new();
     for agent in agents {
         // A host that was killed may have opened it already.
         let standing = lock(&world.backends.known).pane_of(agent);
         match standing {
-            Some(pane) => results.push((agent.clone(), shown(pane))),
-            None => wanted.push(agent),
+            Some((pane, name)) if name.starts_with(server.word()) => {
+                results.push((agent.clone(), shown(&pane)));
+            }
+            _ => wanted.push(agent),
         }
     }
     let requests: Vec<ViewRequest> = wanted.iter().map(|agent| request(world, agent)).collect();
-    for (agent, opened) in wanted.into_iter().zip(tmux.open_many(&requests).await) {
+    for (agent, opened) in wanted.into_iter().zip(server.open_many(&requests).await) {
+        let add = |pane| lock(&world.backends.known).add_pane(pane, agent, shown_as(&server, &pane));
         let result = match opened {
-            Opened::View(pane) if lock(&world.backends.known).add_pane(pane, agent) => shown(pane),
+            Opened::View(pane) if add(pane) => shown(&pane),
             Opened::View(_) => Err("its pane was closed at once".to_owned()),
             Opened::Detached(reason) => Err(reason.to_string()),
         };

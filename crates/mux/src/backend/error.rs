@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::view::ViewId;
+use super::wezterm::WeztermError;
 
 /// A backend could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,9 @@ pub enum BackendError {
         /// The view that was asked for.
         view: ViewId,
     },
+    /// It is about wezterm.
+    #[error(transparent)]
+    Wezterm(#[from] WeztermError),
     /// The operating system failed.
     #[error("tmux could not be talked to: {0}")]
     Io(#[from] std::io::Error),

@@ -4,14 +4,18 @@
 //! and an agent never depends on one. Whatever a backend cannot place is *detached*, with a reason in words.
 
 pub mod error;
+pub mod layout;
 pub mod none;
 pub mod tmux;
 pub mod view;
+pub mod watch;
+pub mod wezterm;
 
 pub use error::BackendError;
 pub use none::NoBackend;
 pub use tmux::Tmux;
 pub use view::{Opened, PaneId, Reason, ViewEvent, ViewId, ViewInfo, ViewRequest};
+pub use wezterm::{Wezterm, WeztermError};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -22,9 +26,28 @@ pub enum Backend {
     None(NoBackend),
     /// Opens tmux panes or windows.
     Tmux(Box<Tmux>),
+    /// Opens wezterm panes.
+    Wezterm(Box<Wezterm>),
 }
 
 impl Backend {
+    /// Gives the word for it that stands before a view's name, as in `tmux:%5`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Backend::None(_) => "none",
+            Backend::Tmux(_) => "tmux",
+            Backend::Wezterm(_) => "wezterm",
+        }
+    }
+
+    /// Names a view as this backend's own commands do: `%5` in tmux, `5` in wezterm.
+    pub fn name_of(&self, view: &ViewId) -> String {
+        match self {
+            Backend::Wezterm(_) => view.pane.0.to_string(),
+            Backend::None(_) | Backend::Tmux(_) => view.pane.to_string(),
+        }
+    }
+
     /// Opens a view for each request, in order, and says for each one what became of it.
     ///
     /// A view that cannot be opened is no failure of the agent: it is [`Opened::Detached`] with the reason.
@@ -32,6 +55,7 @@ impl Backend {
         match self {
             Backend::None(none) => none.open_many(requests),
             Backend::Tmux(tmux) => tmux.open_many(requests).await,
+            Backend::Wezterm(wezterm) => wezterm.open_many(requests).await,
         }
     }
 
@@ -44,6 +68,7 @@ impl Backend {
         match self {
             Backend::None(_) => Err(BackendError::Stale { view: *view }),
             Backend::Tmux(tmux) => tmux.focus(view).await,
+            Backend::Wezterm(wezterm) => wezterm.focus(view).await,
         }
     }
 
@@ -56,6 +81,7 @@ impl Backend {
         match self {
             Backend::None(_) => Err(BackendError::Stale { view: *view }),
             Backend::Tmux(tmux) => tmux.rename(view, title).await,
+            Backend::Wezterm(wezterm) => wezterm.rename(view, title).await,
         }
     }
 
@@ -68,6 +94,7 @@ impl Backend {
         match self {
             Backend::None(_) => Ok(()),
             Backend::Tmux(tmux) => tmux.close(view).await,
+            Backend::Wezterm(wezterm) => wezterm.close(view).await,
         }
     }
 
@@ -80,6 +107,7 @@ impl Backend {
         match self {
             Backend::None(_) => Ok(Vec::new()),
             Backend::Tmux(tmux) => tmux.list().await,
+            Backend::Wezterm(wezterm) => wezterm.list().await,
         }
     }
 
@@ -92,6 +120,7 @@ impl Backend {
         match self {
             Backend::None(_) => Ok(false),
             Backend::Tmux(tmux) => tmux.alive(view).await,
+            Backend::Wezterm(wezterm) => wezterm.alive(view).await,
         }
     }
 
@@ -100,6 +129,7 @@ impl Backend {
         match self {
             Backend::None(_) => None,
             Backend::Tmux(tmux) => tmux.events(),
+            Backend::Wezterm(wezterm) => wezterm.events(),
         }
     }
 }

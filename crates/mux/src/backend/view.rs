@@ -41,7 +41,7 @@ fn shell_word(word: &str) -> String {
     }
 }
 
-/// The number of a tmux pane, written `%5`; a server never gives one out twice.
+/// The number of a pane, written `%5` as tmux does; a server never gives one out twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct PaneId(pub u32);

@@ -379,6 +379,7 @@ impl Runner {
             "protocol": PROTOCOL,
             "pid": pid,
             "started": leftover::started(pid),
+            "boot": leftover::boot(),
             "child_pid": self.program,
             "child_started": leftover::started(self.program),
             "socket": self.options.socket.to_string_lossy(),

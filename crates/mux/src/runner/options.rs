@@ -24,8 +24,8 @@ pub struct RunnerOptions {
     pub scrollback_lines: usize,
     /// Where the exit is recorded, durably, as JSON `{code, signal, leftover_ended, at_us, error}`.
     pub exit_file: Option<PathBuf>,
-    /// Where the runner tells who it is, as JSON `{protocol, pid, started, child_pid, child_started, socket, at_us}`;
-    /// `started` is in clock ticks since boot, as in `/proc/PID/stat`.
+    /// Where the runner tells who it is, as JSON `{protocol, pid, started, boot, child_pid, child_started, socket,
+    /// at_us}`; `started` is in clock ticks since boot, as in `/proc/PID/stat`, and `boot` names that boot.
     pub runner_file: Option<PathBuf>,
     /// A variable and value put into the program's environment, by which all that came of it is found and ended.
     pub marker: (OsString, OsString),

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::server::{end, next, program, programs, reasons, request, tmux, views};
+use orchflow_mux::backend::layout::Layout;
 use orchflow_mux::backend::tmux::conversation::Socket;
-use orchflow_mux::backend::tmux::layout::Layout;
 use orchflow_mux::backend::tmux::{Place, Tmux, TmuxOptions};
 use orchflow_mux::backend::{ViewEvent, ViewId};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use orchflow_mux::backend::tmux::layout::Layout;
+use orchflow_mux::backend::layout::Layout;
 use orchflow_mux::backend::tmux::{Place, Tmux, TmuxOptions};
 use orchflow_mux::backend::{Opened, PaneId, ViewId, ViewRequest};
 use rustix::process::{Pid, Signal, kill_process};

@@ -3,8 +3,8 @@
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::server::{Server, next, program, programs, reasons, request, signal, until, views};
+use orchflow_mux::backend::layout::Layout;
 use orchflow_mux::backend::tmux::Tmux;
-use orchflow_mux::backend::tmux::layout::Layout;
 use orchflow_mux::backend::{BackendError, Opened, PaneId, ViewEvent, ViewId};
 use rustix::process::Signal;
 

@@ -43,6 +43,8 @@ pub fn run(words: &Words) -> Report {
         "why" => why(words),
         "event" => event(words),
         "agents" => simple(words, "agents", show::agents),
+        "adopt" => adopt(words),
+        "doctor" => super::doctor::doctor(words),
         "wait" => waiting::wait(words),
         "host" => host_stop(words),
         "connect" => connect(words),
@@ -52,7 +54,8 @@ pub fn run(words: &Words) -> Report {
 }
 
 pub(super) fn open(words: &Words) -> Result<(Link, Vec<String>), Failure> {
-    let starts_agents = matches!(words.command.name, "swarm" | "spawn" | "agents");
+    let starts_agents =
+        matches!(words.command.name, "swarm" | "spawn" | "agents" | "doctor" | "resume" | "adopt");
     let link = Link::open(&words.folder, starts_agents)?;
     let warnings = link.warning().into_iter().collect();
     Ok((link, warnings))
@@ -81,7 +84,13 @@ fn simple(words: &Words, name: &str, shown: fn(&Value) -> String) -> Outcome {
 /// Says where this front is, for views beside it.
 fn front() -> Value {
     let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    json!({ "tmux": get("TMUX"), "tmux_pane": get("TMUX_PANE") })
+    json!({
+        "tmux": get("TMUX"),
+        "tmux_pane": get("TMUX_PANE"),
+        "wezterm_socket": get("WEZTERM_UNIX_SOCKET"),
+        "wezterm_pane": get("WEZTERM_PANE"),
+        "term_program": get("TERM_PROGRAM"),
+    })
 }
 
 fn swarm(words: &Words) -> Outcome {
@@ -125,6 +134,25 @@ fn spawn(words: &Words) -> Outcome {
     let name = result.get("agent").and_then(Value::as_str).unwrap_or_default();
     let text = format!("{name} joins run {run}\n");
     Ok(Report { run: run.clone(), warnings, ..Report::of(json!([{ "agent": name, "run": run }]), text) })
+}
+
+fn adopt(words: &Words) -> Outcome {
+    let (mut link, mut warnings) = open(words)?;
+    let mut params = words.params(&["json"]);
+    params.insert("front".to_owned(), front());
+    let result = link.ask("adopt", params)?;
+    warnings.extend(warnings_of(&result));
+    if result.get("candidates").is_some() {
+        return Ok(Report { warnings, ..Report::of(rows(&result, "candidates"), show::candidates(&result)) });
+    }
+    let part = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let what = match result.get("copy").and_then(Value::as_bool) {
+        Some(true) => "a copy of session",
+        _ => "session",
+    };
+    let run = result.get("run").cloned().unwrap_or(Value::Null);
+    let text = format!("{} goes on in {what} {}, as run {run}\n", part("agent"), part("session"));
+    Ok(Report { run, warnings, ..Report::of(json!([result]), text) })
 }
 
 fn send(words: &Words) -> Outcome {
@@ -303,19 +331,50 @@ fn stop(words: &Words) -> Outcome {
     Ok(Report { warnings, ..Report::of(rows(&result, "stopped"), text) })
 }
 
+/// Says how an agent that was started again goes on.
+fn how_it_goes_on(row: &Value) -> String {
+    if row.get("started_again").and_then(Value::as_bool) != Some(true) {
+        return String::new();
+    }
+    let number = |name: &str| row.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let mut text = match row.get("session").and_then(Value::as_str) {
+        Some(session) => format!(", with its session {session}"),
+        None => ", with a new session".to_owned(),
+    };
+    match number("queued") {
+        0 => {}
+        1 => text.push_str(", 1 prompt waits"),
+        queued => text.push_str(&format!(", {queued} prompts wait")),
+    }
+    if number("undelivered") > 0 {
+        text.push_str(&format!(", {} did not arrive (orchflow status says which)", number("undelivered")));
+    }
+    text
+}
+
 fn pause(words: &Words) -> Outcome {
-    let (mut link, warnings) = open(words)?;
-    let result = link.ask_within(words.command.name, words.params(&["json"]), None)?;
+    let (mut link, mut warnings) = open(words)?;
+    let is_resume = words.command.name == "resume";
+    let mut params = words.params(&["json"]);
+    if is_resume {
+        params.insert("front".to_owned(), front());
+    }
+    let result = link.ask_within(words.command.name, params, None)?;
+    warnings.extend(warnings_of(&result));
     let rows_told = list(&result, "agents");
     let part = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut text = String::new();
     for row in rows_told {
         let why = part(row, "message");
-        let tail = if why.is_empty() { String::new() } else { format!(": {why}") };
+        let tail = if why.is_empty() { how_it_goes_on(row) } else { format!(": {why}") };
         text.push_str(&format!("{} {}{tail}\n", part(row, "agent"), part(row, "state")));
     }
     if text.is_empty() {
-        text.push_str("none of them runs\n");
+        text.push_str(if is_resume {
+            "none of them is paused or was cut off; one that finished or was stopped goes on when it is named\n"
+        } else {
+            "none of them runs\n"
+        });
     }
     let refused = rows_told.iter().find(|row| row.get("message").is_some());
     let failure = refused.map(|row| {

@@ -347,6 +347,33 @@ pub fn agents(result: &Value) -> String {
     table(&rows)
 }
 
+/// Shows agents that were started elsewhere.
+pub fn candidates(result: &Value) -> String {
+    let mut rows = vec![["process", "agent", "where", "session", ""].map(str::to_owned)];
+    for candidate in items(result, "candidates") {
+        let number = candidate.get("process").and_then(Value::as_i64).unwrap_or(0);
+        let place = match (text(candidate, "pane"), text(candidate, "tty")) {
+            ("", tty) => tty,
+            (pane, _) => pane,
+        };
+        let what = match text(candidate, "why_not") {
+            "" => format!("orchflow adopt {number}"),
+            why => format!("can only be looked at: {}", plain(why)),
+        };
+        rows.push([
+            number.to_string(),
+            text(candidate, "agent").to_owned(),
+            plain(place),
+            plain(text(candidate, "session")),
+            what,
+        ]);
+    }
+    if rows.len() == 1 {
+        return "no agent that was started elsewhere works in this repository\n".to_owned();
+    }
+    table(&rows)
+}
+
 /// Shows how a run ended.
 pub fn outcome(result: &Value) -> String {
     let mut out = String::new();

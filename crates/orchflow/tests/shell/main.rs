@@ -28,12 +28,15 @@ mod parts;
 mod pausing;
 mod peers;
 mod prompts;
+mod reaping;
+mod resuming;
 mod review;
 mod rules;
 mod surroundings;
 mod telling;
 mod tmux;
 mod waiting;
+mod wezterm;
 mod writing;
 
 use orchflow_testkit::Sandbox;

@@ -2,8 +2,8 @@
 //!
 //! - [`grammar`]: the control-mode stream; [`words`]: text of any content through tmux and back;
 //! - [`conversation`]: one exchange of commands and answers with a server; [`version`]: which tmux it is;
-//! - [`layout`]: where views go, pure; [`open`]: opening them there;
-//! - [`pane`]: how panes are listed and recognised; [`watch`]: noticing that they close.
+//! - [`open`]: opening views where the [layout](super::layout) has them;
+//! - [`pane`]: how panes are listed and recognised; their end is [watched](super::watch).
 //!
 //! The user's tmux stays the user's: nothing here takes the focus unasked, ends a zoom, resizes a window to
 //! anything but the room of the new panes, sets an option outside its own panes, or stays attached to a
@@ -11,11 +11,9 @@
 
 pub mod conversation;
 pub mod grammar;
-pub mod layout;
 pub mod open;
 pub mod pane;
 pub mod version;
-pub mod watch;
 pub mod words;
 
 use std::ffi::OsStr;
@@ -26,9 +24,9 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::conversation::{Command, Conversation, Socket};
-use self::layout::Layout;
 use self::pane::Pane;
-use self::watch::{Hold, Watch};
+use super::layout::Layout;
+use super::watch::{Hold, Watch};
 use super::{BackendError, PaneId, ViewEvent, ViewId, ViewInfo};
 
 /// How long a server may take for one exchange; a healthy one needs milliseconds.

@@ -5,10 +5,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use super::conversation::{Command, Outcome};
-use super::layout::{self, Layout, MOST_VIEWS, Side, Size, Slot, Split};
 use super::pane::{self, AGENT_OPTION, IDENTITY_FORMAT, OWNER_OPTION, Pane};
-use super::watch::Hold;
 use super::{Place, Tmux, set_title, words};
+use crate::backend::layout::{self, Layout, MOST_VIEWS, Side, Size, Slot, Split};
+use crate::backend::watch::Hold;
 use crate::backend::{BackendError, Opened, PaneId, Reason, ViewId, ViewRequest};
 
 /// The private server's session.

@@ -2,8 +2,8 @@
 //! processes.
 //!
 //! A view stands as long as its program runs, wherever the user moves its pane, and the kernel tells at
-//! once when that ends, for every tmux version, without a connection to the server and without asking it
-//! again and again.
+//! once when that ends, whatever the terminal program and its version, without a connection to its server and
+//! without asking it again and again.
 
 use std::collections::HashSet;
 use std::io;

@@ -1,0 +1,183 @@
+//! Agents' programs that somebody started without orchflow, in this repository.
+//!
+//! They are found among the processes of the same user, by program and folder. What can be done with one depends on what
+//! its program tells: where the session of the process is known, an agent can go on in it, or in a copy of it. Nothing is
+//! ever done to the process itself.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use orchflow_agent::catalogue::{Catalogue, Entry, Kind};
+use orchflow_agent::sessions::{self, OpenSession};
+use orchflow_git::Repository;
+use orchflow_mux::leftover;
+
+use crate::paths::{RepositoryFolders, quick_common_dir};
+use crate::reaping::command;
+
+/// A process that could be an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its number.
+    pub pid: i32,
+    /// The kind of agent its program is.
+    pub kind: String,
+    /// The same for people.
+    pub title: String,
+    /// Its command line, in one line.
+    pub command: String,
+    /// Where it works.
+    pub folder: PathBuf,
+    /// Its terminal, such as `/dev/pts/3`.
+    pub tty: Option<String>,
+    /// The pane it says that it runs in: `tmux:%3`, `wezterm:7`.
+    pub pane: Option<String>,
+    /// Its session, where its program tells.
+    pub session: Option<OpenSession>,
+    /// Whether an agent can go on in a copy of its session while it has that open.
+    pub can_fork: bool,
+}
+
+impl Candidate {
+    /// Says why it cannot be adopted; nothing where it can.
+    pub fn obstacle(&self) -> Option<String> {
+        match &self.session {
+            None => Some(format!("{} does not tell which session a process of it is in", self.title)),
+            Some(session) if !session.has_begun => Some("nothing was said to it yet".to_owned()),
+            Some(_) if !self.can_fork => {
+                Some(format!("{} cannot go on in a copy of a session that is open; end it first", self.title))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+/// Finds the candidates, those with the lowest numbers first.
+pub fn candidates(
+    repository: &Repository,
+    folders: &RepositoryFolders,
+    catalogue: &Catalogue,
+) -> Vec<Candidate> {
+    let own = rustix::process::getuid().as_raw();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut found: Vec<(i32, Candidate)> = processes
+        .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.uid() == own))
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter_map(|pid| candidate(pid, repository, folders, catalogue))
+        .collect();
+    found.sort_by_key(|(_, candidate)| candidate.pid);
+    // A program that starts itself once more is one agent: the first of the family stands for it.
+    let all: Vec<(i32, String)> =
+        found.iter().map(|(_, candidate)| (candidate.pid, candidate.kind.clone())).collect();
+    found.retain(|(parent, candidate)| {
+        !all.iter().any(|(pid, kind)| {
+            *kind == candidate.kind && *pid != candidate.pid && leftover::descends(*parent, *pid)
+        })
+    });
+    found.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Reads one process; gives its parent with it.
+fn candidate(
+    pid: i32,
+    repository: &Repository,
+    folders: &RepositoryFolders,
+    catalogue: &Catalogue,
+) -> Option<(i32, Candidate)> {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let entry = catalogue.iter().find(|entry| is_program(entry, &words))?;
+    let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let variable = |name: &str| -> Option<PathBuf> {
+        let entries = environment.split(|byte| *byte == 0);
+        let mut values = entries.filter_map(|entry| {
+            entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(OsStr::from_bytes)
+        });
+        values.next().map(PathBuf::from)
+    };
+    let is_ours = variable("ORCHFLOW_AGENT").is_some() || variable("ORCHFLOW_SPOOL").is_some();
+    if is_ours || !is_here(&folder, repository, folders) {
+        return None;
+    }
+    let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
+    let pane = match (text("TMUX_PANE"), text("WEZTERM_PANE")) {
+        (Some(pane), _) => Some(format!("tmux:{pane}")),
+        (None, Some(pane)) => Some(format!("wezterm:{pane}")),
+        (None, None) => None,
+    };
+    let started = leftover::started(pid)?;
+    let (parent, tty) = parent_and_terminal(pid)?;
+    let candidate = Candidate {
+        pid,
+        kind: entry.name.clone(),
+        title: entry.title.clone(),
+        command: command(pid),
+        session: sessions::of_process(entry.kind, pid, started, variable),
+        can_fork: !entry.resume.fork.is_empty(),
+        folder,
+        tty,
+        pane,
+    };
+    Some((parent, candidate))
+}
+
+/// Tells whether a command line starts an entry's program, by itself or through an interpreter.
+fn is_program(entry: &Entry, words: &[u8]) -> bool {
+    let name = Path::new(&entry.program).file_name();
+    // A shell is everywhere, and no agent that somebody would want to adopt.
+    if matches!(entry.kind, Kind::Rehearsal) || name.is_none() || entry.name == "shell" {
+        return false;
+    }
+    let of = |word: &[u8]| Path::new(OsStr::from_bytes(word)).file_name().map(OsStr::to_owned);
+    let mut words = words.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    let first = words.next().and_then(of);
+    let is_interpreter = first.as_ref().is_some_and(|first| {
+        let first = first.to_string_lossy();
+        ["node", "bun", "deno", "python", "python3", "sh", "bash", "dash"].contains(&first.as_ref())
+    });
+    first.as_deref() == name || is_interpreter && words.next().and_then(of).as_deref() == name
+}
+
+/// Tells whether a folder is in the repository, and not in an agent's worktree.
+fn is_here(folder: &Path, repository: &Repository, folders: &RepositoryFolders) -> bool {
+    let is_agents = std::fs::canonicalize(&folders.worktrees).is_ok_and(|root| folder.starts_with(root));
+    !is_agents && quick_common_dir(folder).as_deref() == Some(repository.common_directory())
+}
+
+fn parent_and_terminal(pid: i32) -> Option<(i32, Option<String>)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    let parent = fields.nth(1)?.parse().ok()?;
+    let device = fields.nth(2)?.parse::<i32>().ok()?.cast_unsigned();
+    let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
+    // The majors of Unix98 pseudo terminals.
+    let tty = (136..=143).contains(&major).then(|| format!("/dev/pts/{}", (major - 136) * 256 + minor));
+    Some((parent, tty))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_known_by_name_also_behind_an_interpreter() {
+        let (catalogue, _) = Catalogue::load(None);
+        let claude = catalogue.get("claude").unwrap();
+        for (words, expected) in [
+            ("/opt/bin/claude\0--resume\0x\0", true),
+            ("claude\0", true),
+            ("node\0/usr/lib/claude\0", true),
+            ("vim\0claude\0", false),
+            ("claude-helper\0", false),
+            ("", false),
+        ] {
+            assert_eq!(is_program(claude, words.as_bytes()), expected, "{words:?}");
+        }
+        assert!(!is_program(catalogue.get("shell").unwrap(), b"/bin/sh\0"));
+        assert!(!is_program(catalogue.get("rehearsal").unwrap(), b"orchflow\0rehearsal\0"));
+    }
+}
