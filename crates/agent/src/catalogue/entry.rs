@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use orchflow_core::id::is_agent_name;
 use orchflow_core::state::{ReadySignal, Signals, StatusSource};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::program::{Presence, find_program};
 
@@ -23,9 +23,13 @@ const LONGEST_KEYS: usize = 64;
 const MOST_PRESSES: u16 = 1000;
 
 /// How an agent is spoken with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// A program that speaks the Agent Client Protocol on its standard input and output, run by a driver of ours.
+    Acp,
+    /// A model behind an HTTP interface, run by a driver of ours.
+    Api,
     /// Claude Code: hooks by `--settings`, status by OSC 7501.
     Claude,
     /// Any program in a terminal.
@@ -39,10 +43,34 @@ impl Kind {
     /// Gives the word used in files and messages.
     pub fn word(self) -> &'static str {
         match self {
+            Kind::Acp => "acp",
+            Kind::Api => "api",
             Kind::Claude => "claude",
             Kind::Command => "command",
             Kind::Rehearsal => "rehearsal",
         }
+    }
+
+    /// Tells whether it has no terminal of its own, so that a driver of ours stands in for it.
+    pub fn is_driven(self) -> bool {
+        matches!(self, Kind::Acp | Kind::Api)
+    }
+}
+
+/// What holds for agents of the Agent Client Protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Acp {
+    /// The mode its session is put into, by the agent's own word for it; its default by default.
+    pub mode: Option<String>,
+    /// Whether it may read and write the files of its worktree through us. Some programs cannot make new files
+    /// then.
+    pub files: bool,
+}
+
+impl Default for Acp {
+    fn default() -> Self {
+        Acp { mode: None, files: true }
     }
 }
 
@@ -207,6 +235,9 @@ pub struct Entry {
     /// Environment variables to add.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// Environment variables to take out.
+    #[serde(default)]
+    pub unset: Vec<String>,
     /// How to get the program: a command or a sentence.
     pub install: Option<String>,
     /// Arguments that make it print its version; none if it cannot.
@@ -227,6 +258,8 @@ pub struct Entry {
     /// Its known dialogs.
     #[serde(default, rename = "dialog")]
     pub dialogs: Vec<Dialog>,
+    /// What holds for an agent of the Agent Client Protocol.
+    pub acp: Option<Acp>,
     /// What it plays, for a rehearsal; the built-in script by default.
     pub rehearsal: Option<RehearsalSource>,
     /// Where the entry was read.
@@ -239,7 +272,7 @@ impl Entry {
     pub fn signals(&self) -> Signals {
         Signals {
             status: self.status.source,
-            hooks: matches!(self.kind, Kind::Claude | Kind::Rehearsal),
+            hooks: self.kind != Kind::Command,
             ready: self.ready.signal,
             ready_within_s: u32::try_from(self.ready.timeout_s).unwrap_or(u32::MAX),
         }
@@ -309,6 +342,14 @@ impl Entry {
         }
         if !(1..=LONGEST_TIMEOUT_S).contains(&self.ready.timeout_s) {
             return Err(format!("ready.timeout_s: give seconds between 1 and {LONGEST_TIMEOUT_S}"));
+        }
+        for name in &self.unset {
+            if name.is_empty() || name.contains(['=', '\0']) || name.starts_with("ORCHFLOW_") {
+                return Err(format!("unset: {name:?} cannot be taken out of the environment"));
+            }
+        }
+        if self.acp.is_some() && self.kind != Kind::Acp {
+            return Err("acp: only an agent of kind = \"acp\" speaks that protocol".to_owned());
         }
         if self.rehearsal.is_some() && self.kind != Kind::Rehearsal {
             return Err("rehearsal: only an agent of kind = \"rehearsal\" plays a script".to_owned());
