@@ -314,9 +314,7 @@ local function keys(conversation)
           page:add({ { text.pad(each.key, 6), "OrchflowTitle" }, each.description })
         end
         page:add({ { text.pad("za", 6), "OrchflowTitle" }, "fold and unfold a turn or a tool" })
-        require("orchflow.ui.float")
-          .open({ name = "conversation-keys", title = "Keys" })
-          :show(page)
+        require("orchflow.ui.float").open({ name = "conversation-keys", title = "Keys" }):show(page)
       end,
     },
     {
@@ -455,7 +453,8 @@ local function show(key)
   open[buffer] = conversation
   follow(conversation)
   local beside = vim.o.columns >= 160
-  local window = vim.api.nvim_open_win(buffer, true, { split = beside and "right" or "below", win = -1 })
+  local window =
+    vim.api.nvim_open_win(buffer, true, { split = beside and "right" or "below", win = -1 })
   prepare_window(window)
   vim.bo[buffer].filetype = "orchflow"
   for _, each in ipairs(keys(conversation)) do
