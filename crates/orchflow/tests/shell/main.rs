@@ -32,6 +32,7 @@ mod surroundings;
 mod telling;
 mod tmux;
 mod waiting;
+mod writing;
 
 use orchflow_testkit::Sandbox;
 
