@@ -227,7 +227,16 @@ mod tests {
         assert_eq!(
             names,
             [
-                "aider", "claude", "claude-acp", "codex-acp", "copilot-acp", "gemini-acp", "opencode-acp", "qwen-acp", "rehearsal", "shell"
+                "aider",
+                "claude",
+                "claude-acp",
+                "codex-acp",
+                "copilot-acp",
+                "gemini-acp",
+                "opencode-acp",
+                "qwen-acp",
+                "rehearsal",
+                "shell"
             ]
         );
         for driven in catalogue.iter().filter(|entry| entry.kind.is_driven()) {

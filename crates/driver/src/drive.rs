@@ -29,7 +29,8 @@ pub fn drive(file: &Path) -> ExitCode {
 
 fn run(file: &Path) -> Result<ExitCode, String> {
     let orders = Orders::read(file)?;
-    let worktree = std::env::current_dir().map_err(|error| format!("the working directory is gone: {error}"))?;
+    let worktree =
+        std::env::current_dir().map_err(|error| format!("the working directory is gone: {error}"))?;
     let mut backend = backend(&orders, &worktree)?;
     let raw = RawMode::enter().map_err(|error| {
         format!("it works in a terminal and standard input is none ({error}); the host starts it")
