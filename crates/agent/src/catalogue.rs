@@ -142,8 +142,8 @@ fn parse(stem: &str, text: &str, source: Source) -> Result<Entry, String> {
     }
     entry.source = source;
     let says_source = given.get("status").is_some_and(|status| status.get("source").is_some());
-    if entry.kind == Kind::Rehearsal {
-        // A file that only names a script means that too.
+    if entry.kind == Kind::Rehearsal || entry.kind.is_driven() {
+        // They state their status; a file that only names a script, or a program, means that too.
         if !given.contains_key("ready") {
             entry.ready.signal = ReadySignal::Status;
         }
@@ -217,6 +217,15 @@ mod tests {
         assert_eq!(entry.signals().status, StatusSource::Osc7501);
         let plain = parse_user("program = \"sh\"").unwrap();
         assert_eq!(plain.signals().status, StatusSource::Output);
+    }
+
+    #[test]
+    fn an_acp_program_of_ones_own_needs_no_more_than_its_name() {
+        let entry = parse_user("kind = \"acp\"\nprogram = \"my-agent\"\nargs = [\"--acp\"]").unwrap();
+        assert_eq!(entry.kind, Kind::Acp);
+        assert_eq!(entry.signals().ready, ReadySignal::Status);
+        assert_eq!(entry.signals().status, StatusSource::Osc7501);
+        assert!(entry.signals().hooks);
     }
 
     #[test]
