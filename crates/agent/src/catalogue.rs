@@ -3,6 +3,7 @@
 //! A file describes one agent. The user's files stand in one folder and replace a built-in agent of the
 //! same name. A broken file is a [`Problem`] that names it; the other agents stay.
 
+mod driven;
 mod entry;
 mod program;
 mod shown;
@@ -14,15 +15,22 @@ use std::path::{Path, PathBuf};
 use orchflow_core::state::{ReadySignal, StatusSource};
 use serde::Deserialize;
 
+pub use driven::Acp;
 pub use entry::{
     Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
 };
 pub use program::{Presence, find_program, version_in};
 pub use shown::{Shown, ShownPatterns, ShownState};
 
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 10] = [
     ("aider", include_str!("catalogue/builtin/aider.toml")),
     ("claude", include_str!("catalogue/builtin/claude.toml")),
+    ("claude-acp", include_str!("catalogue/builtin/claude-acp.toml")),
+    ("codex-acp", include_str!("catalogue/builtin/codex-acp.toml")),
+    ("copilot-acp", include_str!("catalogue/builtin/copilot-acp.toml")),
+    ("gemini-acp", include_str!("catalogue/builtin/gemini-acp.toml")),
+    ("opencode-acp", include_str!("catalogue/builtin/opencode-acp.toml")),
+    ("qwen-acp", include_str!("catalogue/builtin/qwen-acp.toml")),
     ("rehearsal", include_str!("catalogue/builtin/rehearsal.toml")),
     ("shell", include_str!("catalogue/builtin/shell.toml")),
 ];
@@ -134,8 +142,8 @@ fn parse(stem: &str, text: &str, source: Source) -> Result<Entry, String> {
     }
     entry.source = source;
     let says_source = given.get("status").is_some_and(|status| status.get("source").is_some());
-    if entry.kind == Kind::Rehearsal {
-        // A file that only names a script means that too.
+    if entry.kind == Kind::Rehearsal || entry.kind.is_driven() {
+        // They state their status; a file that only names a script, or a program, means that too.
         if !given.contains_key("ready") {
             entry.ready.signal = ReadySignal::Status;
         }
@@ -212,11 +220,40 @@ mod tests {
     }
 
     #[test]
+    fn an_acp_program_of_ones_own_needs_no_more_than_its_name() {
+        let entry = parse_user("kind = \"acp\"\nprogram = \"my-agent\"\nargs = [\"--acp\"]").unwrap();
+        assert_eq!(entry.kind, Kind::Acp);
+        assert_eq!(entry.signals().ready, ReadySignal::Status);
+        assert_eq!(entry.signals().status, StatusSource::Osc7501);
+        assert!(entry.signals().hooks);
+    }
+
+    #[test]
     fn every_built_in_agent_is_sound() {
         let (catalogue, problems) = Catalogue::load(None);
         assert_eq!(problems, []);
         let names: Vec<_> = catalogue.iter().map(|entry| entry.name.as_str()).collect();
-        assert_eq!(names, ["aider", "claude", "rehearsal", "shell"]);
+        assert_eq!(
+            names,
+            [
+                "aider",
+                "claude",
+                "claude-acp",
+                "codex-acp",
+                "copilot-acp",
+                "gemini-acp",
+                "opencode-acp",
+                "qwen-acp",
+                "rehearsal",
+                "shell"
+            ]
+        );
+        for driven in catalogue.iter().filter(|entry| entry.kind.is_driven()) {
+            let signals = driven.signals();
+            assert_eq!(signals.status, StatusSource::Osc7501, "{}", driven.name);
+            assert!(signals.hooks && signals.ready == ReadySignal::Status, "{}", driven.name);
+            assert!(driven.install.is_some(), "{} says how to get it", driven.name);
+        }
         let claude = catalogue.get("claude").unwrap();
         assert_eq!(claude.kind, Kind::Program("claude"));
         assert_eq!(claude.signals().status, StatusSource::Osc7501);
@@ -262,6 +299,10 @@ mod tests {
             ("program = 'x'\n[environment]\nORCHFLOW_TOKEN = '1'", "environment.ORCHFLOW_TOKEN: "),
             ("program = 'x'\n[environment]\n'A=B' = '1'", "environment.\"A=B\": "),
             ("program = 'x'\n[ready]\ntimeout_s = 0", "ready.timeout_s: "),
+            ("program = 'x'\nunset = ['ORCHFLOW_TOKEN']", "unset: "),
+            ("kind = 'acp'", "program: "),
+            ("kind = 'acp'\nprogram = 'x'\n[acp]\nmod = 'plan'", "acp.mod (line 4): unknown field `mod`"),
+            ("program = 'x'\n[acp]\nmode = 'plan'", "acp: only an agent of kind"),
             ("program = 'x'\n[prompt]\npiece = 0", "prompt.piece: "),
             ("program = 'x'\n[prompt]\nclear = [{ keys = 'x', times = 2000 }]", "prompt.clear: "),
             ("program = 'x'\n[rehearsal]\nscript = 'x.yaml'", "rehearsal: "),

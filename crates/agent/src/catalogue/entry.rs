@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use orchflow_core::id::is_agent_name;
 use orchflow_core::state::{ReadySignal, Signals, StatusSource};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::driven::Acp;
 use super::program::{Presence, find_program};
 use super::shown::{Shown, ShownPatterns};
 use crate::limits::LimitPattern;
@@ -27,6 +28,10 @@ const MOST_PRESSES: u16 = 1000;
 /// How an agent is spoken with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Kind {
+    /// A program that speaks the Agent Client Protocol on its standard input and output, run by a driver of ours.
+    Acp,
+    /// A model behind an HTTP interface, run by a driver of ours.
+    Api,
     /// Any program in a terminal.
     #[default]
     Command,
@@ -40,19 +45,34 @@ impl Kind {
     /// Gives the word used in files and messages.
     pub fn word(self) -> &'static str {
         match self {
+            Kind::Acp => "acp",
+            Kind::Api => "api",
             Kind::Command => "command",
             Kind::Rehearsal => "rehearsal",
             Kind::Program(name) => name,
         }
     }
 
+    /// Tells whether it has no terminal of its own, so that a driver of ours stands in for it.
+    pub fn is_driven(self) -> bool {
+        matches!(self, Kind::Acp | Kind::Api)
+    }
+
     /// Finds the kind of a word.
     pub fn of_word(word: &str) -> Option<Kind> {
         match word {
+            "acp" => Some(Kind::Acp),
+            "api" => Some(Kind::Api),
             "command" => Some(Kind::Command),
             "rehearsal" => Some(Kind::Rehearsal),
             name => crate::adapter::find(name).map(|adapter| Kind::Program(adapter.name)),
         }
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
     }
 }
 
@@ -61,7 +81,7 @@ impl<'de> Deserialize<'de> for Kind {
         let word = String::deserialize(deserializer)?;
         Kind::of_word(&word).ok_or_else(|| {
             let mut known: Vec<&str> = crate::adapter::names().collect();
-            known.extend(["command", "rehearsal"]);
+            known.extend(["acp", "api", "command", "rehearsal"]);
             serde::de::Error::custom(format!("unknown kind `{word}`, expected one of {}", known.join(", ")))
         })
     }
@@ -234,6 +254,9 @@ pub struct Entry {
     /// Environment variables to add.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// Environment variables to take out.
+    #[serde(default)]
+    pub unset: Vec<String>,
     /// How to get the program: a command or a sentence.
     pub install: Option<String>,
     /// Arguments that make it print its version; none if it cannot.
@@ -257,6 +280,8 @@ pub struct Entry {
     /// Words by which it tells that its model does not answer for a while.
     #[serde(default, rename = "limit")]
     pub limits: Vec<LimitPattern>,
+    /// What holds for an agent of the Agent Client Protocol.
+    pub acp: Option<Acp>,
     /// What it plays, for a rehearsal; the built-in script by default.
     pub rehearsal: Option<RehearsalSource>,
     /// Where the entry was read.
@@ -271,7 +296,7 @@ impl Entry {
             status: self.status.source,
             hooks: match self.kind {
                 Kind::Command => false,
-                Kind::Rehearsal => true,
+                Kind::Acp | Kind::Api | Kind::Rehearsal => true,
                 Kind::Program(name) => crate::adapter::find(name).is_some_and(|adapter| adapter.hooks),
             },
             ready: self.ready.signal,
@@ -350,6 +375,14 @@ impl Entry {
         }
         if !(1..=LONGEST_TIMEOUT_S).contains(&self.ready.timeout_s) {
             return Err(format!("ready.timeout_s: give seconds between 1 and {LONGEST_TIMEOUT_S}"));
+        }
+        for name in &self.unset {
+            if name.is_empty() || name.contains(['=', '\0']) || name.starts_with("ORCHFLOW_") {
+                return Err(format!("unset: {name:?} cannot be taken out of the environment"));
+            }
+        }
+        if self.acp.is_some() && self.kind != Kind::Acp {
+            return Err("acp: only an agent of kind = \"acp\" speaks that protocol".to_owned());
         }
         if self.rehearsal.is_some() && self.kind != Kind::Rehearsal {
             return Err("rehearsal: only an agent of kind = \"rehearsal\" plays a script".to_owned());
