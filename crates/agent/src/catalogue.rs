@@ -3,6 +3,7 @@
 //! A file describes one agent. The user's files stand in one folder and replace a built-in agent of the
 //! same name. A broken file is a [`Problem`] that names it; the other agents stay.
 
+mod api;
 mod entry;
 mod program;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use orchflow_core::state::{ReadySignal, StatusSource};
 use serde::Deserialize;
 
+pub use api::{Api, ApiKey, Approve, Dialect};
 pub use entry::{
     Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
 };
