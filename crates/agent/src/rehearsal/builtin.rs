@@ -8,7 +8,7 @@ mod language;
 
 use std::path::Path;
 
-use super::display::plain;
+use crate::terminal::plain;
 use super::script::{Change, Edit, Step};
 use greeting::Greeting;
 

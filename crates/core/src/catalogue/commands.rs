@@ -512,6 +512,16 @@ pub const COMMANDS: &[CommandSpec] = &[
         hidden: false,
     },
     CommandSpec {
+        name: "drive",
+        summary: "stand in for an agent without a terminal of its own; started by the host",
+        arguments: &[arg("orders", Arity::One, true, "the file that says which agent, and how it is reached")],
+        flags: &[],
+        example: "drive drive.json",
+        callers: Callers::Human,
+        front: Front::Shell,
+        hidden: true,
+    },
+    CommandSpec {
         name: "runner",
         summary: "hold an agent's terminal; started by the host",
         arguments: &[],

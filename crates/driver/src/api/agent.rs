@@ -2,6 +2,8 @@
 
 mod settings;
 mod speech;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod using;
 

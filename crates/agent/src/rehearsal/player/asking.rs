@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::{Activity, DIM, Flow, Player, RESET};
-use crate::rehearsal::display::plain;
+use crate::terminal::plain;
 use crate::rehearsal::reporting::{Decision, decision};
 use crate::rehearsal::script::{Ask, Change, Edit};
 use crate::rehearsal::tools;

@@ -1,7 +1,5 @@
 //! Answers of real model servers, replayed with their bytes cut everywhere.
 
-#![allow(missing_docs)]
-
 use std::path::{Path, PathBuf};
 
 use orchflow_driver::api::fault::FaultKind;
