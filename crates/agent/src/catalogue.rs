@@ -4,6 +4,7 @@
 //! same name. A broken file is a [`Problem`] that names it; the other agents stay.
 
 mod api;
+mod driven;
 mod entry;
 mod program;
 mod shown;
@@ -16,8 +17,9 @@ use orchflow_core::state::{ReadySignal, StatusSource};
 use serde::Deserialize;
 
 pub use api::{Api, ApiKey, Approve, Dialect};
+pub use driven::Acp;
 pub use entry::{
-    Acp, Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
+    Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
 };
 pub use program::{Presence, find_program, version_in};
 pub use shown::{Shown, ShownPatterns, ShownState};

@@ -34,6 +34,9 @@ const SPIN: Duration = Duration::from_millis(200);
 /// How long what was reported last may take on the way out.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// Longest line of thought that is waited for, in bytes.
+const THOUGHT_LIMIT: usize = 2 << 10;
+
 /// Most bytes of one prompt.
 const PROMPT_LIMIT: usize = 16 << 20;
 
@@ -92,6 +95,8 @@ pub struct Session {
     phase: Phase,
     is_cancelling: bool,
     speech: Speech,
+    /// What it thinks, up to the end of a line.
+    thought: String,
     questions: VecDeque<Open>,
     asked: u64,
     stated: String,
@@ -127,6 +132,7 @@ impl Session {
             phase: Phase::Starting,
             is_cancelling: false,
             speech: Speech::default(),
+            thought: String::new(),
             questions: VecDeque::new(),
             asked: 0,
             stated: String::new(),
@@ -226,10 +232,15 @@ impl Session {
 
     fn happened(&mut self, happening: Happening) -> Result<(), Leave> {
         match happening {
-            Happening::Words { message, text } => return self.say(&message, &text),
+            Happening::Thought(text) => return self.think(&text),
+            Happening::Words { message, text } => {
+                self.end_thought()?;
+                return self.say(&message, &text);
+            }
             Happening::Gone(why) => return Err(Leave::Gone(why)),
             _ => self.end_words()?,
         }
+        self.end_thought()?;
         match happening {
             Happening::Ready { session, resumed, about } => {
                 let source = if resumed { "resume" } else { "startup" }.to_owned();
@@ -242,7 +253,6 @@ impl Session {
                 }
                 self.log(&transcript::note(&about))
             }
-            Happening::Thought(text) => self.log(&transcript::note(&text)),
             Happening::Note(text) => self.log(&transcript::note(&text)),
             Happening::Report(report) => {
                 let lines = transcript::report(&report);
@@ -251,7 +261,7 @@ impl Session {
             }
             Happening::Question(question) => self.ask(question),
             Happening::TurnEnded(end) => self.end_turn(end),
-            Happening::Words { .. } | Happening::Gone(_) => Ok(()),
+            Happening::Words { .. } | Happening::Thought(_) | Happening::Gone(_) => Ok(()),
         }
     }
 
@@ -279,6 +289,25 @@ impl Session {
                 self.log(&lines)
             }
         }
+    }
+
+    /// Shows whole lines of what is thought.
+    fn think(&mut self, text: &str) -> Result<(), Leave> {
+        self.thought.push_str(text);
+        match self.thought.rfind('\n') {
+            Some(end) => {
+                let rest = self.thought.split_off(end + 1);
+                let whole = std::mem::replace(&mut self.thought, rest);
+                self.log(&transcript::note(&whole))
+            }
+            None if self.thought.len() > THOUGHT_LIMIT => self.end_thought(),
+            None => Ok(()),
+        }
+    }
+
+    fn end_thought(&mut self) -> Result<(), Leave> {
+        let thought = std::mem::take(&mut self.thought);
+        if thought.trim().is_empty() { Ok(()) } else { self.log(&transcript::note(&thought)) }
     }
 
     /// Shows whole lines of what is said, and keeps the rest for the footer.

@@ -9,6 +9,7 @@ use orchflow_core::state::{ReadySignal, Signals, StatusSource};
 use serde::{Deserialize, Serialize};
 
 use super::api::Api;
+use super::driven::Acp;
 use super::program::{Presence, find_program};
 use super::shown::{Shown, ShownPatterns};
 
@@ -52,6 +53,11 @@ impl Kind {
         }
     }
 
+    /// Tells whether it has no terminal of its own, so that a driver of ours stands in for it.
+    pub fn is_driven(self) -> bool {
+        matches!(self, Kind::Acp | Kind::Api)
+    }
+
     /// Finds the kind of a word.
     pub fn of_word(word: &str) -> Option<Kind> {
         match word {
@@ -62,10 +68,11 @@ impl Kind {
             name => crate::adapter::find(name).map(|adapter| Kind::Program(adapter.name)),
         }
     }
+}
 
-    /// Tells whether it has no terminal of its own, so that a driver of ours stands in for it.
-    pub fn is_driven(self) -> bool {
-        matches!(self, Kind::Acp | Kind::Api)
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
     }
 }
 
@@ -77,29 +84,6 @@ impl<'de> Deserialize<'de> for Kind {
             known.extend(["acp", "api", "command", "rehearsal"]);
             serde::de::Error::custom(format!("unknown kind `{word}`, expected one of {}", known.join(", ")))
         })
-    }
-}
-
-impl Serialize for Kind {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
-}
-
-/// What holds for agents of the Agent Client Protocol.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Acp {
-    /// The mode its session is put into, by the agent's own word for it; its default by default.
-    pub mode: Option<String>,
-    /// Whether it may read and write the files of its worktree through us. Some programs cannot make new files
-    /// then.
-    pub files: bool,
-}
-
-impl Default for Acp {
-    fn default() -> Self {
-        Acp { mode: None, files: true }
     }
 }
 

@@ -107,6 +107,16 @@ pub const COMMANDS: &[CommandSpec] = &[
         hidden: false,
     },
     CommandSpec {
+        name: "talk",
+        summary: "show what was said and done with an agent, and say what is next",
+        arguments: &[arg("agent", Arity::One, true, "the agent")],
+        flags: &[],
+        example: "talk claude",
+        callers: Callers::Human,
+        front: Front::Editor,
+        hidden: false,
+    },
+    CommandSpec {
         name: "status",
         summary: "say who works, who waits and who is done",
         arguments: &[],

@@ -135,7 +135,7 @@ fn every_message_fits_the_schema() {
         let read = json!({ "jsonrpc": "2.0", "id": 8, "method": "fs/read_text_file",
             "params": { "sessionId": "s", "path": file } });
         let mut outputs = conversation.open();
-        let mut hear = |conversation: &mut Conversation, message: &Value| {
+        let hear = |conversation: &mut Conversation, message: &Value| {
             conversation.hear(message.to_string().as_bytes())
         };
         outputs.extend(hear(&mut conversation, &initialized));

@@ -9,6 +9,7 @@
     reason = "a test says what it expects by failing"
 )]
 
+mod acp;
 mod contract;
 mod crash;
 mod crash_fronts;
