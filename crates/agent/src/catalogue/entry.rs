@@ -378,6 +378,9 @@ impl Entry {
             }
         }
         match (&self.api, self.kind) {
+            (Some(_), Kind::Api) if !self.args.is_empty() => {
+                return Err("args: a model takes none; api.model and api.extra say what is asked".to_owned());
+            }
             (Some(api), Kind::Api) => api.check()?,
             (Some(_), _) => return Err("api: only an agent of kind = \"api\" is a model".to_owned()),
             (None, Kind::Api) => {

@@ -35,26 +35,9 @@ impl Settings {
     /// Reads them from a driver's orders; `folder` holds the agent's own files.
     ///
     /// # Errors
-    /// What is missing or not understood, for people.
+    /// What is missing, for people.
     pub fn from_orders(orders: &Orders, worktree: &Path, folder: &Path) -> Result<Settings, String> {
-        let mut api = orders.api.clone().ok_or("the orders say nothing about a model; the host writes them")?;
-        let mut words = orders.args.iter();
-        while let Some(word) = words.next() {
-            let (name, value) = match word.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (word.as_str(), words.next().cloned()),
-            };
-            match (name, value) {
-                ("--model", Some(value)) => api.model = value,
-                ("--effort", Some(value)) => api.effort = Some(value),
-                _ => {
-                    return Err(format!(
-                        "{} understands the arguments --model NAME and --effort WORD, and not {word:?}",
-                        orders.title
-                    ));
-                }
-            }
-        }
+        let api = orders.api.clone().ok_or("the orders say nothing about a model; the host writes them")?;
         Ok(Settings {
             title: orders.title.clone(),
             api,
