@@ -33,6 +33,7 @@ mod surroundings;
 mod telling;
 mod tmux;
 mod waiting;
+mod writing;
 
 use orchflow_testkit::Sandbox;
 
