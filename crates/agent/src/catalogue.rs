@@ -235,7 +235,22 @@ mod tests {
         assert_eq!(
             names,
             [
-                "aider", "claude", "claude-acp", "claude-api", "codex-acp", "copilot-acp", "gemini-acp", "gemini-api", "gpt", "grok", "ollama", "opencode-acp", "openrouter", "qwen-acp", "rehearsal", "shell"
+                "aider",
+                "claude",
+                "claude-acp",
+                "claude-api",
+                "codex-acp",
+                "copilot-acp",
+                "gemini-acp",
+                "gemini-api",
+                "gpt",
+                "grok",
+                "ollama",
+                "opencode-acp",
+                "openrouter",
+                "qwen-acp",
+                "rehearsal",
+                "shell",
             ]
         );
         for driven in catalogue.iter().filter(|entry| entry.kind.is_driven()) {

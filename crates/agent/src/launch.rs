@@ -282,9 +282,8 @@ mod tests {
     fn what_an_entry_takes_out_of_the_environment_is_gone() {
         let mut context = context();
         context.front_environment = vec![("IS_SANDBOX".into(), "yes".into()), ("HOME".into(), "/h".into())];
-        let has = |name: &str| {
-            launch(name, &context).environment.iter().any(|(name, _)| name == "IS_SANDBOX")
-        };
+        let has =
+            |name: &str| launch(name, &context).environment.iter().any(|(name, _)| name == "IS_SANDBOX");
         assert!(!has("claude-acp"));
         assert!(has("opencode-acp"));
     }

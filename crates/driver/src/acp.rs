@@ -28,8 +28,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use orchflow_agent::orders::Orders;
 use crate::backend::{Backend, Happening, Outlet, Question, Verdict};
+use orchflow_agent::orders::Orders;
 
 use child::{Child, Said};
 use conversation::{Conversation, Output};
@@ -61,7 +61,13 @@ pub struct AcpBackend {
 impl AcpBackend {
     /// Prepares to start the program of these orders in a worktree.
     pub fn new(orders: &Orders, worktree: &Path) -> AcpBackend {
-        AcpBackend { orders: orders.clone(), worktree: worktree.to_owned(), inlet: None, thread: None, patience: PATIENCE }
+        AcpBackend {
+            orders: orders.clone(),
+            worktree: worktree.to_owned(),
+            inlet: None,
+            thread: None,
+            patience: PATIENCE,
+        }
     }
 
     fn send(&self, what: In) {

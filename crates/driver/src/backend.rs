@@ -93,7 +93,10 @@ pub struct Question {
 
 impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Question").field("tool", &self.tool).field("input", &self.input).finish_non_exhaustive()
+        f.debug_struct("Question")
+            .field("tool", &self.tool)
+            .field("input", &self.input)
+            .finish_non_exhaustive()
     }
 }
 

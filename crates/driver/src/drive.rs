@@ -30,7 +30,8 @@ pub fn drive(file: &Path) -> ExitCode {
 
 fn run(file: &Path) -> Result<ExitCode, String> {
     let orders = Orders::read(file)?;
-    let worktree = std::env::current_dir().map_err(|error| format!("the working directory is gone: {error}"))?;
+    let worktree =
+        std::env::current_dir().map_err(|error| format!("the working directory is gone: {error}"))?;
     let folder = file.parent().unwrap_or(Path::new("."));
     let mut backend = backend(&orders, &worktree, folder)?;
     let raw = RawMode::enter().map_err(|error| {

@@ -84,7 +84,9 @@ fn plan(steps: &[PlanStep]) -> Vec<String> {
         PlanStatus::Pending => '☐',
     };
     let mut lines = vec!["● plan".to_owned()];
-    lines.extend(steps.iter().take(MOST_LINES).map(|step| format!("    {} {}", mark(step.status), plain(&step.text))));
+    lines.extend(
+        steps.iter().take(MOST_LINES).map(|step| format!("    {} {}", mark(step.status), plain(&step.text))),
+    );
     lines
 }
 

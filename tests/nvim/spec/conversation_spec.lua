@@ -11,7 +11,7 @@ return function(it, tests)
       tests.root
     )
     child:cmd("Orchflow talk claude")
-    child:wait("it is filled", [[return vim.fn.search("turn 2", "nw") > 0]])
+    child:wait("it is filled", [[return vim.fn.search("^  waits: and then", "nw") > 0]])
   end
 
   local function line_of(child, part)
@@ -128,6 +128,33 @@ return function(it, tests)
       table.concat(child:lua([[return vim.api.nvim_buf_get_lines(0, 0, -1, false)]]), "\n")
     tests.equal(text:find("[%z\1-\9\11-\31]"), nil, text)
     tests.lacks(text, "\226\128\174")
+  end)
+
+  it("draws a long conversation in slices, and says that there is more before it", function(child)
+    open(child)
+    child:keys("q")
+    child:lua([[
+      for number = 3, 900 do
+        local last = #talk.told
+        talk.told[last + 1] = { seq = last + 1, timestamp = 1e15, type = "turn_started", agent = "claude", run = 7,
+          summary = "turn", data = { turn = number, text = "ask " .. number } }
+        talk.told[last + 2] = { seq = last + 2, timestamp = 1e15, type = "text_displayed", agent = "claude", run = 7,
+          summary = "says", data = { text = ("word "):rep(200) .. number, last = true } }
+      end
+      local serve = stub.answers.log
+      stub.answers.log = function(params)
+        local answer = serve(params)
+        answer.next = not params.after and 1 or nil
+        return answer
+      end
+    ]])
+    child:cmd("Orchflow talk claude")
+    child:wait("it is whole", [[return vim.fn.search("turn 900", "nw") > 0]])
+    tests.equal(child:lua([[return vim.fn.line(".") == vim.fn.line("$")]]), true)
+    tests.contains(
+      child:lua([[return vim.fn.getline(1)]]),
+      "what was before stands in the timeline"
+    )
   end)
 
   it("is let go of with its buffer, and an unknown agent is named", function(child)

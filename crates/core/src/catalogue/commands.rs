@@ -524,7 +524,12 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "drive",
         summary: "stand in for an agent without a terminal of its own; started by the host",
-        arguments: &[arg("orders", Arity::One, true, "the file that says which agent, and how it is reached")],
+        arguments: &[arg(
+            "orders",
+            Arity::One,
+            true,
+            "the file that says which agent, and how it is reached",
+        )],
         flags: &[],
         example: "drive drive.json",
         callers: Callers::Human,

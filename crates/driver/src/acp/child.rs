@@ -137,7 +137,8 @@ impl Child {
         tail.get(from..).unwrap_or_default().to_owned()
     }
 
-    /// Ends it: its input is closed, then it is told, then it is ended with all it started in its group.
+    /// Ends it: its input is closed, then it is told, then it is ended with all it started in its group. What an
+    /// ended program left behind is found and ended by the runner.
     pub fn end(&mut self) {
         self.lines = None;
         for (grace, signal) in GRACE.into_iter().zip([Signal::TERM, Signal::KILL]) {
@@ -145,13 +146,13 @@ impl Child {
             while !self.has_exited.load(Ordering::Acquire) && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(10));
             }
-            // Also where the program itself is gone: others of its group may stay.
             self.signal(signal);
         }
     }
 
+    /// Signals its group, while its number is certainly its own.
     fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group {
+        if let Some(group) = self.group.filter(|_| !self.has_exited.load(Ordering::Acquire)) {
             let _ = rustix::process::kill_process_group(group, signal);
         }
     }

@@ -115,12 +115,20 @@ fn every_message_fits_the_schema() {
     } });
     let mut sent = Vec::new();
     for (acp, resume, opened) in [
-        (Acp { mode: Some("plan".into()), files: true }, None, json!({
-            "sessionId": "s", "modes": { "currentModeId": "a", "availableModes": [{ "id": "plan", "name": "Plan" }] },
-        })),
-        (Acp { mode: Some("Agent".into()), files: true }, None, json!({ "sessionId": "s", "configOptions": [
+        (
+            Acp { mode: Some("plan".into()), files: true },
+            None,
+            json!({
+                "sessionId": "s", "modes": { "currentModeId": "a", "availableModes": [{ "id": "plan", "name": "Plan" }] },
+            }),
+        ),
+        (
+            Acp { mode: Some("Agent".into()), files: true },
+            None,
+            json!({ "sessionId": "s", "configOptions": [
             { "id": "mode", "category": "mode", "options": [{ "value": "u#agent", "name": "Agent" }] },
-        ] })),
+        ] }),
+        ),
         (Acp::default(), Some("old".to_owned()), json!({})),
     ] {
         let mut orders = orders(acp);
@@ -143,7 +151,8 @@ fn every_message_fits_the_schema() {
         outputs.extend(hear(&mut conversation, &json!({ "jsonrpc": "2.0", "id": 3, "result": {} })));
         assert!(!conversation.is_opening());
         outputs.extend(conversation.prompt("do it"));
-        for message in [&permission, &permission, &write, &read, &json!({ "jsonrpc": "2.0", "id": 9, "method": "x/y" })]
+        for message in
+            [&permission, &permission, &write, &read, &json!({ "jsonrpc": "2.0", "id": 9, "method": "x/y" })]
         {
             outputs.extend(hear(&mut conversation, message));
         }

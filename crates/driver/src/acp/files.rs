@@ -130,7 +130,9 @@ mod tests {
         for path in ["way/secret", "../outside/secret", "bytes", "deep", ""] {
             assert!(matches!(read(&tree, &at(path), None, None), Err(FileError::Refused(_))), "{path}");
         }
-        for path in ["way/new", "../outside/new", "dangling", ".git", "deep/../../outside/new", "deep", "no/../../x"] {
+        for path in
+            ["way/new", "../outside/new", "dangling", ".git", "deep/../../outside/new", "deep", "no/../../x"]
+        {
             assert!(matches!(write(&tree, &at(path), "x"), Err(FileError::Refused(_))), "{path}");
         }
         assert!(matches!(write(&tree, "relative", "x"), Err(FileError::Refused(_))));

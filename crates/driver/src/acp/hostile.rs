@@ -115,7 +115,7 @@ fn a_program_that_is_not_there_or_ends_says_so() {
 
     let why = Scene::run("echo 'no such option --acp' >&2; exit 2").gone();
     assert!(why.contains("ended with exit code 2") && why.contains("no such option --acp"), "{why}");
-    let why = Scene::turn("turn() { echo 'out of\033[31m memory' >&2; exit 3; }").gone();
+    let why = Scene::turn("turn() { printf 'out of\\033[31m memory\\n' >&2; exit 3; }").gone();
     assert!(why.contains("ended with exit code 3") && why.contains("out of[31m memory"), "{why}");
     let why = Scene::turn("turn() { kill -9 $$; }").gone();
     assert!(why.contains("signal 9"), "{why}");
@@ -200,7 +200,8 @@ fn a_program_that_stays_after_its_input_closed_is_ended_with_its_children() {
         let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
         let gone = (0..200).any(|_| {
             std::thread::sleep(Duration::from_millis(10));
-            let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+            let state =
+                std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
             state.is_empty() || state.contains(") Z ")
         });
         assert!(gone, "{name} is ended");
@@ -225,7 +226,10 @@ answered() {{ echo "$line" >> answers; id=$prompt; if [ -n "$was_cancelled" ]; t
     ] {
         scene.backend.prompt("go");
         let mut seen = scene.until(|happening| matches!(happening, Happening::Question(_)));
-        assert!(seen.iter().any(|h| matches!(h, Happening::Report(Report::ToolRequested { .. }))), "{seen:?}");
+        assert!(
+            seen.iter().any(|h| matches!(h, Happening::Report(Report::ToolRequested { .. }))),
+            "{seen:?}"
+        );
         let Some(Happening::Question(question)) = seen.pop() else { panic!() };
         assert_eq!(question.summary, "edit: rm x");
         if cancels {

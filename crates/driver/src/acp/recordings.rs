@@ -47,7 +47,9 @@ pub(super) fn names() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/acp");
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
-        .filter_map(|file| file.unwrap().file_name().to_string_lossy().strip_suffix(".log").map(str::to_owned))
+        .filter_map(|file| {
+            file.unwrap().file_name().to_string_lossy().strip_suffix(".log").map(str::to_owned)
+        })
         .collect();
     names.sort();
     names
@@ -64,6 +66,7 @@ pub(super) fn play(name: &str) -> Played {
     for line in text.lines() {
         let (way, message) = line.split_at(3);
         if way == "<- " {
+            let message = whole(message, &text);
             let outputs = conversation.hear(message.as_bytes());
             played.take(outputs, &mut open);
             continue;
@@ -75,7 +78,8 @@ pub(super) fn play(name: &str) -> Played {
             played.take(outputs, &mut open);
         } else if message["result"]["outcome"].is_object() {
             let (question, _) = open.remove(0);
-            let outputs = conversation.answer(question, &Verdict::Allow { always: false, updated_input: None });
+            let outputs =
+                conversation.answer(question, &Verdict::Allow { always: false, updated_input: None });
             let Some(Output::Send(answer)) = outputs.last() else { panic!("{outputs:?}") };
             assert_eq!(answer["id"], message["id"], "{name}");
             let ours = answer["result"]["outcome"]["optionId"].clone();
@@ -84,6 +88,44 @@ pub(super) fn play(name: &str) -> Played {
         }
     }
     played
+}
+
+/// Gives a message that the recorder cut as one that ends where it was cut.
+fn whole(message: &str, log: &str) -> String {
+    if serde_json::from_str::<Value>(message).is_ok() {
+        return message.to_owned();
+    }
+    let mut mended: Value = (0..message.len())
+        .rev()
+        .filter(|end| message.is_char_boundary(*end))
+        .find_map(|end| serde_json::from_str(&closed(&message[..end])).ok())
+        .unwrap();
+    // The session's id stood behind the cut; the prompt has it.
+    if mended["id"] == 2 && mended["result"].get("sessionId").is_none() {
+        let prompt = log.lines().find(|line| line.contains("session/prompt")).unwrap();
+        let prompt: Value = serde_json::from_str(&prompt[3..]).unwrap();
+        mended["result"]["sessionId"] = prompt["params"]["sessionId"].clone();
+    }
+    mended.to_string()
+}
+
+/// Closes what is open at the end of a piece of JSON.
+fn closed(piece: &str) -> String {
+    let (mut open, mut in_string, mut is_escaped) = (Vec::new(), false, false);
+    for character in piece.chars() {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' if in_string => is_escaped = true,
+            '"' => in_string = !in_string,
+            _ if in_string => {}
+            '{' => open.push('}'),
+            '[' => open.push(']'),
+            '}' | ']' => drop(open.pop()),
+            _ => {}
+        }
+    }
+    let end: String = open.iter().rev().collect();
+    if in_string { format!("{piece}\"{end}") } else { format!("{piece}{end}") }
 }
 
 impl Played {
@@ -107,8 +149,12 @@ impl Played {
             Happening::Words { text, .. } => self.words += &text,
             Happening::TurnEnded(end) => self.ends.push(end),
             Happening::Note(note) => self.notes.push(note),
-            Happening::Report(Report::ToolRequested { tool, input, .. }) => self.requested.push((tool, input)),
-            Happening::Report(Report::ToolFinished { tool, response, .. }) => self.finished.push((tool, response)),
+            Happening::Report(Report::ToolRequested { tool, input, .. }) => {
+                self.requested.push((tool, input))
+            }
+            Happening::Report(Report::ToolFinished { tool, response, .. }) => {
+                self.finished.push((tool, response))
+            }
             Happening::Report(Report::ToolFailed { .. } | Report::ToolDenied { .. }) => self.failed += 1,
             Happening::Report(Report::PlanUpdated { steps }) => self.plans.push(steps),
             Happening::Report(Report::UsageReported { usage }) => self.usage.push(usage),
@@ -123,11 +169,23 @@ fn every_recording_is_understood_from_its_first_message_to_its_last() {
     for name in names() {
         let played = play(&name);
         assert!(!played.session.is_empty(), "{name} has a session");
-        assert!(played.about.chars().any(|c| c.is_ascii_digit()), "{name} says its version: {}", played.about);
+        assert!(
+            played.about.chars().any(|c| c.is_ascii_digit()),
+            "{name} says its version: {}",
+            played.about
+        );
         assert_eq!(played.ends, [TurnEnd::Done], "{name}");
-        assert!(played.words.contains("Done: the mock model played its scenario."), "{name}: {}", played.words);
+        assert!(
+            played.words.contains("Done: the mock model played its scenario."),
+            "{name}: {}",
+            played.words
+        );
         assert_eq!(played.odd, Vec::<String>::new(), "{name}");
-        assert_eq!(played.requested.len(), played.finished.len() + played.failed, "{name}: what began, ended");
+        assert_eq!(
+            played.requested.len(),
+            played.finished.len() + played.failed,
+            "{name}: what began, ended"
+        );
         assert!(played.requested.len() >= 2, "{name}: {:?}", played.requested);
         for (recorded, ours) in &played.options {
             assert_eq!(recorded, ours, "{name} is answered by kind");

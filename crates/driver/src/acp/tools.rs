@@ -173,11 +173,15 @@ impl Call {
             Value::Null => Map::new(),
             other => Map::from_iter([("input".to_owned(), other.clone())]),
         };
-        let has = |input: &Map<String, Value>, names: &[&str]| names.iter().any(|name| input.contains_key(*name));
+        let has =
+            |input: &Map<String, Value>, names: &[&str]| names.iter().any(|name| input.contains_key(*name));
         let diff = self.diffs.first();
-        let is_about_file = diff.is_some() || matches!(self.kind.as_deref(), Some("edit" | "read" | "delete" | "move"));
+        let is_about_file =
+            diff.is_some() || matches!(self.kind.as_deref(), Some("edit" | "read" | "delete" | "move"));
         let path = diff.and_then(|diff| diff["path"].as_str()).or(self.path.as_deref());
-        if let Some(path) = path.filter(|_| is_about_file && !has(&input, &["file_path", "path", "notebook_path"])) {
+        if let Some(path) =
+            path.filter(|_| is_about_file && !has(&input, &["file_path", "path", "notebook_path"]))
+        {
             input.insert("file_path".to_owned(), json!(path));
         }
         if let Some(diff) = diff.filter(|_| !has(&input, &["old_string", "new_string", "content"])) {
@@ -190,7 +194,9 @@ impl Call {
             }
         }
         let is_titled = self.title.as_deref().is_some_and(|title| title.contains(char::is_whitespace));
-        if is_titled && !has(&input, &["command", "file_path", "path", "url", "query", "pattern", "description"]) {
+        if is_titled
+            && !has(&input, &["command", "file_path", "path", "url", "query", "pattern", "description"])
+        {
             input.insert("description".to_owned(), json!(self.title));
         }
         Value::Object(input)

@@ -36,7 +36,10 @@ impl TurnUsage {
     pub(super) fn read_chunk(&mut self, update: &Value) {
         let usage = &update["_meta"]["usage"];
         if usage.is_object() {
-            self.add(usage, ["inputTokens", "cachedReadTokens", "cachedWriteTokens", "outputTokens", "thoughtTokens"]);
+            self.add(
+                usage,
+                ["inputTokens", "cachedReadTokens", "cachedWriteTokens", "outputTokens", "thoughtTokens"],
+            );
         }
     }
 
@@ -44,10 +47,18 @@ impl TurnUsage {
     pub(super) fn read_answer(&mut self, result: &Value) {
         let (usage, quota) = (&result["usage"], &result["_meta"]["quota"]["token_count"]);
         if usage.is_object() {
-            self.add(usage, ["inputTokens", "cachedReadTokens", "cachedWriteTokens", "outputTokens", "thoughtTokens"]);
+            self.add(
+                usage,
+                ["inputTokens", "cachedReadTokens", "cachedWriteTokens", "outputTokens", "thoughtTokens"],
+            );
         } else if quota.is_object() {
-            let names =
-                ["input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens"];
+            let names = [
+                "input_tokens",
+                "cached_input_tokens",
+                "cache_write_tokens",
+                "output_tokens",
+                "reasoning_tokens",
+            ];
             self.add(quota, names);
         }
     }
@@ -101,7 +112,9 @@ mod tests {
         assert!(!first.is_total);
 
         usage.read_update(&json!({ "used": 20, "size": 100, "cost": { "amount": 0.75, "currency": "USD" } }));
-        usage.read_answer(&json!({ "_meta": { "quota": { "token_count": { "input_tokens": 7, "output_tokens": 2 } } } }));
+        usage.read_answer(
+            &json!({ "_meta": { "quota": { "token_count": { "input_tokens": 7, "output_tokens": 2 } } } }),
+        );
         let second = usage.take().unwrap();
         assert_eq!((second.input_tokens, second.output_tokens, second.cost_usd), (7, 2, Some(0.25)));
         assert_eq!(usage.take(), None, "a turn without figures reports none");

@@ -44,7 +44,8 @@ impl Session {
         let can_change = self.questions.get(place).is_some_and(|open| open.question.can_change);
         let verdict = match answer {
             Answer::Allow { updated_input: Some(_) } if !can_change => Verdict::Deny {
-                reason: "it was allowed with other arguments, which this agent cannot take; ask anew".to_owned(),
+                reason: "it was allowed with other arguments, which this agent cannot take; ask anew"
+                    .to_owned(),
             },
             Answer::Allow { updated_input } => Verdict::Allow { always: false, updated_input },
             Answer::Deny { reason } => Verdict::Deny { reason },

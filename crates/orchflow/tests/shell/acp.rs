@@ -37,8 +37,11 @@ fn an_acp_agent_works_asks_and_is_reviewed_like_every_other() {
     let hunks = sandbox.until("fake", "has hunks", |row| row["undecided"] == 1);
     assert_eq!(hunks["insertions"], 1);
 
-    let types = ["agent_session_started", "prompt_accepted", "plan_updated", "tool_requested", "tool_finished"];
-    for name in types.into_iter().chain(["text_displayed", "usage_reported", "turn_ended", "approval_answered"]) {
+    let types =
+        ["agent_session_started", "prompt_accepted", "plan_updated", "tool_requested", "tool_finished"];
+    for name in
+        types.into_iter().chain(["text_displayed", "usage_reported", "turn_ended", "approval_answered"])
+    {
         assert!(!sandbox.events(&[name]).is_empty(), "{name}");
     }
     let ended = &sandbox.events(&["turn_ended"])[0]["data"];
@@ -84,7 +87,8 @@ fn an_acp_program_that_dies_in_its_turn_fails_it_and_says_why() {
     let sandbox = sandbox();
     sandbox.add_acp("fake", "turn() { echo 'it broke' >&2; exit 7; }");
     sandbox.orchflow(["swarm", "--json", "--agents", "fake", "go"]).expect(0);
-    let ended = sandbox.until_event("turn_ended", "the turn failed", |event| event["data"]["outcome"] == "failed");
+    let ended =
+        sandbox.until_event("turn_ended", "the turn failed", |event| event["data"]["outcome"] == "failed");
     let said = ended["data"]["message"].as_str().unwrap();
     assert!(said.contains("ended with exit code 7") && said.contains("it broke"), "{said}");
     sandbox.until("fake", "failed", |row| row["status"] == "failed" && row["living"] == false);
@@ -97,5 +101,8 @@ fn a_missing_acp_program_is_named_with_the_way_to_get_it() {
     let refused = sandbox.orchflow(["swarm", "--json", "--agents", "codex-acp", "go"]).expect(1).json();
     let error = &refused["error"];
     assert_eq!(error["code"], "agent_missing", "{error}");
-    assert!(error["hint"].as_str().unwrap().contains("npm install -g @agentclientprotocol/codex-acp"), "{error}");
+    assert!(
+        error["hint"].as_str().unwrap().contains("npm install -g @agentclientprotocol/codex-acp"),
+        "{error}"
+    );
 }

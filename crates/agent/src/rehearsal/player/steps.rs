@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::{DIM, Flow, Player, RESET};
 use crate::rehearsal::builtin;
-use crate::terminal::{self, plain, wrap};
 use crate::rehearsal::process;
 use crate::rehearsal::reporting::uuid;
 use crate::rehearsal::script::{Edit, Flood, Step, Subagent};
 use crate::rehearsal::tools::{self, Use};
 use crate::rehearsal::words::Words;
+use crate::terminal::{self, plain, wrap};
 
 /// How many lines of a command's output are shown.
 const SHOWN_LINES: usize = 8;
