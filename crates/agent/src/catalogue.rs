@@ -278,7 +278,8 @@ mod tests {
         assert_eq!(entry.status.source, StatusSource::Output);
     }
 
-    const MODEL: &str = "kind = 'api'\n[api]\nbase_url = 'https://x.example/v1'\ndialect = 'openai-chat'\nmodel = 'm'";
+    const MODEL: &str =
+        "kind = 'api'\n[api]\nbase_url = 'https://x.example/v1'\ndialect = 'openai-chat'\nmodel = 'm'";
 
     #[test]
     fn a_mistake_is_named_with_its_dotted_path_and_line() {
@@ -317,7 +318,10 @@ mod tests {
             (format!("{MODEL}\ncontext = 7").as_str(), "api.context: give a number between 4096"),
             (MODEL.replace("https", "gopher").as_str(), "api.base_url: "),
             (MODEL, "api.key: say where the key comes from"),
-            (format!("{MODEL}\nheaders = {{ Authorization = 'x' }}\nkey = {{ env = ['K'] }}").as_str(), "keys do not stand in files"),
+            (
+                format!("{MODEL}\nheaders = {{ Authorization = 'x' }}\nkey = {{ env = ['K'] }}").as_str(),
+                "keys do not stand in files",
+            ),
             (format!("{MODEL}\nkey = {{ env = ['ORCHFLOW_TOKEN'] }}").as_str(), "cannot be the name"),
             (format!("{MODEL}\nkey = {{ value = 'sk-1' }}").as_str(), "unknown field `value`"),
             ("program = 'x'\n[prompt]\npiece = 0", "prompt.piece: "),

@@ -10,8 +10,8 @@ use orchflow_agent::orders::Orders;
 use orchflow_agent::terminal::{self, RawMode};
 use orchflow_hook::ReporterOptions;
 
-use crate::api::agent::{ApiBackend, Settings};
 use crate::acp::AcpBackend;
+use crate::api::agent::{ApiBackend, Settings};
 use crate::backend::{Backend, Outlet};
 use crate::gate::Gate;
 use crate::reporting::Reporting;

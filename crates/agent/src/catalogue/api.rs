@@ -148,21 +148,31 @@ impl Api {
         if self.model.trim().is_empty() || self.model.contains(char::is_control) {
             return Err("api.model: say which model to ask, in the provider's words".to_owned());
         }
-        if self.key.required && self.key.env.is_empty() && self.key.command.is_empty() && self.key.keyring.is_none()
+        if self.key.required
+            && self.key.env.is_empty()
+            && self.key.command.is_empty()
+            && self.key.keyring.is_none()
         {
-            return Err("api.key: say where the key comes from (env, command or keyring), or that none is needed \
+            return Err(
+                "api.key: say where the key comes from (env, command or keyring), or that none is needed \
                         (required = false)"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         for name in self.key.env.iter().chain(&self.base_url_env) {
             if name.is_empty() || name.contains(['=', '\0']) || name.starts_with("ORCHFLOW_") {
-                return Err(format!("api: {name:?} cannot be the name of the environment variable meant here"));
+                return Err(format!(
+                    "api: {name:?} cannot be the name of the environment variable meant here"
+                ));
             }
         }
         for name in self.headers.keys() {
             let lower = name.to_ascii_lowercase();
-            if ["authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie"].contains(&lower.as_str()) {
-                return Err(format!("api.headers.{name}: keys do not stand in files; say in api.key where it is"));
+            if ["authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie"].contains(&lower.as_str())
+            {
+                return Err(format!(
+                    "api.headers.{name}: keys do not stand in files; say in api.key where it is"
+                ));
             }
         }
         for (name, value, least, most) in [

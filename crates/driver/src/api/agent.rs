@@ -32,8 +32,7 @@ pub use settings::Settings;
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What an earlier run of the agent left undone.
-const CUT_OFF: &str =
-    "the agent was ended before this came to its end; whether it was done is not known, look before you repeat it";
+const CUT_OFF: &str = "the agent was ended before this came to its end; whether it was done is not known, look before you repeat it";
 
 /// A model as an agent.
 #[derive(Debug)]
@@ -157,11 +156,10 @@ impl Agent {
             agent.note(&format!("{trouble}; it begins a new conversation"));
         }
         let resumed = agent.settings.resume.is_some() && trouble.is_none();
-        let place = agent.key.as_ref().map_or_else(|| "no key".to_owned(), |key| format!("key from {}", key.place));
-        let about = format!(
-            "{}: {} at {}, {place}",
-            agent.settings.title, agent.settings.api.model, route.base_url
-        );
+        let place =
+            agent.key.as_ref().map_or_else(|| "no key".to_owned(), |key| format!("key from {}", key.place));
+        let about =
+            format!("{}: {} at {}, {place}", agent.settings.title, agent.settings.api.model, route.base_url);
         let session = agent.history.session.clone();
         agent.outlet.tell(Happening::Ready { session, resumed, about });
         Ok(agent)
@@ -181,7 +179,9 @@ impl Agent {
             && !self.warned
         {
             self.warned = true;
-            self.note(&format!("the conversation cannot be kept ({error}); after a crash it cannot be taken up"));
+            self.note(&format!(
+                "the conversation cannot be kept ({error}); after a crash it cannot be taken up"
+            ));
         }
     }
 

@@ -61,7 +61,9 @@ mod tests {
         let tree = folder.path().join("tree");
         std::fs::create_dir(&tree).unwrap();
         let plain = briefing("gpt", &tree, "");
-        assert!(plain.contains(&format!("Working directory: {}", tree.display())) && !plain.contains("AGENTS"));
+        assert!(
+            plain.contains(&format!("Working directory: {}", tree.display())) && !plain.contains("AGENTS")
+        );
         std::fs::write(folder.path().join("secret"), "top secret").unwrap();
         std::os::unix::fs::symlink("../secret", tree.join("CLAUDE.md")).unwrap();
         std::fs::write(tree.join("AGENTS.md"), "Use tabs.\n".repeat(10_000)).unwrap();

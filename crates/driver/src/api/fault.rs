@@ -158,6 +158,8 @@ mod tests {
     #[test]
     fn only_what_passes_by_itself_is_worth_another_try() {
         assert!(FaultKind::Rate.passes() && FaultKind::Unreachable.passes() && FaultKind::Server.passes());
-        assert!(!FaultKind::Quota.passes() && !FaultKind::KeyRefused.passes() && !FaultKind::Rejected.passes());
+        assert!(
+            !FaultKind::Quota.passes() && !FaultKind::KeyRefused.passes() && !FaultKind::Rejected.passes()
+        );
     }
 }

@@ -84,7 +84,9 @@ impl History {
         let messages = self.drop_oldest(beside, most);
         match (results, messages) {
             (0, 0) => None,
-            (results, 0) => Some(format!("{results} old results were taken out of the conversation to make room")),
+            (results, 0) => {
+                Some(format!("{results} old results were taken out of the conversation to make room"))
+            }
             (_, messages) => Some(format!("the {messages} oldest messages were left out to make room")),
         }
     }

@@ -68,7 +68,11 @@ impl Secret {
 
     /// Takes the key out of a text.
     pub fn redact(&self, text: String) -> String {
-        if self.0.len() >= SHORTEST && text.contains(&self.0) { text.replace(&self.0, REDACTED) } else { text }
+        if self.0.len() >= SHORTEST && text.contains(&self.0) {
+            text.replace(&self.0, REDACTED)
+        } else {
+            text
+        }
     }
 
     /// Tells whether a value holds the key.
@@ -141,7 +145,8 @@ fn run(command: &str) -> Result<String, Fault> {
         Ok(Printed { code: Some(0), stdout, .. }) => Ok(stdout),
         // Its errors are shown; what it printed may be the key and is not.
         Ok(Printed { code, stderr, .. }) => {
-            let said = if stderr.trim().is_empty() { String::new() } else { format!(": {}", one_line(&stderr)) };
+            let said =
+                if stderr.trim().is_empty() { String::new() } else { format!(": {}", one_line(&stderr)) };
             Err(fault(match code {
                 Some(code) => format!("ended with {code}{said}"),
                 None => format!("was ended by a signal{said}"),
@@ -222,7 +227,9 @@ mod tests {
     }
 
     fn found(source: &ApiKey, set: &[(&str, &str)]) -> Result<Option<Found>, Fault> {
-        find(source, &|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        find(source, &|name| {
+            set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     #[test]
@@ -255,7 +262,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_key_is_refused_unseen() {
-        for (text, part) in [("", "is empty"), ("two words", "blanks"), ("é", "blanks"), ("a\u{1b}[0m", "blanks")] {
+        for (text, part) in
+            [("", "is empty"), ("two words", "blanks"), ("é", "blanks"), ("a\u{1b}[0m", "blanks")]
+        {
             let fault = Secret::new(text, "the variable X").unwrap_err().to_string();
             assert!(fault.contains(part) && (text.is_empty() || !fault.contains(text)), "{fault}");
         }

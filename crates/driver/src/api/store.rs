@@ -45,10 +45,13 @@ impl Store {
     /// Why it cannot be, for people.
     pub fn load(&self, session: &str) -> Result<History, String> {
         let place = self.file.display();
-        let unreadable = |error: io::Error| format!("the earlier conversation {place} cannot be read: {error}");
+        let unreadable =
+            |error: io::Error| format!("the earlier conversation {place} cannot be read: {error}");
         let metadata = fs::symlink_metadata(&self.file).map_err(unreadable)?;
         if !metadata.is_file() || metadata.len() > LIMIT {
-            return Err(format!("the earlier conversation {place} is no regular file of at most {LIMIT} bytes"));
+            return Err(format!(
+                "the earlier conversation {place} is no regular file of at most {LIMIT} bytes"
+            ));
         }
         let bytes = fs::read(&self.file).map_err(unreadable)?;
         let history: History = serde_json::from_slice(&bytes)

@@ -139,7 +139,9 @@ impl Transport {
         let request = self.request(call)?;
         let sent = tokio::time::timeout(self.limits.idle, self.client.execute(request)).await;
         let mut response = match sent {
-            Err(_) => return Err(self.too_slow("the server did not begin to answer", self.limits.idle, "idle_s")),
+            Err(_) => {
+                return Err(self.too_slow("the server did not begin to answer", self.limits.idle, "idle_s"));
+            }
             Ok(outcome) => outcome.map_err(|error| client::explain(&error, &self.base_url))?,
         };
         if !response.status().is_success() {
@@ -216,7 +218,8 @@ impl Transport {
     async fn beginning(&self, response: &mut reqwest::Response) -> Vec<u8> {
         let mut body = Vec::new();
         while body.len() < REFUSAL_LIMIT {
-            match tokio::time::timeout(self.limits.idle.min(Duration::from_secs(10)), response.chunk()).await {
+            match tokio::time::timeout(self.limits.idle.min(Duration::from_secs(10)), response.chunk()).await
+            {
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
                 _ => break,
             }

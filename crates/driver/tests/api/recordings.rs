@@ -49,7 +49,10 @@ impl Recording {
         Stream::new(self.dialect, self.content_type())
     }
 
-    fn read<'a>(&'a self, cuts: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<Piece>, Answer), FaultKind> {
+    fn read<'a>(
+        &'a self,
+        cuts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(Vec<Piece>, Answer), FaultKind> {
         let mut stream = self.stream();
         let mut pieces = Vec::new();
         for bytes in cuts {
@@ -136,7 +139,8 @@ fn an_answer_is_the_same_wherever_its_bytes_are_cut() {
         // Each kind of place: in a line end, in a field's name, in an escape, in a character, in a number.
         let step = (body.len() / 600).max(1);
         let is_special = |at: usize| {
-            !body[at].is_ascii() || matches!(body[at], b'\n' | b'\r' | b'\\') && at.is_multiple_of(step.min(40))
+            !body[at].is_ascii()
+                || matches!(body[at], b'\n' | b'\r' | b'\\') && at.is_multiple_of(step.min(40))
         };
         for at in (0..body.len()).filter(|at| at.is_multiple_of(step) || is_special(*at)).take(1500) {
             let (head, tail) = body.split_at(at);
@@ -190,7 +194,9 @@ fn a_body_that_ends_too_early_is_never_taken_for_an_answer() {
 fn calls_of_an_answer_that_was_cut_are_known_to_be_broken() {
     let cut: Vec<_> = recordings()
         .into_iter()
-        .filter(|recording| recording.name.contains("max_tokens_tool") || recording.name.contains("incomplete_tool"))
+        .filter(|recording| {
+            recording.name.contains("max_tokens_tool") || recording.name.contains("incomplete_tool")
+        })
         .collect();
     assert_eq!(cut.len(), 2);
     for recording in cut {

@@ -119,10 +119,8 @@ fn an_answer_goes_back_as_it_came() {
     };
     let back = |dialect, answer: Answer| {
         let author = Author { dialect, model: "m".into() };
-        let messages = [
-            Message::User { text: "x".into() },
-            Message::Assistant { parts: answer.parts, author },
-        ];
+        let messages =
+            [Message::User { text: "x".into() }, Message::Assistant { parts: answer.parts, author }];
         request(dialect, "m", &messages, None)
     };
     let answer = read(Dialect::Anthropic, "anthropic/redacted_thinking_tool_stream/response_000.txt");

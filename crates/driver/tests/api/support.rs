@@ -49,9 +49,9 @@ fn read_request(stream: &mut TcpStream) -> String {
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok());
+            let length = head.lines().find_map(|line| {
+                line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()
+            });
             if body.len() >= length.unwrap_or(0) {
                 return text;
             }
@@ -75,8 +75,7 @@ pub fn status(status: &str, headers: &str, body: &str) -> Script {
     ))
 }
 
-pub const EVENTS: &str =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+pub const EVENTS: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
 
 pub fn events(events: &[&str]) -> Script {
     let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
@@ -95,7 +94,9 @@ pub fn hang(beginning: &str) -> Script {
 
 /// A chunk of Chat Completions that says something.
 pub fn said(text: &str) -> String {
-    format!(r#"{{"model":"m","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#)
+    format!(
+        r#"{{"model":"m","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#
+    )
 }
 
 /// The end of a Chat Completions answer.

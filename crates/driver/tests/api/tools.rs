@@ -26,7 +26,8 @@ impl World {
         let tree = folder.path().join("tree");
         fs::create_dir_all(tree.join("src")).unwrap();
         fs::write(folder.path().join("outside"), "outside\n").unwrap();
-        fs::write(tree.join("src/a.rs"), "fn a() {\n    one();\n    two();\n}\n\nfn b() {\n    one();\n}\n").unwrap();
+        fs::write(tree.join("src/a.rs"), "fn a() {\n    one();\n    two();\n}\n\nfn b() {\n    one();\n}\n")
+            .unwrap();
         fs::write(tree.join(".gitignore"), "ignored\n").unwrap();
         fs::write(tree.join("ignored"), "one\n").unwrap();
         let toolbox = Toolbox::new(&tree, Approve::Run, Duration::from_secs(5), key, hidden).unwrap();
@@ -72,7 +73,10 @@ fn an_edit_matches_exactly_or_says_how_to_mend_it() {
     for (input, part) in [
         (edit("src/a.rs", "four();", "x"), "is not there. Read the file"),
         (edit("src/a.rs", "one();", "x"), "2 times (lines 2, 7)"),
-        (edit("src/a.rs", "  fn b() {\n one();", "x"), "with other blanks it stands at line 6:\nfn b() {\n    one();"),
+        (
+            edit("src/a.rs", "  fn b() {\n one();", "x"),
+            "with other blanks it stands at line 6:\nfn b() {\n    one();",
+        ),
         (edit("src/a.rs", "fn b() {\n    nine();", "x"), "first line stands at line 6"),
         (edit("src/a.rs", "", "x"), "old_string is empty"),
         (edit("src/a.rs", "one", "one"), "nothing would change"),
@@ -112,7 +116,9 @@ fn what_is_no_text_is_said_to_be_none() {
     assert!(fifo.success());
     assert!(world.failed("Read", json!({ "file_path": "binary" })).contains("binary file of 7 bytes"));
     assert!(world.failed("Read", json!({ "file_path": "fifo" })).contains("no regular file"));
-    assert!(world.failed("Write", json!({ "file_path": "fifo", "content": "x" })).contains("no regular file"));
+    assert!(
+        world.failed("Write", json!({ "file_path": "fifo", "content": "x" })).contains("no regular file")
+    );
     assert!(world.failed("Edit", edit("latin", "caf", "x")).contains("not valid UTF-8"));
     assert!(world.done("Read", json!({ "file_path": "latin" })).contains("not UTF-8"));
     assert!(world.done("Read", json!({ "file_path": "empty" })).contains("empty"));
@@ -125,7 +131,11 @@ fn long_files_come_in_stretches() {
     fs::write(world.tree().join("long"), lines).unwrap();
     fs::write(world.tree().join("wide"), "x".repeat(3 << 20)).unwrap();
     let first = world.done("Read", json!({ "file_path": "long" }));
-    assert!(first.starts_with("line 1\n") && first.ends_with("read on with offset=2001]\n"), "{}", first.len());
+    assert!(
+        first.starts_with("line 1\n") && first.ends_with("read on with offset=2001]\n"),
+        "{}",
+        first.len()
+    );
     let some = world.done("Read", json!({ "file_path": "long", "offset": "4999", "limit": 10 }));
     assert_eq!(some, "line 4999\nline 5000\n");
     assert!(world.failed("Read", json!({ "file_path": "long", "offset": 6000 })).contains("5000 lines"));
@@ -142,9 +152,17 @@ fn files_are_written_within_the_worktree_alone() {
     assert!(world.done("Write", write("deep/er/new.txt")).contains("was written anew"));
     symlink("../outside", world.tree().join("out")).unwrap();
     symlink("..", world.tree().join("up")).unwrap();
-    for path in ["../outside", "/tmp/orchflow-never", "out", "up/outside", "up/new", ".git/hooks/pre-commit", ""] {
+    for path in
+        ["../outside", "/tmp/orchflow-never", "out", "up/outside", "up/new", ".git/hooks/pre-commit", ""]
+    {
         let said = world.failed("Write", write(path));
-        assert!(said.contains("outside") || said.contains("link") || said.contains("git") || said.contains("empty"), "{path}: {said}");
+        assert!(
+            said.contains("outside")
+                || said.contains("link")
+                || said.contains("git")
+                || said.contains("empty"),
+            "{path}: {said}"
+        );
         world.failed("Read", json!({ "file_path": path }));
     }
     assert_eq!(fs::read_to_string(world.folder.path().join("outside")).unwrap(), "outside\n");
@@ -171,8 +189,14 @@ fn looking_goes_by_what_git_ignores() {
 #[test]
 fn a_command_tells_how_it_ended() {
     let world = World::new();
-    assert_eq!(world.done("Run", json!({ "command": "pwd; ls src; exit 3" })), format!("{}\na.rs\n[exit code 3]", world.tree().display()));
-    assert_eq!(world.done("Run", json!({ "command": "echo out; echo err >&2; cat" })), "out\nerr\n[exit code 0]");
+    assert_eq!(
+        world.done("Run", json!({ "command": "pwd; ls src; exit 3" })),
+        format!("{}\na.rs\n[exit code 3]", world.tree().display())
+    );
+    assert_eq!(
+        world.done("Run", json!({ "command": "echo out; echo err >&2; cat" })),
+        "out\nerr\n[exit code 0]"
+    );
     assert!(world.done("Run", json!({ "command": "kill -9 $$" })).contains("signal 9"));
     assert!(world.failed("Run", json!({ "command": " " })).contains("empty"));
     let flood = world.done("Run", json!({ "command": "echo first; yes | head -c 20000000; echo last" }));
@@ -184,7 +208,8 @@ fn a_command_tells_how_it_ended() {
 fn a_command_and_all_it_started_end_in_time() {
     let world = World::new();
     let begun = Instant::now();
-    let said = world.failed("Run", json!({ "command": "trap '' TERM; echo begun; sleep 60 & sleep 60", "timeout_s": 1 }));
+    let said = world
+        .failed("Run", json!({ "command": "trap '' TERM; echo begun; sleep 60 & sleep 60", "timeout_s": 1 }));
     assert!(said.starts_with("begun\n") && said.contains("1 s, which it may take"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use super::support::{EVENTS, STOP, Server, events, hang, hello, raw, said, status};
 use orchflow_driver::api::fault::{Fault, FaultKind};
 use orchflow_driver::api::key::Secret;
 use orchflow_driver::api::message::Part;
 use orchflow_driver::api::transport::{Call, Limits, Patience, Progress, Route, Stopped, Transport};
 use orchflow_driver::api::wire::{Answer, Dialect, Piece};
 use serde_json::json;
-use super::support::{EVENTS, STOP, Server, events, hang, hello, raw, said, status};
 use tokio_util::sync::CancellationToken;
 
 const CANARY: &str = "canary-k3y-0123456789";
@@ -61,8 +61,7 @@ fn ask_with(route: &Route, limits: Limits, cancel: &CancellationToken) -> Asked 
     let transport = Transport::new(route, limits, patience).unwrap();
     let key = Secret::new(CANARY, "the test").unwrap();
     let body = json!({ "model": "m" });
-    let call =
-        Call { dialect: Dialect::OpenaiChat, model: "m", body: &body, key: Some(&key), headers: &[] };
+    let call = Call { dialect: Dialect::OpenaiChat, model: "m", body: &body, key: Some(&key), headers: &[] };
     let (mut pieces, mut again) = (Vec::new(), Vec::new());
     let begun = Instant::now();
     let mut progress = |progress| match progress {
@@ -119,7 +118,11 @@ fn what_does_not_pass_is_not_tried_again() {
         ("401 Unauthorized", r#"{"error":{"message":"bad key"}}"#, FaultKind::KeyRefused),
         ("404 Not Found", r#"{"error":{"message":"no such model"}}"#, FaultKind::NotFound),
         ("400 Bad Request", r#"{"error":{"message":"maximum context length"}}"#, FaultKind::ContextFull),
-        ("429 Too Many Requests", r#"{"error":{"message":"x","code":"insufficient_quota"}}"#, FaultKind::Quota),
+        (
+            "429 Too Many Requests",
+            r#"{"error":{"message":"x","code":"insufficient_quota"}}"#,
+            FaultKind::Quota,
+        ),
     ] {
         let server = Server::start(vec![status(code, "", body)]);
         assert_eq!(ask(&server.url).fault().kind, kind);
@@ -197,20 +200,54 @@ fn a_whole_answer_counts_also_where_the_connection_stays_open_or_breaks() {
 fn what_is_no_answer_is_said_to_be_none() {
     let huge = format!("{EVENTS}data: {}", "x".repeat(20 << 20));
     for (script, kind, part) in [
-        (status("200 OK", "content-type: text/html\r\n", "<html><p>Please log in</p></html>"), FaultKind::Garbled, "a web page instead of JSON"),
-        (status("200 OK", "content-type: application/json\r\n", "{\"truncated"), FaultKind::Garbled, "not JSON"),
-        (status("200 OK", "content-type: application/json\r\n", "{\"ok\":true}"), FaultKind::Garbled, "no choice in it"),
-        (status("200 OK", "content-type: text/plain\r\n", "hello there"), FaultKind::Garbled, "no event of the dialect: hello there"),
+        (
+            status("200 OK", "content-type: text/html\r\n", "<html><p>Please log in</p></html>"),
+            FaultKind::Garbled,
+            "a web page instead of JSON",
+        ),
+        (
+            status("200 OK", "content-type: application/json\r\n", "{\"truncated"),
+            FaultKind::Garbled,
+            "not JSON",
+        ),
+        (
+            status("200 OK", "content-type: application/json\r\n", "{\"ok\":true}"),
+            FaultKind::Garbled,
+            "no choice in it",
+        ),
+        (
+            status("200 OK", "content-type: text/plain\r\n", "hello there"),
+            FaultKind::Garbled,
+            "no event of the dialect: hello there",
+        ),
         (events(&["{broken"]), FaultKind::Garbled, "not JSON"),
         (raw(huge), FaultKind::Garbled, "longer than 16 MB"),
-        (events(&[r#"{"error":{"message":"upstream broke","code":502}}"#]), FaultKind::Server, "upstream broke"),
+        (
+            events(&[r#"{"error":{"message":"upstream broke","code":502}}"#]),
+            FaultKind::Server,
+            "upstream broke",
+        ),
         (raw("SSH-2.0-OpenSSH_9.2\r\n"), FaultKind::Unreachable, "could not be asked"),
-        (raw(format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(2 << 20))), FaultKind::Unreachable, "could not be asked"),
-        (raw("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"), FaultKind::CutShort, "broke in the middle"),
+        (
+            raw(format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(2 << 20))),
+            FaultKind::Unreachable,
+            "could not be asked",
+        ),
+        (
+            raw(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            ),
+            FaultKind::CutShort,
+            "broke in the middle",
+        ),
     ] {
         let server = Server::start(vec![script]);
         let fault = ask(&server.url).fault();
-        assert!(fault.kind == kind && fault.message.contains(part), "{part:?} is not in {fault} ({:?})", fault.kind);
+        assert!(
+            fault.kind == kind && fault.message.contains(part),
+            "{part:?} is not in {fault} ({:?})",
+            fault.kind
+        );
         assert!(fault.to_string().len() < 1500 && !fault.message.contains('\n'));
     }
 }

@@ -327,8 +327,13 @@ pub fn agents(result: &Value) -> String {
 /// Says where a model is and whether its key was found in the environment.
 fn model(api: &Value) -> String {
     let is = |key: &str| api.get(key).and_then(Value::as_bool) == Some(true);
-    let names: Vec<&str> =
-        api.get("key_env").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let names: Vec<&str> = api
+        .get("key_env")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let key = match (is("key_set"), is("key_required")) {
         (true, _) => "its key is set".to_owned(),
         (false, true) if names.is_empty() => "its key comes from a command or the keyring".to_owned(),

@@ -109,7 +109,8 @@ fn a_model_of_each_dialect_works_asks_and_is_reviewed_and_its_key_is_seen_nowher
         let of = |types: &[&str]| -> Vec<Value> {
             sandbox.events(types).into_iter().filter(|event| event["agent"] == name).collect()
         };
-        let tools: Vec<Value> = of(&["tool_finished"]).iter().map(|event| event["data"]["tool"].clone()).collect();
+        let tools: Vec<Value> =
+            of(&["tool_finished"]).iter().map(|event| event["data"]["tool"].clone()).collect();
         assert_eq!(tools, ["Write", "Read", "Edit", "Run"], "{name}");
         let ran = of(&["tool_finished"])[3]["data"]["response"]["output"].as_str().unwrap().to_owned();
         assert!(ran.starts_with("alpha\ngamma\n") && !ran.contains("CANARY_KEY"), "{ran}");

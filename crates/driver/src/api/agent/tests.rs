@@ -42,7 +42,8 @@ fn call(id: &str, tool: &str, arguments: &Value) -> Vec<String> {
     let function = json!({ "name": tool, "arguments": arguments.to_string() });
     let calls = json!([{ "index": 0, "id": id, "type": "function", "function": function }]);
     vec![
-        json!({ "choices": [{ "index": 0, "delta": { "tool_calls": calls }, "finish_reason": null }] }).to_string(),
+        json!({ "choices": [{ "index": 0, "delta": { "tool_calls": calls }, "finish_reason": null }] })
+            .to_string(),
         json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "tool_calls" }],
                 "usage": { "prompt_tokens": 1200, "completion_tokens": 34, "total_tokens": 1234,
                            "prompt_tokens_details": { "cached_tokens": 1000 } } })
@@ -143,7 +144,10 @@ impl World {
     /// Gives the bodies the server got.
     fn requests(&self) -> Vec<Value> {
         let bodies = self.server.requests();
-        bodies.iter().map(|text| serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()).collect()
+        bodies
+            .iter()
+            .map(|text| serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap())
+            .collect()
     }
 
     fn told(&self) -> Value {
@@ -160,7 +164,11 @@ impl World {
     }
 }
 
-fn launch(folder: &tempfile::TempDir, api: Api, resume: Option<String>) -> (ApiBackend, Receiver<Event>, Gate) {
+fn launch(
+    folder: &tempfile::TempDir,
+    api: Api,
+    resume: Option<String>,
+) -> (ApiBackend, Receiver<Event>, Gate) {
     let mut backend = ApiBackend::new(Settings {
         title: "Test".into(),
         api,
@@ -234,8 +242,9 @@ fn a_command_is_run_as_the_human_changed_it() {
 #[test]
 fn policies_are_kept_and_what_cannot_be_is_not_asked_about() {
     let run = json!({ "command": "touch ran" });
-    let mut world =
-        World::start_with(vec![calling("call_0000000001", "Run", run), hello()], |api| api.approve = Approve::None);
+    let mut world = World::start_with(vec![calling("call_0000000001", "Run", run), hello()], |api| {
+        api.approve = Approve::None
+    });
     world.turn("run it");
     assert!(world.file("ran").is_some());
 
@@ -270,7 +279,8 @@ fn an_interrupted_turn_leaves_a_conversation_that_goes_on() {
         messages.as_array().unwrap().iter().map(|message| message["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["system", "user", "assistant", "tool", "user"]);
 
-    let mut world = World::start(vec![hang(&format!("{}data: {}\n\n", support::EVENTS, said("half"))), hello()]);
+    let mut world =
+        World::start(vec![hang(&format!("{}data: {}\n\n", support::EVENTS, said("half"))), hello()]);
     world.backend.prompt("speak");
     assert!(matches!(world.next(), Happening::Words { .. }));
     world.backend.cancel();
@@ -289,14 +299,18 @@ fn a_crash_is_survived_and_no_key_is_kept() {
     world.again();
     assert_eq!(world.turn("go on").end, TurnEnd::Done);
     let messages = world.requests().last().unwrap()["messages"].clone();
-    assert!(messages[3]["content"].as_str().unwrap().contains("whether it was done is not known"), "{messages}");
+    assert!(
+        messages[3]["content"].as_str().unwrap().contains("whether it was done is not known"),
+        "{messages}"
+    );
 }
 
 #[test]
 fn a_key_in_a_file_reaches_nobody() {
     let read = json!({ "file_path": ".env" });
     let write = json!({ "file_path": "copy", "content": format!("KEY={CANARY}") });
-    let scripts = vec![calling("call_0000000001", "Read", read), calling("call_0000000002", "Write", write), hello()];
+    let scripts =
+        vec![calling("call_0000000001", "Read", read), calling("call_0000000002", "Write", write), hello()];
     let mut world = World::start(scripts);
     world.write(".env", &format!("KEY={CANARY}\n"));
     let turn = world.turn("look");
@@ -318,7 +332,8 @@ fn calls_that_were_cut_or_make_no_sense_are_not_done() {
     let turn = world.turn("write");
     assert_eq!(turn.end, TurnEnd::Done);
     let requests = world.requests();
-    let told = |number: usize| requests[number]["messages"].as_array().unwrap().last().unwrap()["content"].clone();
+    let told =
+        |number: usize| requests[number]["messages"].as_array().unwrap().last().unwrap()["content"].clone();
     assert!(told(1).as_str().unwrap().contains("smaller pieces"));
     assert!(told(2).as_str().unwrap().contains("no tool \"Fly\""));
     assert!(told(3).as_str().unwrap().contains("no JSON object"));
@@ -351,7 +366,8 @@ fn a_limit_is_reported_with_the_time_that_was_told() {
     let mut world = World::start(vec![status("429 Too Many Requests", "retry-after: 600\r\n", body)]);
     let turn = world.turn("hello");
     let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap();
-    let [Report::LimitReached { limit: LimitKind::Rate, message, resets_at: Some(at) }] = turn.reports.as_slice()
+    let [Report::LimitReached { limit: LimitKind::Rate, message, resets_at: Some(at) }] =
+        turn.reports.as_slice()
     else {
         panic!("{:?}", turn.reports)
     };
@@ -399,7 +415,8 @@ fn without_a_key_it_says_how_to_give_one_and_leaves() {
     api.key.command.clear();
     api.key.env = vec!["ORCHFLOW_TEST_NO_SUCH_KEY".into()];
     let (_backend, arriving, _gate) = launch(&folder, api, None);
-    let Ok(Event::Backend(Happening::Gone(Some(why)))) = arriving.recv_timeout(Duration::from_secs(10)) else {
+    let Ok(Event::Backend(Happening::Gone(Some(why)))) = arriving.recv_timeout(Duration::from_secs(10))
+    else {
         panic!()
     };
     assert!(why.starts_with("Test: ") && why.contains("set ORCHFLOW_TEST_NO_SUCH_KEY"), "{why}");

@@ -61,7 +61,9 @@ impl Agent {
             match answer.stop {
                 Stop::Refused(why) => {
                     self.history.settle("not done: the answer was stopped");
-                    return TurnEnd::Failed { error: format!("the model did not go on: {why}; say it differently") };
+                    return TurnEnd::Failed {
+                        error: format!("the model did not go on: {why}; say it differently"),
+                    };
                 }
                 _ if has_calls => {
                     if !self.use_tools(is_cut, cancel) {
@@ -116,8 +118,11 @@ impl Agent {
 
     /// Bytes of a request beside the conversation.
     fn beside(&self) -> usize {
-        let tools: usize =
-            self.specs.iter().map(|spec| spec.description.len() + spec.parameters.to_string().len() + 60).sum();
+        let tools: usize = self
+            .specs
+            .iter()
+            .map(|spec| spec.description.len() + spec.parameters.to_string().len() + 60)
+            .sum();
         self.system.len() + tools
     }
 
@@ -184,8 +189,7 @@ impl Agent {
     fn used(&self, mut usage: Usage) -> Usage {
         let api = &self.settings.api;
         usage.model.get_or_insert_with(|| api.model.clone());
-        let used =
-            usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens + usage.output_tokens;
+        let used = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens + usage.output_tokens;
         // A server that tells no figures has not used none.
         usage.context = (used > 0).then_some(Context { used, size: u64::from(api.context) });
         usage
@@ -195,7 +199,10 @@ impl Agent {
     fn named(&self, mut fault: Fault) -> Fault {
         if fault.kind == FaultKind::KeyRefused {
             fault.hint = match &self.key {
-                Some(found) => format!("the key came from {}; check it, and that it may use {}", found.place, self.settings.api.model),
+                Some(found) => format!(
+                    "the key came from {}; check it, and that it may use {}",
+                    found.place, self.settings.api.model
+                ),
                 None => "no key was sent; say in `api.key` of the agent's file where it is".to_owned(),
             };
         }

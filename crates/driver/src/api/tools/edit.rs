@@ -157,5 +157,6 @@ fn not_found(content: &str, old: &str) -> String {
             );
         }
     }
-    "old_string is not there. Read the file and give the text exactly, with its blanks and line breaks.".to_owned()
+    "old_string is not there. Read the file and give the text exactly, with its blanks and line breaks."
+        .to_owned()
 }

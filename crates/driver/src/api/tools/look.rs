@@ -92,7 +92,10 @@ pub(super) fn open(place: &Place, path: &str) -> Result<(PathBuf, File, u64), St
     let mut head = Vec::new();
     file.by_ref().take(SNIFF as u64).read_to_end(&mut head).map_err(|error| format!("{path}: {error}"))?;
     if head.contains(&0) {
-        return Err(format!("{path}: this is a binary file of {} bytes, so it cannot be read as text", metadata.len()));
+        return Err(format!(
+            "{path}: this is a binary file of {} bytes, so it cannot be read as text",
+            metadata.len()
+        ));
     }
     std::io::Seek::rewind(&mut file).map_err(|error| format!("{path}: {error}"))?;
     Ok((real, file, metadata.len()))
@@ -182,7 +185,9 @@ pub(super) fn search(place: &Place, input: &Value, cancel: &CancellationToken) -
             return Ok(out);
         }
         if !search_file(place, &file, &regex, &mut out, &mut found) {
-            out.push_str(&format!("[more than {found} lines match; make the pattern or the place narrower]\n"));
+            out.push_str(&format!(
+                "[more than {found} lines match; make the pattern or the place narrower]\n"
+            ));
             return Ok(out);
         }
     }

@@ -34,7 +34,9 @@ impl Place {
     pub(super) fn existing(&self, path: &str) -> Result<PathBuf, String> {
         let wanted = self.inside(path)?;
         let real = wanted.canonicalize().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("{path}: there is no such file; use List to see what there is"),
+            io::ErrorKind::NotFound => {
+                format!("{path}: there is no such file; use List to see what there is")
+            }
             _ => format!("{path}: {error}"),
         })?;
         self.checked(path, real)
@@ -72,11 +74,15 @@ impl Place {
             format!("{path}: this is outside of your worktree {root}; name files from its top")
         };
         if path.is_empty() || path.contains('\0') {
-            return Err("the path is empty or holds a NUL; name a file from the top of the worktree".to_owned());
+            return Err(
+                "the path is empty or holds a NUL; name a file from the top of the worktree".to_owned()
+            );
         }
         let path = Path::new(path);
         let relative = if path.is_absolute() {
-            path.strip_prefix(&self.named).or_else(|_| path.strip_prefix(&self.root)).map_err(|_| outside())?
+            path.strip_prefix(&self.named)
+                .or_else(|_| path.strip_prefix(&self.root))
+                .map_err(|_| outside())?
         } else {
             path
         };
@@ -96,7 +102,9 @@ impl Place {
 
     fn checked(&self, path: &str, real: PathBuf) -> Result<PathBuf, String> {
         let Ok(inside) = real.strip_prefix(&self.root) else {
-            return Err(format!("{path}: a link leads out of your worktree here; work on files inside of it"));
+            return Err(format!(
+                "{path}: a link leads out of your worktree here; work on files inside of it"
+            ));
         };
         // Git's own files can run programs; nobody reviews them.
         if inside.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git")) {
@@ -145,8 +153,20 @@ mod tests {
     fn nothing_leads_out() {
         let (_folder, place) = place();
         for path in [
-            "../secret", "/etc/passwd", "src/../../secret", "out", "up/secret", "up/new", "up/tree/../secret",
-            ".git/config", "g/config", ".git", ".GIT/config", "", "a\0b", "/",
+            "../secret",
+            "/etc/passwd",
+            "src/../../secret",
+            "out",
+            "up/secret",
+            "up/new",
+            "up/tree/../secret",
+            ".git/config",
+            "g/config",
+            ".git",
+            ".GIT/config",
+            "",
+            "a\0b",
+            "/",
         ] {
             assert!(place.existing(path).is_err(), "read {path:?}");
             assert!(place.target(path).is_err(), "write {path:?}");

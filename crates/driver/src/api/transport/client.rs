@@ -66,7 +66,10 @@ fn address(base_url: &str) -> Result<Url, Fault> {
         return Err(wrong("is neither http nor https"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(setting("api.base_url", "the address holds a name or password; keys go in `api.key`".into()));
+        return Err(setting(
+            "api.base_url",
+            "the address holds a name or password; keys go in `api.key`".into(),
+        ));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(wrong("has a query or a fragment"));
@@ -108,7 +111,9 @@ pub(super) fn explain(error: &reqwest::Error, base_url: &str) -> Fault {
         return setting("api.headers", format!("the request cannot be written: {why}"));
     }
     if error.is_body() || error.is_decode() {
-        return Fault::cut_short(format!("the connection to {base_url} broke in the middle of the answer: {why}"));
+        return Fault::cut_short(format!(
+            "the connection to {base_url} broke in the middle of the answer: {why}"
+        ));
     }
     Fault::new(
         FaultKind::Unreachable,

@@ -213,9 +213,11 @@ impl Anthropic {
             "tool_use" => Some(Piece::Call(known("name"))),
             _ => None,
         };
-        pieces.extend(piece.filter(|piece| {
-            !matches!(piece, Piece::Text(text) | Piece::Reasoning(text) if text.is_empty())
-        }));
+        pieces.extend(
+            piece.filter(
+                |piece| !matches!(piece, Piece::Text(text) | Piece::Reasoning(text) if text.is_empty()),
+            ),
+        );
         self.blocks.push(Growing { index, block, arguments: String::new() });
     }
 
@@ -264,7 +266,8 @@ impl Growing {
                 Some(Part::Reasoning { text: String::new(), carry: Some(carry) })
             }
             "tool_use" => {
-                let input = self.block.get("input").filter(|input| input.as_object().is_some_and(|o| !o.is_empty()));
+                let input =
+                    self.block.get("input").filter(|input| input.as_object().is_some_and(|o| !o.is_empty()));
                 let arguments = match input {
                     Some(input) if self.arguments.is_empty() => input.to_string(),
                     _ => self.arguments.clone(),

@@ -23,9 +23,11 @@ pub(super) fn request(ask: &Ask<'_>) -> Value {
             Message::Assistant { parts, author } => {
                 messages.push(assistant(parts, is_own(author, Dialect::OpenaiChat, ask)));
             }
-            Message::Results { results } => messages.extend(results.iter().map(|result| {
-                json!({ "role": "tool", "tool_call_id": result.id, "content": result.text })
-            })),
+            Message::Results { results } => {
+                messages.extend(results.iter().map(
+                    |result| json!({ "role": "tool", "tool_call_id": result.id, "content": result.text }),
+                ))
+            }
         }
     }
     let mut request = json!({

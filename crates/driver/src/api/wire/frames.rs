@@ -143,8 +143,7 @@ mod tests {
 
     #[test]
     fn events_are_the_same_wherever_the_bytes_are_cut() {
-        let expected =
-            [frame("a", "1\n2"), frame("", " é"), frame("", ""), frame("", "[DONE]")];
+        let expected = [frame("a", "1\n2"), frame("", " é"), frame("", ""), frame("", "[DONE]")];
         for cut in 0..BODY.len() {
             let mut frames = Frames::new(Framing::Events);
             let (head, tail) = BODY.split_at(cut);

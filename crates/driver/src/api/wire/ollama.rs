@@ -16,11 +16,11 @@ pub(super) fn request(ask: &Ask<'_>) -> Value {
         match message {
             Message::User { text } => messages.push(json!({ "role": "user", "content": text })),
             Message::Assistant { parts, .. } => messages.push(assistant(parts)),
-            Message::Results { results } => messages.extend(
-                results
-                    .iter()
-                    .map(|result| json!({ "role": "tool", "tool_name": result.name, "content": result.text })),
-            ),
+            Message::Results { results } => {
+                messages.extend(results.iter().map(
+                    |result| json!({ "role": "tool", "tool_name": result.name, "content": result.text }),
+                ))
+            }
         }
     }
     let mut request = json!({ "model": ask.model, "messages": messages, "stream": true });

@@ -90,7 +90,9 @@ fn described(status: Option<u16>, said: &Said) -> Fault {
     let hint = match kind {
         FaultKind::KeyRefused => "check the key, and that it may use this model",
         FaultKind::NotFound => "check `api.model` and `api.base_url` in the agent's file",
-        FaultKind::ContextFull => "the conversation is too long for the model; send /clear to begin a new one",
+        FaultKind::ContextFull => {
+            "the conversation is too long for the model; send /clear to begin a new one"
+        }
         FaultKind::Quota => "look at plan and billing with the provider, then send the prompt again",
         FaultKind::Rate | FaultKind::Overloaded => "send the prompt again later",
         FaultKind::Server => "the fault is the provider's; send the prompt again later",
@@ -236,26 +238,84 @@ mod tests {
     use super::*;
 
     fn fault(status: u16, body: &str) -> Fault {
-        fault_of(&Refusal { status, retry_after_ms: None, retry_after: None, date: None, body: body.as_bytes() })
+        fault_of(&Refusal {
+            status,
+            retry_after_ms: None,
+            retry_after: None,
+            date: None,
+            body: body.as_bytes(),
+        })
     }
 
     #[test]
     fn each_providers_words_are_understood() {
         use FaultKind::*;
         for (status, body, kind) in [
-            (401, r#"{"error":{"message":"Incorrect API key provided","type":"invalid_request_error","code":"invalid_api_key"}}"#, KeyRefused),
-            (429, r#"{"error":{"message":"Rate limit reached","type":"tokens","code":"rate_limit_exceeded"}}"#, Rate),
-            (429, r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#, Quota),
-            (400, r#"{"error":{"message":"This model's maximum context length is 128000 tokens","code":"context_length_exceeded"}}"#, ContextFull),
-            (404, r#"{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}"#, NotFound),
-            (529, r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, Overloaded),
-            (400, r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#, ContextFull),
-            (400, r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the API"}}"#, Quota),
-            (400, r#"{"type":"error","error":{"type":"invalid_request_error","message":"messages: at least one"}}"#, Rejected),
-            (400, r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}]"#, KeyRefused),
-            (429, r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]}]}}"#, Quota),
-            (429, r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"RequestsPerMinute"}]}]}}"#, Rate),
-            (503, r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#, Overloaded),
+            (
+                401,
+                r#"{"error":{"message":"Incorrect API key provided","type":"invalid_request_error","code":"invalid_api_key"}}"#,
+                KeyRefused,
+            ),
+            (
+                429,
+                r#"{"error":{"message":"Rate limit reached","type":"tokens","code":"rate_limit_exceeded"}}"#,
+                Rate,
+            ),
+            (
+                429,
+                r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+                Quota,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"This model's maximum context length is 128000 tokens","code":"context_length_exceeded"}}"#,
+                ContextFull,
+            ),
+            (
+                404,
+                r#"{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}"#,
+                NotFound,
+            ),
+            (
+                529,
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#,
+                Overloaded,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+                ContextFull,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the API"}}"#,
+                Quota,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"messages: at least one"}}"#,
+                Rejected,
+            ),
+            (
+                400,
+                r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}]"#,
+                KeyRefused,
+            ),
+            (
+                429,
+                r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]}]}}"#,
+                Quota,
+            ),
+            (
+                429,
+                r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"RequestsPerMinute"}]}]}}"#,
+                Rate,
+            ),
+            (
+                503,
+                r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#,
+                Overloaded,
+            ),
             (404, r#"{"error":"model \"x\" not found, try pulling it first"}"#, NotFound),
             (402, r#"{"error":{"code":402,"message":"Insufficient credits"}}"#, Quota),
             (400, r#"{"code":"Client specified an invalid argument","error":"Incorrect model"}"#, Rejected),
@@ -274,18 +334,14 @@ mod tests {
     #[test]
     fn the_wait_is_the_one_that_was_told_and_none_else() {
         let refused = |retry_after_ms, retry_after, date, body: &str| {
-            fault_of(&Refusal { status: 429, retry_after_ms, retry_after, date, body: body.as_bytes() }).answers_in
+            fault_of(&Refusal { status: 429, retry_after_ms, retry_after, date, body: body.as_bytes() })
+                .answers_in
         };
         assert_eq!(refused(None, None, None, "{}"), None);
         assert_eq!(refused(None, Some(" 7 "), None, "{}"), Some(Duration::from_secs(7)));
         assert_eq!(refused(Some("1500"), Some("7"), None, "{}"), Some(Duration::from_millis(1500)));
         assert_eq!(
-            refused(
-                None,
-                Some("Sun, 06 Nov 1994 08:50:07 GMT"),
-                Some("Sun, 06 Nov 1994 08:49:37 GMT"),
-                "{}"
-            ),
+            refused(None, Some("Sun, 06 Nov 1994 08:50:07 GMT"), Some("Sun, 06 Nov 1994 08:49:37 GMT"), "{}"),
             Some(Duration::from_secs(30))
         );
         for nonsense in ["-1", "soon", "1e99", "NaN", "Sun, 06 Foo 1994 08:50:07 GMT", "9999999999999"] {

@@ -1,6 +1,6 @@
 //! An answer read from the bytes of a body.
 
-use super::frames::{Framing, Frames};
+use super::frames::{Frames, Framing};
 use super::{Answer, Dialect, Piece, Reader, json, reader};
 use crate::api::fault::Fault;
 
