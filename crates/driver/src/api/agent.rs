@@ -184,14 +184,14 @@ impl Agent {
             ));
         }
     }
+}
 
-    /// Tells of a limit that was reached, with the time it ends where the provider told one.
-    fn report_limit(&self, fault: &Fault) {
-        let Some(limit) = fault.kind.limit() else { return };
-        let resets_at = fault.answers_in.and_then(|wait| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
-            Some(Timestamp(i64::try_from((now + wait).as_micros()).ok()?))
-        });
-        self.report(Report::LimitReached { limit, message: one_line(&fault.message), resets_at });
-    }
+/// Tells of a limit that was reached, with the time it ends where the provider told one.
+fn limit_report(fault: &Fault) -> Option<Report> {
+    let limit = fault.kind.limit()?;
+    let resets_at = fault.answers_in.and_then(|wait| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(Timestamp(i64::try_from((now + wait).as_micros()).ok()?))
+    });
+    Some(Report::LimitReached { limit, message: one_line(&fault.message), resets_at })
 }

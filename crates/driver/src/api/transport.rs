@@ -117,6 +117,7 @@ impl Transport {
                     }
                 },
             };
+            let fault = without_key(fault, call.key);
             let wait = match self.patience.wait(&fault, attempt, retry::random()) {
                 Some(wait) if !was_shown => wait,
                 _ => return Err(fault.into()),
@@ -236,6 +237,14 @@ impl Transport {
             format!("is the server busy? A slow one may need more: `api.{setting}` in the agent's file"),
         )
     }
+}
+
+/// Takes the key out of what a provider says: some quote the one they refuse.
+fn without_key(mut fault: Fault, key: Option<&Secret>) -> Fault {
+    if let Some(key) = key {
+        fault.message = key.redact(fault.message);
+    }
+    fault
 }
 
 fn header<'a>(response: &'a reqwest::Response, name: &str) -> Option<&'a str> {

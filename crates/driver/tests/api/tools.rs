@@ -237,10 +237,10 @@ fn a_command_and_all_it_started_end_in_time() {
 #[test]
 fn a_command_sees_no_key_and_what_shows_one_is_blanked() {
     // A variable every test has, and a value that stands in for the key.
-    let value = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    let value = std::env::var("CARGO_PKG_NAME").unwrap();
     let key = Secret::new(&value, "the test").unwrap();
     let world = World::with(Some(key), vec!["HOME".into()]);
-    let said = world.done("Run", json!({ "command": "echo \"[$HOME][$CARGO_MANIFEST_DIR]\"; env" }));
+    let said = world.done("Run", json!({ "command": "echo \"[$HOME][$CARGO_PKG_NAME]\"; env" }));
     assert!(said.starts_with("[][]\n") && !said.contains(&value), "{said}");
     fs::write(world.tree().join(".env"), format!("KEY={value}\n")).unwrap();
     assert_eq!(world.done("Read", json!({ "file_path": ".env" })), "KEY=[key redacted]\n");

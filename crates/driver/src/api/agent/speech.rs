@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::api::fault::Fault;
+use super::limit_report;
 use crate::api::transport::Progress;
 use crate::api::wire::Piece;
 use crate::backend::{Happening, Outlet};
@@ -15,13 +15,13 @@ pub(super) struct Speech<'a> {
     outlet: &'a Outlet,
     message: String,
     thought: String,
-    /// A limit that makes us wait for long.
-    pub(super) limit: Option<Fault>,
+    /// A limit is told of once.
+    has_told: bool,
 }
 
 impl<'a> Speech<'a> {
     pub(super) fn new(outlet: &'a Outlet, message: String) -> Speech<'a> {
-        Speech { outlet, message, thought: String::new(), limit: None }
+        Speech { outlet, message, thought: String::new(), has_told: false }
     }
 
     pub(super) fn take(&mut self, progress: Progress) {
@@ -45,8 +45,12 @@ impl<'a> Speech<'a> {
                 let seconds = wait.as_secs_f64().round();
                 let text = format!("{}; it is tried again in {seconds} s", fault.message);
                 self.outlet.tell(Happening::Note(text));
-                if wait >= WORTH && fault.kind.limit().is_some() {
-                    self.limit = Some(fault);
+                if wait >= WORTH
+                    && !self.has_told
+                    && let Some(report) = limit_report(&fault)
+                {
+                    self.has_told = true;
+                    self.outlet.tell(Happening::Report(report));
                 }
             }
         }

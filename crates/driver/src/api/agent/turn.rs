@@ -4,8 +4,8 @@ use orchflow_core::report::Report;
 use orchflow_core::usage::{Context, Usage};
 use tokio_util::sync::CancellationToken;
 
-use super::Agent;
 use super::speech::Speech;
+use super::{Agent, limit_report};
 use crate::api::fault::{Fault, FaultKind};
 use crate::api::history::calls;
 use crate::api::message::{Author, Message};
@@ -45,7 +45,9 @@ impl Agent {
                 Ok(answer) => answer,
                 Err(Stopped::Cancelled) => return TurnEnd::Interrupted,
                 Err(Stopped::Fault(fault)) => {
-                    self.report_limit(&fault);
+                    if let Some(report) = limit_report(&fault) {
+                        self.report(report);
+                    }
                     return TurnEnd::Failed { error: fault.to_string() };
                 }
             };
@@ -163,17 +165,15 @@ impl Agent {
         let outcome =
             self.runtime.block_on(self.transport.ask(&call, cancel, &mut |progress| speech.take(progress)));
         speech.end_thought();
-        if let Some(fault) = speech.limit.take() {
-            self.report_limit(&fault);
-        }
         match outcome {
             Ok(answer) => {
                 let usage = self.used(answer.usage.clone());
+                // A server that tells no figures has used unknown ones, not none.
                 if let Some(context) = usage.context {
                     let read = context.used.saturating_sub(usage.output_tokens);
                     self.history.learn(body.to_string().len(), read);
+                    self.report(Report::UsageReported { usage });
                 }
-                self.report(Report::UsageReported { usage });
                 Ok(answer)
             }
             Err(Stopped::Fault(fault)) => Err(Stopped::Fault(self.named(fault))),
@@ -190,7 +190,6 @@ impl Agent {
         let api = &self.settings.api;
         usage.model.get_or_insert_with(|| api.model.clone());
         let used = usage.input_tokens + usage.cached_tokens + usage.cache_write_tokens + usage.output_tokens;
-        // A server that tells no figures has not used none.
         usage.context = (used > 0).then_some(Context { used, size: u64::from(api.context) });
         usage
     }
@@ -206,8 +205,6 @@ impl Agent {
                 None => "no key was sent; say in `api.key` of the agent's file where it is".to_owned(),
             };
         }
-        // Some providers quote the key they refuse.
-        fault.message = self.toolbox.redact(fault.message);
         fault
     }
 
