@@ -98,7 +98,7 @@ fn an_acp_program_that_dies_in_its_turn_fails_it_and_says_why() {
 #[test]
 fn a_missing_acp_program_is_named_with_the_way_to_get_it() {
     let sandbox = sandbox();
-    let refused = sandbox.orchflow(["swarm", "--json", "--agents", "codex-acp", "go"]).expect(1).json();
+    let refused = sandbox.orchflow(["swarm", "--json", "--agents", "codex-acp", "go"]).expect(2).json();
     let error = &refused["error"];
     assert_eq!(error["code"], "agent_missing", "{error}");
     assert!(

@@ -37,8 +37,7 @@ const SNIFF: usize = 8 << 10;
 pub(super) fn list(place: &Place, input: &Value, cancel: &CancellationToken) -> Result<String, String> {
     let folder = place.existing(optional(input, "path")?.unwrap_or("."))?;
     let mut out = String::new();
-    let mut count = 0;
-    for file in files(place, &folder, optional(input, "glob")?)? {
+    for (count, file) in files(place, &folder, optional(input, "glob")?)?.enumerate() {
         if cancel.is_cancelled() {
             return Err("interrupted".to_owned());
         }
@@ -46,7 +45,6 @@ pub(super) fn list(place: &Place, input: &Value, cancel: &CancellationToken) -> 
             out.push_str(&format!("[more than {count} files; name a folder or a glob to see the others]\n"));
             break;
         }
-        count += 1;
         out.push_str(&place.shown(&file));
         out.push('\n');
     }
