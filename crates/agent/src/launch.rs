@@ -150,6 +150,7 @@ fn driven(entry: &Entry, context: &LaunchContext, environment: Vec<(OsString, Os
         args: entry.args.iter().cloned().chain(more).collect(),
         resume: context.resume.clone(),
         acp: entry.acp.clone().unwrap_or_default(),
+        api: entry.api.clone(),
     };
     let file = context.agent_dir.join(orders::FILE);
     let argv = vec![context.orchflow_program.clone().into(), "drive".into(), file.clone().into()];

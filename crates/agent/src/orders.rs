@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Acp, Kind};
+use crate::catalogue::{Acp, Api, Kind};
 
 /// The name of the file among an agent's files.
 pub const FILE: &str = "drive.json";
@@ -36,6 +36,9 @@ pub struct Orders {
     /// What holds for agents of the Agent Client Protocol.
     #[serde(default)]
     pub acp: Acp,
+    /// The model, for an agent that is one behind an HTTP interface. No key is in it.
+    #[serde(default)]
+    pub api: Option<Api>,
 }
 
 impl Orders {
@@ -77,6 +80,7 @@ mod tests {
             args: vec!["acp".into()],
             resume: Some("s1".into()),
             acp: Acp { mode: Some("plan".into()), ..Acp::default() },
+            api: None,
         };
         std::fs::write(&file, orders.to_bytes()).unwrap();
         assert_eq!(Orders::read(&file), Ok(orders));

@@ -11,6 +11,7 @@ use orchflow_agent::terminal::{self, RawMode};
 use orchflow_hook::ReporterOptions;
 
 use crate::acp::AcpBackend;
+use crate::api::agent::{ApiBackend, Settings};
 use crate::backend::{Backend, Outlet};
 use crate::gate::Gate;
 use crate::reporting::Reporting;
@@ -31,7 +32,8 @@ fn run(file: &Path) -> Result<ExitCode, String> {
     let orders = Orders::read(file)?;
     let worktree =
         std::env::current_dir().map_err(|error| format!("the working directory is gone: {error}"))?;
-    let mut backend = backend(&orders, &worktree)?;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut backend = backend(&orders, &worktree, folder)?;
     let raw = RawMode::enter().map_err(|error| {
         format!("it works in a terminal and standard input is none ({error}); the host starts it")
     })?;
@@ -47,9 +49,13 @@ fn run(file: &Path) -> Result<ExitCode, String> {
 }
 
 /// Chooses what is spoken with.
-fn backend(orders: &Orders, worktree: &Path) -> Result<Box<dyn Backend>, String> {
+fn backend(orders: &Orders, worktree: &Path, folder: &Path) -> Result<Box<dyn Backend>, String> {
     match orders.kind {
         Kind::Acp => Ok(Box::new(AcpBackend::new(orders, worktree))),
+        Kind::Api => {
+            let settings = Settings::from_orders(orders, worktree, folder)?;
+            Ok(Box::new(ApiBackend::new(settings)))
+        }
         kind => Err(format!("an agent of kind {} needs no driver", kind.word())),
     }
 }

@@ -7,6 +7,7 @@
 //! nobody else pays for it.
 
 pub mod acp;
+pub mod api;
 pub mod backend;
 mod bounded;
 mod drive;

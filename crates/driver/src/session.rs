@@ -329,7 +329,7 @@ impl Session {
 
     /// Has a status stated behind what was reported.
     fn state(&mut self, state: &str, kind: Option<&str>, message: Option<&str>) {
-        let message = message.map(|message| orchflow_core::describe::one_line(message));
+        let message = message.map(orchflow_core::describe::one_line);
         self.reporting.state(status::sequence(&self.app, state, kind, message.as_deref()));
     }
 

@@ -8,6 +8,7 @@ use orchflow_core::id::is_agent_name;
 use orchflow_core::state::{ReadySignal, Signals, StatusSource};
 use serde::{Deserialize, Serialize};
 
+use super::api::Api;
 use super::driven::Acp;
 use super::program::{Presence, find_program};
 use super::shown::{Shown, ShownPatterns};
@@ -282,6 +283,8 @@ pub struct Entry {
     pub limits: Vec<LimitPattern>,
     /// What holds for an agent of the Agent Client Protocol.
     pub acp: Option<Acp>,
+    /// The model, for an agent that is one behind an HTTP interface.
+    pub api: Option<Api>,
     /// What it plays, for a rehearsal; the built-in script by default.
     pub rehearsal: Option<RehearsalSource>,
     /// Where the entry was read.
@@ -316,7 +319,7 @@ impl Entry {
 
     /// Looks for the program in a `PATH`.
     pub fn detect(&self, path: &OsStr) -> Presence {
-        if self.kind == Kind::Rehearsal {
+        if matches!(self.kind, Kind::Api | Kind::Rehearsal) {
             return Presence::BuiltIn;
         }
         match find_program(&self.program, path) {
@@ -355,7 +358,8 @@ impl Entry {
             ));
         }
         let has_nul = |text: &String| text.contains('\0');
-        if self.kind != Kind::Rehearsal && self.program.trim().is_empty() {
+        let has_program = !matches!(self.kind, Kind::Api | Kind::Rehearsal);
+        if has_program && self.program.trim().is_empty() {
             return Err("program: say which program to start".to_owned());
         }
         if has_nul(&self.program)
@@ -380,6 +384,17 @@ impl Entry {
             if name.is_empty() || name.contains(['=', '\0']) || name.starts_with("ORCHFLOW_") {
                 return Err(format!("unset: {name:?} cannot be taken out of the environment"));
             }
+        }
+        match (&self.api, self.kind) {
+            (Some(_), Kind::Api) if !self.args.is_empty() => {
+                return Err("args: a model takes none; api.model and api.extra say what is asked".to_owned());
+            }
+            (Some(api), Kind::Api) => api.check()?,
+            (Some(_), _) => return Err("api: only an agent of kind = \"api\" is a model".to_owned()),
+            (None, Kind::Api) => {
+                return Err("api: say which model it is (base_url, dialect, model, key)".to_owned());
+            }
+            (None, _) => {}
         }
         if self.acp.is_some() && self.kind != Kind::Acp {
             return Err("acp: only an agent of kind = \"acp\" speaks that protocol".to_owned());

@@ -20,6 +20,7 @@ pub(super) fn orders(acp: Acp) -> Orders {
         args: Vec::new(),
         resume: None,
         acp,
+        api: None,
     }
 }
 

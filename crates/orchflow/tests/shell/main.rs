@@ -10,6 +10,7 @@
 )]
 
 mod acp;
+mod api;
 mod contract;
 mod crash;
 mod crash_fronts;
