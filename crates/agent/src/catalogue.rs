@@ -4,8 +4,10 @@
 //! same name. A broken file is a [`Problem`] that names it; the other agents stay.
 
 mod entry;
+mod own;
 mod program;
 mod shown;
+mod template;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,14 +17,21 @@ use orchflow_core::state::{ReadySignal, StatusSource};
 use serde::Deserialize;
 
 pub use entry::{
-    Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
+    Approval, Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, SessionArgs,
+    Source, StatusFrom,
 };
+pub use own::{HookFile, Mapping, OwnHooks, REPORTS};
+pub(crate) use own::{LAUNCH_PLACEHOLDERS, OWN_FORMAT};
 pub use program::{Presence, find_program, version_in};
 pub use shown::{Shown, ShownPatterns, ShownState};
+pub(crate) use template::fill;
 
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("aider", include_str!("catalogue/builtin/aider.toml")),
     ("claude", include_str!("catalogue/builtin/claude.toml")),
+    ("codex", include_str!("catalogue/builtin/codex.toml")),
+    ("gemini", include_str!("catalogue/builtin/gemini.toml")),
+    ("qwen", include_str!("catalogue/builtin/qwen.toml")),
     ("rehearsal", include_str!("catalogue/builtin/rehearsal.toml")),
     ("shell", include_str!("catalogue/builtin/shell.toml")),
 ];
@@ -216,7 +225,7 @@ mod tests {
         let (catalogue, problems) = Catalogue::load(None);
         assert_eq!(problems, []);
         let names: Vec<_> = catalogue.iter().map(|entry| entry.name.as_str()).collect();
-        assert_eq!(names, ["aider", "claude", "rehearsal", "shell"]);
+        assert_eq!(names, ["aider", "claude", "codex", "gemini", "qwen", "rehearsal", "shell"]);
         let claude = catalogue.get("claude").unwrap();
         assert_eq!(claude.kind, Kind::Program("claude"));
         assert_eq!(claude.signals().status, StatusSource::Osc7501);
@@ -273,6 +282,83 @@ mod tests {
                 "{text:?} gave {message:?}, which should contain {expected:?}"
             );
         }
+    }
+
+    #[test]
+    fn mistakes_in_hooks_are_named_too() {
+        let mapped = "program = 'x'\n[[hooks.report]]\nhook = 'h'\nreport = 'tool_requested'\n";
+        for (text, expected) in [
+            ("[hooks]", "hooks.report: say what its hooks mean, or name a known hooks.format"),
+            ("[hooks]\nformat = 'smoke'", "hooks.format: \"smoke\" is not known; there are: claude"),
+            (
+                "[hooks]\nformat = 'claude'\nargs = ['{agent_dri}/x']",
+                "hooks.args[0]: there is no placeholder {agent_dri}",
+            ),
+            (
+                "[hooks]\nformat = 'claude'\nenvironment = { A = '{hook|shell}' }",
+                "hooks.environment.A: there is no filter |shell",
+            ),
+            (
+                "[hooks]\nformat = 'claude'\n[[hooks.file]]\npath = '../x'\ntext = ''",
+                "hooks.file[0].path: \"../x\" is no path below",
+            ),
+            (
+                "[hooks]\nformat = 'claude'\n[[hooks.file]]\npath = '/etc/x'\ntext = ''",
+                "hooks.file[0].path: ",
+            ),
+            ("[hooks]\nformat = 'claude'\n[[hooks.file]]\npath = ''\ntext = ''", "hooks.file[0].path: "),
+            (
+                "[hooks]\nformat = 'claude'\n[[hooks.file]]\npath = 'a'\ntext = '{hok}'",
+                "hooks.file[0].text: there is no placeholder {hok}, only {hook}",
+            ),
+            ("[hooks]\nformat = 'claude'\nfiles = []", "hooks.files (line 4): unknown field `files`"),
+            (
+                "[hooks]\nformat = 'claude'\n[[hooks.report]]\nhook = 'h'\nreport = 'turn_ended'",
+                "hooks.format: [[hooks.report]] says what the hooks mean already",
+            ),
+            (
+                "[[hooks.report]]\nhook = 'h'\nreport = 'tool_dreamt'",
+                "hooks.report[0].report: \"tool_dreamt\" is not",
+            ),
+            ("[[hooks.report]]\nhook = 'a b'\nreport = 'turn_ended'", "hooks.report[0].hook: "),
+            (
+                "[[hooks.report]]\nhook = 'h'\nreport = 'turn_ended'\nfields = { text = '/x' }",
+                "hooks.report[0].fields.text: turn_ended has no such field; it has: message",
+            ),
+            (
+                "[[hooks.report]]\nhook = 'h'\nreport = 'turn_ended'\nallow = 'x'",
+                "hooks.report[0].allow: only an approval_requested is answered",
+            ),
+            (
+                "[[hooks.report]]\nhook = 'h'\nreport = 'approval_requested'\nfields = { tool = '/t' }\ndeny = '{why}'",
+                "hooks.report[0].deny: there is no placeholder {why}, only {reason}",
+            ),
+            (
+                "[hooks]\nname = 'event'\n[[hooks.report]]\nhook = 'h'\nreport = 'turn_ended'",
+                "hooks.name: a JSON pointer",
+            ),
+            (
+                "[[hooks.report]]\nhook = 'h'\nreport = 'turn_ended'\nwhen = { x = 'y' }",
+                "hooks.report[0].when.\"x\": a JSON pointer",
+            ),
+            ("[approval]\nwait_s = 90000", "approval.wait_s: give at most 3600"),
+            ("[session]\nargs = ['{sesion_id}']", "session.args[0]: there is no placeholder {sesion_id}"),
+            ("[resume]\nargs = ['{id}']", "resume.args[0]: there is no placeholder {id}"),
+        ] {
+            let message = parse_user(&format!("program = 'x'\n{text}")).unwrap_err();
+            assert!(
+                message.contains(expected),
+                "{text:?} gave {message:?}, which should contain {expected:?}"
+            );
+        }
+        let missing = parse_user(mapped).unwrap_err();
+        assert!(
+            missing.contains("hooks.report[0].fields.tool: tool_requested cannot do without it"),
+            "{missing}"
+        );
+        let twice = parse_user("kind = 'claude'\n[hooks]\nformat = 'claude'").unwrap_err();
+        assert!(twice.starts_with("hooks: an agent of kind = \"claude\" has its hooks"), "{twice}");
+        assert!(parse_user(&format!("{mapped}fields = {{ tool = '/t' }}")).unwrap().signals().hooks);
     }
 
     #[test]

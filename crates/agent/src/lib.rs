@@ -2,7 +2,7 @@
 //!
 //! Which agents there are is data ([`catalogue`]). How one is started ([`launch`]), what its hooks say
 //! ([`hooks`], with what is special to a program in `adapter/`), what its terminal says ([`status`], [`screen`]) are pure functions over that data: they
-//! start nothing and wait for nothing. The built-in [`rehearsal`] is the one program in here.
+//! start nothing and wait for nothing; only [`trust`] reads files. The built-in [`rehearsal`] is the one program in here.
 
 mod adapter;
 pub mod catalogue;
@@ -11,3 +11,4 @@ pub mod launch;
 pub mod rehearsal;
 pub mod screen;
 pub mod status;
+pub mod trust;

@@ -37,6 +37,8 @@ pub struct Config {
     pub host: HostConfig,
     /// `[tmux]`
     pub tmux: Tmux,
+    /// `[trust]`
+    pub trust: Trust,
 }
 
 /// `[worktrees]`: how agents' worktrees are made.
@@ -82,6 +84,14 @@ impl Default for HostConfig {
     fn default() -> Self {
         HostConfig { idle_exit_s: 900 }
     }
+}
+
+/// `[trust]`: what the user says once, so that no agent's program need ask it in each worktree.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trust {
+    /// Main folders of repositories whose agents may be started as trusted in their worktrees.
+    pub repositories: Vec<PathBuf>,
 }
 
 /// `[tmux]`: views in tmux.
@@ -160,6 +170,7 @@ pub const KEYS: &[&str] = &[
     "host.idle_exit_s",
     "tmux.server",
     "tmux.layout",
+    "trust.repositories",
 ];
 
 fn first_unknown(table: &toml::Table) -> Option<String> {
@@ -199,9 +210,10 @@ mod tests {
         let config = Config::parse(
             "agents = ['claude']\n[worktrees]\nfolder = '/w'\nsetup = 'make deps'\nsetup_timeout_s = 5\n\
              first_port = 5000\nports = 2\noverlay = true\n[host]\nidle_exit_s = 1\n[tmux]\n\
-             server = 'private'\nlayout = 'stacked'",
+             server = 'private'\nlayout = 'stacked'\n[trust]\nrepositories = ['/src/repo']",
         )
         .unwrap();
+        assert_eq!(config.trust.repositories, [Path::new("/src/repo")]);
         assert_eq!(config.worktrees.folder.as_deref(), Some(Path::new("/w")));
         assert_eq!(config.tmux.layout, TmuxLayout::Stacked);
     }

@@ -8,6 +8,7 @@
 pub mod api;
 pub mod clock;
 pub mod config;
+mod consent;
 pub mod editors;
 pub mod effects;
 pub mod engine;

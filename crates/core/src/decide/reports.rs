@@ -291,8 +291,8 @@ fn hook_report(step: &mut Step<'_>, key: &AgentKey, report: Report, id: &str) {
                 content(step, key, Report::TurnFailed { error, message });
             }
         }
-        Report::ApprovalRequested { tool, input, tool_use_id, answerable } => {
-            approval(step, key, id, tool, input, tool_use_id, answerable);
+        Report::ApprovalRequested { tool, input, tool_use_id, answerable, held } => {
+            approval(step, key, id, tool, input, tool_use_id, answerable, held && answerable);
         }
         Report::ApprovalWithdrawn { request } => {
             let waiting = step.state.approvals.values().find(|approval| {
@@ -307,6 +307,7 @@ fn hook_report(step: &mut Step<'_>, key: &AgentKey, report: Report, id: &str) {
     }
 }
 
+#[allow(clippy::too_many_arguments, reason = "the fields of one report")]
 fn approval(
     step: &mut Step<'_>,
     key: &AgentKey,
@@ -315,6 +316,7 @@ fn approval(
     input: Value,
     tool_use_id: Option<String>,
     answerable: bool,
+    held: bool,
 ) {
     let reason = step.state.agents.get(key).and_then(|agent| agent.last_text.clone());
     let detail = format!("approve {}", crate::describe::tool_line(&tool, &input));
@@ -323,7 +325,7 @@ fn approval(
     let body = ApprovalRequested { request, tool, input, tool_use_id, answerable, reason };
     step.emit_with_paths(key, paths, body);
     let seen = Seen::new(StatusState::Waiting, Channel::Hook).detail(Some(detail));
-    step.see(key, seen.waiting_for("approval"));
+    step.see(key, seen.waiting_for("approval").held(held));
 }
 
 /// Reports that carry content and change nothing but the record.
