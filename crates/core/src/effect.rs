@@ -142,6 +142,17 @@ pub enum EffectBody {
         /// Whether to halt it.
         pause: bool,
     },
+    /// Looks which processes of an agent still write into its worktree.
+    LookForWriters {
+        /// The agent.
+        agent: AgentKey,
+        /// Its worktree.
+        worktree: Bytes,
+        /// Its process.
+        pid: u32,
+        /// How often it was looked before.
+        attempt: u32,
+    },
     /// Removes an agent's worktree.
     CleanWorktree {
         /// The agent.
@@ -194,6 +205,13 @@ pub enum Timer {
         /// The prompt's number.
         prompt: u64,
     },
+    /// A turn that is held because something still writes: look again.
+    Writers {
+        /// The agent.
+        agent: AgentKey,
+        /// How often it was looked before.
+        attempt: u32,
+    },
     /// A turn whose program says "done" while its closing hook is missing.
     TurnClose {
         /// The agent.
@@ -218,7 +236,7 @@ pub enum EffectKey {
     Views,
     /// Answers to hooks wait for nothing.
     Hook(String),
-    /// Timers.
+    /// Timers, and looks that change nothing.
     Timer,
 }
 
@@ -244,7 +262,7 @@ impl EffectBody {
             EffectBody::ApplyHunk { .. } | EffectBody::UndoDecision { .. } => EffectKey::HumanTree,
             EffectBody::OpenViews { .. } => EffectKey::Views,
             EffectBody::AnswerHook { request, .. } => EffectKey::Hook(request.clone()),
-            EffectBody::Wake { .. } => EffectKey::Timer,
+            EffectBody::Wake { .. } | EffectBody::LookForWriters { .. } => EffectKey::Timer,
         }
     }
 
@@ -252,7 +270,10 @@ impl EffectBody {
     pub fn is_durable(&self) -> bool {
         !matches!(
             self,
-            EffectBody::Wake { .. } | EffectBody::ReadScreen { .. } | EffectBody::AnswerHook { .. }
+            EffectBody::Wake { .. }
+                | EffectBody::ReadScreen { .. }
+                | EffectBody::LookForWriters { .. }
+                | EffectBody::AnswerHook { .. }
         )
     }
 
@@ -272,6 +293,7 @@ impl EffectBody {
             EffectBody::StopAgent { .. } => "stop agent",
             EffectBody::PauseAgent { pause: true, .. } => "pause agent",
             EffectBody::PauseAgent { pause: false, .. } => "resume agent",
+            EffectBody::LookForWriters { .. } => "look for writers",
             EffectBody::CleanWorktree { .. } => "clean worktree",
             EffectBody::AnswerHook { .. } => "answer hook",
         }
@@ -377,6 +399,8 @@ pub enum Outcome {
         /// How many processes it was done to.
         processes: u32,
     },
+    /// Who still writes.
+    Writers(Vec<crate::report::Writer>),
     /// A worktree is gone.
     Cleaned {
         /// The ref that keeps its last state.

@@ -240,6 +240,7 @@ impl<'a> Player<'a> {
             at: Timestamp(0),
             channel,
             report,
+            writers: Vec::new(),
         };
         self.input(Input::Report(envelope));
         self.carry_out();
@@ -307,6 +308,7 @@ impl<'a> Player<'a> {
                     hunks: 1,
                     changed: Vec::new(),
                 },
+                EffectBody::LookForWriters { .. } => Outcome::Writers(Vec::new()),
                 EffectBody::AnswerHook { .. } => Outcome::Answered { delivered: true },
                 other => panic!("{other:?}"),
             };
