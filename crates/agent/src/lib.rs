@@ -11,4 +11,5 @@ pub mod launch;
 pub mod rehearsal;
 pub mod screen;
 pub mod status;
+pub mod transcript;
 pub mod trust;

@@ -161,7 +161,11 @@ impl World {
         let envelope = look_before(self, arrival.envelope(&kinds.catalogue, arrival.decision)).await;
         let asks = arrival.decision && matches!(envelope.report, Report::ApprovalRequested { .. });
         if !asks {
-            self.engine().report(arrival.id, Input::Report(envelope)).await?;
+            let transcript = crate::used::transcript(&arrival.format, &envelope.report, &arrival.body);
+            self.engine().report(arrival.id.clone(), Input::Report(envelope)).await?;
+            if let Some(path) = transcript {
+                self.read_usage(arrival.agent, &arrival.id, arrival.format, path);
+            }
             return Ok(None);
         }
         let waiting = self.hooks.wait(&arrival.id);

@@ -20,6 +20,7 @@ mod recovery;
 pub mod review;
 pub mod runners;
 pub mod unified;
+mod used;
 pub mod world;
 mod writers;
 pub mod zone;

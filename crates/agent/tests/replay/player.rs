@@ -11,7 +11,7 @@ use orchflow_core::event::payload::Bytes;
 use orchflow_core::event::{Actor, Event, EventBody};
 use orchflow_core::report::{Channel, Report, ReportEnvelope};
 use orchflow_core::state::{State, TurnOutcome};
-use orchflow_core::{AgentKey, EventSeq, Timestamp};
+use orchflow_core::{AgentKey, Code, EventSeq, Refusal, Timestamp};
 
 use crate::truth::Case;
 
@@ -51,11 +51,7 @@ struct Line {
 pub fn play(catalogue: &Catalogue, case: &Case) -> Played {
     let entry = catalogue.get(case.kind).unwrap();
     let lines = recording(entry, case);
-    let objective = lines.iter().find_map(|line| match &line.report {
-        Report::PromptSubmitted { text } => Some(text.clone()),
-        _ => None,
-    });
-    let mut player = Player::new(entry, case, objective.unwrap_or_else(|| "anything".to_owned()));
+    let mut player = Player::new(entry, case);
     let mut signals = Vec::new();
     let mut answers = case.answers.iter().peekable();
     for line in lines {
@@ -183,7 +179,7 @@ struct Player<'a> {
 const START: i64 = 1_000_000;
 
 impl<'a> Player<'a> {
-    fn new(entry: &Entry, case: &'a Case, objective: String) -> Player<'a> {
+    fn new(entry: &Entry, case: &'a Case) -> Player<'a> {
         let spec = AgentSpec {
             kind: entry.name.clone(),
             name: None,
@@ -198,6 +194,7 @@ impl<'a> Player<'a> {
             branch: Some("main".to_owned()),
         };
         let place = ViewPlace { backend: "none".to_owned(), ..ViewPlace::default() };
+        let objective = "anything".to_owned();
         let command = Command::StartRun { objective, base, agents: vec![spec], place };
         let mut player = Player {
             case,
@@ -291,7 +288,10 @@ impl<'a> Player<'a> {
                     ports: Vec::new(),
                     notices: Vec::new(),
                 },
-                EffectBody::PastePrompt { .. } => Outcome::Pasted { bytes: 1, bracketed: true, echoed: true },
+                // The prompts of a recording were typed by hand; its agent gets none of its own.
+                EffectBody::PastePrompt { .. } => {
+                    Outcome::Failed(Refusal::new(Code::NotLiving, "typed by hand"))
+                }
                 EffectBody::ReadScreen { .. } => {
                     let shows =
                         self.case.dialogs.iter().find(|(from, to, ..)| (*from..*to).contains(&self.now));

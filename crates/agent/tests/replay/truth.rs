@@ -105,7 +105,7 @@ pub const CASES: &[Case] = &[
             (5.03, "working"),
             (6.27, APPROVAL),
             (10.30, "working"),
-            (11.00, "done"),
+            (10.92, "done"),
             (18.01, "idle"),
             (18.23, "exited"),
         ],
@@ -199,10 +199,12 @@ pub const CASES: &[Case] = &[
         turns: &[Done, Interrupted, Failed, Interrupted],
         ..QWEN
     },
-    // A permission allowed by a key, Escape on a permission.
+    // A permission allowed by a key, Escape on a permission. On a busy machine: after five silent seconds somebody is
+    // asked to look.
     Case {
         recording: "qw2",
         truth: &[
+            (8.3, "waiting: look at the pane"),
             (9.0, "idle"),
             (13.79, "working"),
             (22.84, APPROVAL),
