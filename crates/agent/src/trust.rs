@@ -41,7 +41,7 @@ pub fn is_on_record(entry: &Entry, query: &Query<'_>) -> bool {
 
 /// The list of folders that Gemini CLI and Qwen Code keep: a path and what was said of it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rules(BTreeMap<PathBuf, String>);
+pub(crate) struct Rules(BTreeMap<String, String>);
 
 impl Rules {
     /// Reads a list; a broken or missing one says nothing.
@@ -65,10 +65,11 @@ impl Rules {
     /// Gives what the rule of the longest path says that covers a folder.
     fn says(&self, folder: &Path) -> Option<bool> {
         let rules = self.0.iter().filter_map(|(path, word)| {
+            let path = Path::new(path);
             let (covers, trusted) = match word.as_str() {
-                "TRUST_FOLDER" => (path.as_path(), true),
+                "TRUST_FOLDER" => (path, true),
                 "TRUST_PARENT" => (path.parent()?, true),
-                "DO_NOT_TRUST" => (path.as_path(), false),
+                "DO_NOT_TRUST" => (path, false),
                 _ => return None,
             };
             (covers.is_absolute() && folder.starts_with(covers))

@@ -72,8 +72,8 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
         let rest = text.get(open..).unwrap_or_default();
         if let Some(length) = rest.strip_prefix('{').and_then(placeholder) {
             // `{{word}}`: the outer braces go.
-            let (end, inner_end) = (open + 1 + length + 1, open + 1 + length);
-            if text.get(end..).is_some_and(|rest| rest.starts_with('}')) {
+            let inner_end = open + 1 + length;
+            if text.get(inner_end..).is_some_and(|rest| rest.starts_with('}')) {
                 pieces.push(Piece::Text(text.get(begun..open).unwrap_or_default()));
                 pieces.push(Piece::Text(text.get(open + 1..inner_end).unwrap_or_default()));
                 (begun, at) = (inner_end + 1, inner_end + 1);

@@ -131,7 +131,7 @@ pub const CASES: &[Case] = &[
             (33.51, "failed"),
             (40.22, "idle"),
             (41.04, "working"),
-            (42.21, APPROVAL),
+            (42.20, APPROVAL),
             (48.03, "working"),
             (48.28, "idle"),
             (54.52, "failed"),
