@@ -272,6 +272,7 @@ mod tests {
             ("program = 'x'\n[environment]\n'A=B' = '1'", "environment.\"A=B\": "),
             ("program = 'x'\n[ready]\ntimeout_s = 0", "ready.timeout_s: "),
             ("program = 'x'\n[prompt]\npiece = 0", "prompt.piece: "),
+            ("program = 'x'\n[prompt]\nsettle_ms = 6000", "prompt.settle_ms: "),
             ("program = 'x'\n[prompt]\nclear = [{ keys = 'x', times = 2000 }]", "prompt.clear: "),
             ("program = 'x'\n[rehearsal]\nscript = 'x.yaml'", "rehearsal: "),
             ("program = 'x'\n[[dialog]]\nwaiting_for = 'x'\nscreen = '   '", "dialog.screen: "),

@@ -49,9 +49,7 @@ fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result
         launch.files.push((folders.clone(), rule.to_string().into_bytes(), 0o600));
         launch.set("QWEN_CODE_TRUSTED_FOLDERS_PATH", folders);
     }
-    if let (Some(session), None) = (&context.session_id, &context.resume) {
-        launch.argv.extend(["--session-id".into(), session.into()]);
-    }
+    // It names its session itself and tells by its first hook: `--session-id` takes no UUID of version 7.
     Ok(())
 }
 

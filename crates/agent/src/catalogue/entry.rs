@@ -19,6 +19,9 @@ const LONGEST_TIMEOUT_S: u64 = 3600;
 /// Longest wait of a hook for the human that can be asked for, in seconds.
 const LONGEST_WAIT_S: u32 = 3600;
 
+/// Longest pause between a paste and Enter that can be asked for, in milliseconds.
+const LONGEST_SETTLE_MS: u64 = 5000;
+
 /// Most kinds of keys that empty an input line.
 const MOST_KINDS: usize = 8;
 
@@ -101,6 +104,8 @@ pub struct Prompt {
     /// Most characters of one paste, for programs that take a longer one, or one of several lines, for something
     /// other than the human's own words. By default a prompt is one paste.
     pub piece: Option<usize>,
+    /// Milliseconds between a paste and Enter, for programs that take an Enter close behind a paste as part of it.
+    pub settle_ms: u64,
     /// What empties the input line before a prompt, so that it is not sent together with what stood there. It
     /// does nothing to an empty one.
     pub clear: Vec<Presses>,
@@ -383,6 +388,9 @@ impl Entry {
         }
         if self.rehearsal.is_some() && self.kind != Kind::Rehearsal {
             return Err("rehearsal: only an agent of kind = \"rehearsal\" plays a script".to_owned());
+        }
+        if self.prompt.settle_ms > LONGEST_SETTLE_MS {
+            return Err(format!("prompt.settle_ms: give at most {LONGEST_SETTLE_MS} milliseconds"));
         }
         if self.prompt.piece == Some(0) {
             return Err("prompt.piece: a paste has at least one character".to_owned());
