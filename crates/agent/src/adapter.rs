@@ -5,6 +5,9 @@
 //! without one is driven by its catalogue entry alone.
 
 mod claude;
+mod codex;
+mod gemini;
+mod qwen;
 
 use serde_json::Value;
 
@@ -25,10 +28,15 @@ pub(crate) struct Adapter {
     pub(crate) parse: fn(&str, Value) -> Parsed,
     /// Writes an answer in the program's words; `None` where the hook cannot carry it.
     pub(crate) answer: fn(&str, &Answer) -> Option<Value>,
+    /// What a launch does in the human's name, which they are told once.
+    pub(crate) notice: Option<crate::launch::Notice>,
+    /// Reads the program's own records for whether the user trusts the main repository. None for programs that look
+    /// after that themselves.
+    pub(crate) trusts: Option<fn(&crate::trust::Query<'_>) -> bool>,
 }
 
 /// All of them.
-const ADAPTERS: &[&Adapter] = &[&claude::ADAPTER];
+const ADAPTERS: &[&Adapter] = &[&claude::ADAPTER, &codex::ADAPTER, &gemini::ADAPTER, &qwen::ADAPTER];
 
 /// Finds the adapter of a name.
 pub(crate) fn find(name: &str) -> Option<&'static Adapter> {

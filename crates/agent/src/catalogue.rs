@@ -6,8 +6,10 @@
 mod api;
 mod driven;
 mod entry;
+mod own;
 mod program;
 mod shown;
+mod template;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,18 +21,24 @@ use serde::Deserialize;
 pub use api::{Api, ApiKey, Approve, Dialect};
 pub use driven::Acp;
 pub use entry::{
-    Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
+    Approval, Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, SessionArgs,
+    Source, StatusFrom,
 };
+pub use own::{HookFile, Mapping, OwnHooks, REPORTS};
+pub(crate) use own::{LAUNCH_PLACEHOLDERS, OWN_FORMAT};
 pub use program::{Presence, find_program, version_in};
 pub use shown::{Shown, ShownPatterns, ShownState};
+pub(crate) use template::fill;
 
-const BUILT_IN: [(&str, &str); 16] = [
+const BUILT_IN: [(&str, &str); 19] = [
     ("aider", include_str!("catalogue/builtin/aider.toml")),
     ("claude", include_str!("catalogue/builtin/claude.toml")),
     ("claude-acp", include_str!("catalogue/builtin/claude-acp.toml")),
     ("claude-api", include_str!("catalogue/builtin/claude-api.toml")),
+    ("codex", include_str!("catalogue/builtin/codex.toml")),
     ("codex-acp", include_str!("catalogue/builtin/codex-acp.toml")),
     ("copilot-acp", include_str!("catalogue/builtin/copilot-acp.toml")),
+    ("gemini", include_str!("catalogue/builtin/gemini.toml")),
     ("gemini-acp", include_str!("catalogue/builtin/gemini-acp.toml")),
     ("gemini-api", include_str!("catalogue/builtin/gemini-api.toml")),
     ("gpt", include_str!("catalogue/builtin/gpt.toml")),
@@ -38,6 +46,7 @@ const BUILT_IN: [(&str, &str); 16] = [
     ("ollama", include_str!("catalogue/builtin/ollama.toml")),
     ("opencode-acp", include_str!("catalogue/builtin/opencode-acp.toml")),
     ("openrouter", include_str!("catalogue/builtin/openrouter.toml")),
+    ("qwen", include_str!("catalogue/builtin/qwen.toml")),
     ("qwen-acp", include_str!("catalogue/builtin/qwen-acp.toml")),
     ("rehearsal", include_str!("catalogue/builtin/rehearsal.toml")),
     ("shell", include_str!("catalogue/builtin/shell.toml")),
@@ -248,8 +257,10 @@ mod tests {
                 "claude",
                 "claude-acp",
                 "claude-api",
+                "codex",
                 "codex-acp",
                 "copilot-acp",
+                "gemini",
                 "gemini-acp",
                 "gemini-api",
                 "gpt",
@@ -257,6 +268,7 @@ mod tests {
                 "ollama",
                 "opencode-acp",
                 "openrouter",
+                "qwen",
                 "qwen-acp",
                 "rehearsal",
                 "shell",
@@ -334,6 +346,7 @@ mod tests {
             (format!("{MODEL}\nkey = {{ env = ['ORCHFLOW_TOKEN'] }}").as_str(), "cannot be the name"),
             (format!("{MODEL}\nkey = {{ value = 'sk-1' }}").as_str(), "unknown field `value`"),
             ("program = 'x'\n[prompt]\npiece = 0", "prompt.piece: "),
+            ("program = 'x'\n[prompt]\nsettle_ms = 6000", "prompt.settle_ms: "),
             ("program = 'x'\n[prompt]\nclear = [{ keys = 'x', times = 2000 }]", "prompt.clear: "),
             ("program = 'x'\n[rehearsal]\nscript = 'x.yaml'", "rehearsal: "),
             ("program = 'x'\n[[dialog]]\nwaiting_for = 'x'\nscreen = '   '", "dialog.screen: "),
@@ -344,6 +357,83 @@ mod tests {
                 "{text:?} gave {message:?}, which should contain {expected:?}"
             );
         }
+    }
+
+    #[test]
+    fn mistakes_in_hooks_are_named_too() {
+        let mapped = "program = 'x'\n[[hooks.report]]\nhook = 'h'\nreport = 'tool_requested'\n";
+        for (text, expected) in [
+            ("[hooks]", "hooks.report: say what its hooks mean, or name a known hooks.format"),
+            ("[hooks]\nformat = 'smoke'", "hooks.format: \"smoke\" is not known; there are: claude"),
+            (
+                "[hooks]\nformat = 'claude'\nargs = ['{agent_dri}/x']",
+                "hooks.args[0]: there is no placeholder {agent_dri}",
+            ),
+            (
+                "[hooks]\nformat = 'claude'\nenvironment = { A = '{hook|shell}' }",
+                "hooks.environment.A: there is no filter |shell",
+            ),
+            (
+                "[hooks]\nformat = 'claude'\n[[hooks.file]]\npath = '../x'\ntext = ''",
+                "hooks.file[0].path: \"../x\" is no path below",
+            ),
+            (
+                "[hooks]\nformat = 'claude'\n[[hooks.file]]\npath = '/etc/x'\ntext = ''",
+                "hooks.file[0].path: ",
+            ),
+            ("[hooks]\nformat = 'claude'\n[[hooks.file]]\npath = ''\ntext = ''", "hooks.file[0].path: "),
+            (
+                "[hooks]\nformat = 'claude'\n[[hooks.file]]\npath = 'a'\ntext = '{hok}'",
+                "hooks.file[0].text: there is no placeholder {hok}, only {hook}",
+            ),
+            ("[hooks]\nformat = 'claude'\nfiles = []", "hooks.files (line 4): unknown field `files`"),
+            (
+                "[hooks]\nformat = 'claude'\n[[hooks.report]]\nhook = 'h'\nreport = 'turn_ended'",
+                "hooks.format: [[hooks.report]] says what the hooks mean already",
+            ),
+            (
+                "[[hooks.report]]\nhook = 'h'\nreport = 'tool_dreamt'",
+                "hooks.report[0].report: \"tool_dreamt\" is not",
+            ),
+            ("[[hooks.report]]\nhook = 'a b'\nreport = 'turn_ended'", "hooks.report[0].hook: "),
+            (
+                "[[hooks.report]]\nhook = 'h'\nreport = 'turn_ended'\nfields = { text = '/x' }",
+                "hooks.report[0].fields.text: turn_ended has no such field; it has: message",
+            ),
+            (
+                "[[hooks.report]]\nhook = 'h'\nreport = 'turn_ended'\nallow = 'x'",
+                "hooks.report[0].allow: only an approval_requested is answered",
+            ),
+            (
+                "[[hooks.report]]\nhook = 'h'\nreport = 'approval_requested'\nfields = { tool = '/t' }\ndeny = '{why}'",
+                "hooks.report[0].deny: there is no placeholder {why}, only {reason}",
+            ),
+            (
+                "[hooks]\nname = 'event'\n[[hooks.report]]\nhook = 'h'\nreport = 'turn_ended'",
+                "hooks.name: a JSON pointer",
+            ),
+            (
+                "[[hooks.report]]\nhook = 'h'\nreport = 'turn_ended'\nwhen = { x = 'y' }",
+                "hooks.report[0].when.\"x\": a JSON pointer",
+            ),
+            ("[approval]\nwait_s = 90000", "approval.wait_s: give at most 3600"),
+            ("[session]\nargs = ['{sesion_id}']", "session.args[0]: there is no placeholder {sesion_id}"),
+            ("[resume]\nargs = ['{id}']", "resume.args[0]: there is no placeholder {id}"),
+        ] {
+            let message = parse_user(&format!("program = 'x'\n{text}")).unwrap_err();
+            assert!(
+                message.contains(expected),
+                "{text:?} gave {message:?}, which should contain {expected:?}"
+            );
+        }
+        let missing = parse_user(mapped).unwrap_err();
+        assert!(
+            missing.contains("hooks.report[0].fields.tool: tool_requested cannot do without it"),
+            "{missing}"
+        );
+        let twice = parse_user("kind = 'claude'\n[hooks]\nformat = 'claude'").unwrap_err();
+        assert!(twice.starts_with("hooks: an agent of kind = \"claude\" has its hooks"), "{twice}");
+        assert!(parse_user(&format!("{mapped}fields = {{ tool = '/t' }}")).unwrap().signals().hooks);
     }
 
     #[test]

@@ -4,12 +4,15 @@
 //! becomes [`Report::Other`] with what there was.
 
 mod answer;
+mod mapped;
 
 use orchflow_core::report::{Channel, Report};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use answer::{Answer, HookOutput, answer, read_direct, takes_arguments};
+
+use crate::catalogue::{Catalogue, OWN_FORMAT};
 
 /// The format of bodies that hold a report as it is; see [`direct`].
 pub const DIRECT_FORMAT: &str = "report";
@@ -63,6 +66,36 @@ pub fn parse(format: &str, name: &str, body: &[u8]) -> Parsed {
         Some(adapter) => (adapter.parse)(name, value),
         None if format == DIRECT_FORMAT => parse_direct(name, value),
         None => Parsed::other(name, value, format!("the format {format:?} is not known")),
+    }
+}
+
+/// Reads one hook's body as [`parse`] does, the formats of catalogue entries among them.
+pub fn parse_of(catalogue: &Catalogue, format: &str, name: &str, body: &[u8]) -> Parsed {
+    let Some(kind) = format.strip_prefix(OWN_FORMAT) else { return parse(format, name, body) };
+    let value = match serde_json::from_slice::<Value>(body) {
+        Ok(value) => value,
+        Err(error) => {
+            let text = String::from_utf8_lossy(body).into_owned();
+            return Parsed::other(name, Value::String(text), format!("the body is not JSON: {error}"));
+        }
+    };
+    match catalogue.get(kind) {
+        Some(entry) => mapped::parse(entry, name, value),
+        None => Parsed::other(name, value, format!("there is no agent {kind:?} any more")),
+    }
+}
+
+/// Writes an answer as [`answer`] does, in the words of catalogue entries too.
+pub fn answer_of(
+    catalogue: &Catalogue,
+    format: &str,
+    name: &str,
+    body: &[u8],
+    decision: &Answer,
+) -> HookOutput {
+    match format.strip_prefix(OWN_FORMAT).map(|kind| catalogue.get(kind)) {
+        Some(Some(entry)) => mapped::answer(entry, name, body, decision),
+        _ => answer(format, name, decision),
     }
 }
 

@@ -5,6 +5,7 @@
 //! launch alone.
 
 mod environment;
+mod own;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ pub struct LaunchContext {
     pub fork: bool,
     /// Its place in its run, from 0; tells rehearsals apart.
     pub persona: u32,
+    /// Whether the user trusts the main repository, by the program's own records or their word to orchflow.
+    pub trusted: bool,
     /// Whether hooks that ask deny when nobody can be asked.
     pub policy_enforced: bool,
 }
@@ -65,6 +68,35 @@ pub struct Launch {
     pub environment: Vec<(OsString, OsString)>,
     /// Files to write before, each with its mode.
     pub files: Vec<(PathBuf, Vec<u8>, u32)>,
+    /// Files to write into the worktree, each only where nothing stands in its place.
+    pub worktree_files: Vec<WorktreeFile>,
+}
+
+/// A file that a program reads from its worktree and nowhere else. It never replaces one of the repository, and git is
+/// told to leave it out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorktreeFile {
+    /// Where, from the worktree's top.
+    pub path: &'static str,
+    /// Its text, the same at every launch.
+    pub content: Vec<u8>,
+}
+
+/// What the human is told once a repository, because a launch does it in their name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is about, in a word.
+    pub topic: &'static str,
+    /// The sentence.
+    pub message: &'static str,
+}
+
+impl Launch {
+    /// Sets a variable of the environment, in place of one of that name.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.into(), value.into()));
+    }
 }
 
 /// Says why a launch cannot be prepared.
@@ -80,6 +112,22 @@ pub enum LaunchError {
         path: PathBuf,
         /// The agent's title.
         agent: String,
+    },
+    /// What a template speaks of is written as text.
+    #[error("{} is not valid UTF-8, so {agent} cannot be told of it; use another path", path.display())]
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// The agent's title.
+        agent: String,
+    },
+    /// A template of the entry cannot be filled.
+    #[error("{agent} cannot be started: {message}")]
+    Template {
+        /// The agent's title.
+        agent: String,
+        /// What is wrong in which place.
+        message: String,
     },
     /// The entry says nothing about resuming.
     #[error("{agent} cannot take up an earlier session: its catalogue entry has no `resume.args`")]
@@ -116,9 +164,12 @@ pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchE
         argv.push(program(entry, context).into());
     }
     argv.extend(entry.args.iter().map(OsString::from));
-    let mut launch = Launch { argv, environment, files: Vec::new() };
+    let mut launch = Launch { argv, environment, files: Vec::new(), worktree_files: Vec::new() };
     if let Some(adapter) = adapter::find(entry.kind.word()) {
         (adapter.launch)(entry, context, &mut launch)?;
+    }
+    if let Some(hooks) = &entry.hooks {
+        own::launch(entry, hooks, context, &mut launch)?;
     }
     if let Some(session) = &context.resume {
         if entry.resume.args.is_empty() {
@@ -128,8 +179,10 @@ pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchE
             return Err(LaunchError::CannotFork { agent: entry.title.clone() });
         }
         let fork: &[String] = if context.fork { &entry.resume.fork } else { &[] };
-        let words = entry.resume.args.iter().chain(fork);
-        launch.argv.extend(words.map(|word| word.replace("{session_id}", session).into()));
+        own::session_args(entry, &entry.resume.args, session, &mut launch)?;
+        own::session_args(entry, fork, session, &mut launch)?;
+    } else if let Some(session) = &context.session_id {
+        own::session_args(entry, &entry.session.args, session, &mut launch)?;
     }
     launch.argv.extend(context.extra_args.iter().cloned());
     Ok(launch)
@@ -182,6 +235,7 @@ mod tests {
             resume: None,
             fork: false,
             persona: 2,
+            trusted: false,
             policy_enforced: false,
         }
     }
@@ -255,6 +309,64 @@ mod tests {
         let (catalogue, _) = Catalogue::load(None);
         let error = prepare(catalogue.get("shell").unwrap(), &context).unwrap_err();
         assert!(error.to_string().contains("resume.args"));
+    }
+
+    #[test]
+    fn an_agent_of_ones_own_gets_its_hooks_by_templates() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = r##"
+program = "mine"
+args = ["--plain", "{not a placeholder}"]
+[session]
+args = ["--session", "{session_id}"]
+[resume]
+args = ["--resume={session_id}"]
+[hooks]
+args = ["--config", "{agent_dir}/conf/hooks.json"]
+environment = { MINE_HOME = "{agent_dir}", MINE_ROOT = "{worktree}" }
+[[hooks.file]]
+path = "conf/hooks.json"
+text = """{"onAsk":{"run":"{hook|sh|json} --wait 590 {format} ask"}}"""
+[[hooks.file]]
+path = "run.sh"
+text = "#!/bin/sh\nexec {hook|sh} {format} \"$1\"\n"
+executable = true
+[[hooks.report]]
+hook = "ask"
+report = "approval_requested"
+fields = { tool = "/tool" }
+"##;
+        std::fs::write(directory.path().join("mine.toml"), text).unwrap();
+        let (catalogue, problems) = Catalogue::load(Some(directory.path()));
+        assert_eq!(problems, []);
+        let mut context = context();
+        context.session_id = Some("1111".into());
+        let entry = catalogue.get("mine").unwrap();
+        let launch = prepare(entry, &context).unwrap();
+        assert_eq!(
+            words(&launch),
+            [
+                "/usr/bin/claude",
+                "--plain",
+                "{not a placeholder}",
+                "--config",
+                "/data/agents/7-claude-2/files/conf/hooks.json",
+                "--session",
+                "1111",
+                "--verbose",
+            ]
+        );
+        let [(path, bytes, mode), (script, program, execute)] = launch.files.as_slice() else { panic!() };
+        assert_eq!((path.to_str(), *mode), (Some("/data/agents/7-claude-2/files/conf/hooks.json"), 0o600));
+        let json: Value = serde_json::from_slice(bytes).unwrap();
+        assert_eq!(json["onAsk"]["run"], r"'/opt/it'\''s here/orchflow-hook' --wait 590 kind:mine ask");
+        assert_eq!((script.file_name().unwrap().to_str(), *execute), (Some("run.sh"), 0o700));
+        let program = String::from_utf8_lossy(program);
+        assert!(program.contains(r"exec '/opt/it'\''s here/orchflow-hook' kind:mine"), "{program}");
+        let home = ("MINE_HOME".into(), "/data/agents/7-claude-2/files".into());
+        assert!(launch.environment.contains(&home));
+        context.resume = Some("2222".into());
+        assert!(words(&prepare(entry, &context).unwrap()).contains(&"--resume=2222"));
     }
 
     #[test]

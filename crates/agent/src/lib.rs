@@ -2,7 +2,7 @@
 //!
 //! Which agents there are is data ([`catalogue`]). How one is started ([`launch`]), what its hooks say
 //! ([`hooks`], with what is special to a program in `adapter/`), what its terminal says ([`status`], [`screen`]) are pure functions over that data: they
-//! start nothing and wait for nothing. The built-in [`rehearsal`] is the one program in here; what it shares with
+//! start nothing and wait for nothing; only [`trust`] reads files. The built-in [`rehearsal`] is the one program in here; what it shares with
 //! the drivers of agents that have no terminal is [`terminal`], and [`orders`] is what a driver is told.
 
 mod adapter;
@@ -17,3 +17,5 @@ pub mod screen;
 pub mod sessions;
 pub mod status;
 pub mod terminal;
+pub mod transcript;
+pub mod trust;

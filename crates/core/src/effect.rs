@@ -358,6 +358,8 @@ pub enum Outcome {
         environment: Vec<String>,
         /// Its ports.
         ports: Vec<u16>,
+        /// What the human is to be told of the launch: a topic and a sentence each.
+        notices: Vec<(String, String)>,
     },
     /// Views, each with the backend's name for it, or why there is none.
     ViewsOpened(Vec<PerAgent<(String, String)>>),

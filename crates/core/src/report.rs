@@ -211,6 +211,9 @@ pub enum Report {
         tool_use_id: Option<String>,
         /// Whether an answer given to the asking connection reaches the program.
         answerable: bool,
+        /// Whether the program shows no dialog of its own, and states nothing of it, while that connection is open.
+        #[serde(default)]
+        held: bool,
     },
     /// The connection that could have carried an answer is gone.
     ApprovalWithdrawn {

@@ -47,6 +47,8 @@ pub struct Config {
     pub notify: NotifyConfig,
     /// `[wezterm]`
     pub wezterm: Wezterm,
+    /// `[trust]`
+    pub trust: Trust,
 }
 
 /// `[budget]`: what may be spent before agents are halted and the human is asked, in US dollars.
@@ -124,6 +126,14 @@ impl Default for HostConfig {
     fn default() -> Self {
         HostConfig { idle_exit_s: 900 }
     }
+}
+
+/// `[trust]`: what the user says once, so that no agent's program need ask it in each worktree.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trust {
+    /// Main folders of repositories whose agents may be started as trusted in their worktrees.
+    pub repositories: Vec<PathBuf>,
 }
 
 /// `[tmux]`: views in tmux.
@@ -242,6 +252,7 @@ pub const KEYS: &[&str] = &[
     "limits.resumptions",
     "notify.command",
     "wezterm.layout",
+    "trust.repositories",
 ];
 
 fn first_unknown(table: &toml::Table) -> Option<String> {
@@ -285,9 +296,10 @@ mod tests {
             "agents = ['claude']\n[worktrees]\nfolder = '/w'\nsetup = 'make deps'\nsetup_timeout_s = 5\n\
              first_port = 5000\nports = 2\noverlay = true\n[host]\nidle_exit_s = 1\n[tmux]\n\
              server = 'private'\nlayout = 'stacked'\n[budget]\nper_run = 5\nper_day = 20.5\n[limits]\n\
-             resumptions = 0\n[notify]\ncommand = ['notify-send', '{title}']\n[wezterm]\nlayout = 'none'",
+             resumptions = 0\n[notify]\ncommand = ['notify-send', '{title}']\n[wezterm]\nlayout = 'none'\n[trust]\nrepositories = ['/src/repo']",
         )
         .unwrap();
+        assert_eq!(config.trust.repositories, [Path::new("/src/repo")]);
         assert_eq!(config.worktrees.folder.as_deref(), Some(Path::new("/w")));
         assert_eq!(config.tmux.layout, PaneLayout::Stacked);
         let policy = config.policy(Prices::default());

@@ -9,6 +9,7 @@ mod operations;
 mod pause;
 mod prompts;
 pub mod views;
+mod worktree_files;
 mod worktrees;
 
 pub use decisions::preview;

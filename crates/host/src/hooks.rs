@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use orchflow_agent::hooks::{Answer, HookOutput, answer, parse};
+use orchflow_agent::catalogue::Catalogue;
+use orchflow_agent::hooks::{Answer, HookOutput, answer_of, parse_of};
 use orchflow_agent::limits::Here;
 use orchflow_core::decide::Input;
 use orchflow_core::report::{Report, ReportEnvelope, StatedState};
@@ -104,8 +105,8 @@ impl Arrival {
         self.decision
     }
 
-    fn envelope(&self, answerable: bool) -> ReportEnvelope {
-        let mut parsed = parse(&self.format, &self.name, &self.body);
+    fn envelope(&self, catalogue: &Catalogue, answerable: bool) -> ReportEnvelope {
+        let mut parsed = parse_of(catalogue, &self.format, &self.name, &self.body);
         if let Some(note) = &parsed.note {
             tracing::warn!(agent = %self.agent, name = self.name, note, "a hook's body is odd");
         }
@@ -157,27 +158,35 @@ impl World {
     /// A refusal; the sender then keeps the report in its spool.
     pub async fn take_report(self: &Arc<Self>, arrival: Arrival) -> Result<Option<HookOutput>, Refusal> {
         self.check_token(&arrival.agent, &arrival.token)?;
-        let envelope = look_before(self, arrival.envelope(arrival.decision)).await;
+        let kinds = self.kinds();
+        let envelope = look_before(self, arrival.envelope(&kinds.catalogue, arrival.decision)).await;
         let asks = arrival.decision && matches!(envelope.report, Report::ApprovalRequested { .. });
         if let Some(limit) = self.limit_in(&envelope).await {
             // First why it fails, then that it does.
             self.engine().report(limit.id.clone(), Input::Report(limit)).await?;
         }
         if !asks {
-            self.engine().report(arrival.id, Input::Report(envelope)).await?;
+            let transcript = crate::used::transcript(&arrival.format, &envelope.report, &arrival.body);
+            self.engine().report(arrival.id.clone(), Input::Report(envelope)).await?;
+            if let Some(path) = transcript {
+                self.read_usage(arrival.agent, &arrival.id, arrival.format, path);
+            }
             return Ok(None);
         }
         self.refresh_rules(orchflow_core::event::Actor::Host).await;
         let waiting = self.hooks.wait(&arrival.id);
         let stored = self.engine().report(arrival.id.clone(), Input::Report(envelope)).await;
+        let said = |opinion: &Answer| {
+            answer_of(&kinds.catalogue, &arrival.format, &arrival.name, &arrival.body, opinion)
+        };
         let guard = Withdraw { world: self, request: arrival.id.clone(), agent: arrival.agent.clone() };
         if stored?.reply.already {
             // It asked before, on a connection that is gone: the agent's own dialog decides.
-            return Ok(Some(answer(&arrival.format, &arrival.name, &Answer::NoOpinion)));
+            return Ok(Some(said(&Answer::NoOpinion)));
         }
         let opinion = waiting.await.unwrap_or(Answer::NoOpinion);
         drop(guard);
-        Ok(Some(answer(&arrival.format, &arrival.name, &opinion)))
+        Ok(Some(said(&opinion)))
     }
 
     /// Reads what stands in an agent's spool and makes it durable here.
@@ -300,12 +309,13 @@ impl World {
         let mut rest = payload;
         let value = rmpv::decode::read_value(&mut rest).map_err(|error| error.to_string())?;
         let arrival = Arrival::from_value(&value).map_err(|refusal| refusal.message)?;
+        let kinds = self.kinds();
         if &arrival.agent != agent {
             return Err(format!("it is about {}", arrival.agent));
         }
         self.check_token(agent, &arrival.token).map_err(|refusal| refusal.message)?;
         // Nobody waits behind a spooled report.
-        Ok((arrival.id.clone(), arrival.envelope(false)))
+        Ok((arrival.id.clone(), arrival.envelope(&kinds.catalogue, false)))
     }
 }
 

@@ -89,6 +89,7 @@ pub(crate) mod arguments {
             ("require_bracketed", manner.require_bracketed.into()),
             ("piece", manner.piece.map_or(Value::Nil, |most| (most as u64).into())),
             ("before", Value::Binary(manner.before.clone())),
+            ("settle_ms", manner.settle_ms.into()),
         ])
     }
 

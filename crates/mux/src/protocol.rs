@@ -91,6 +91,8 @@ pub struct Manner {
     pub piece: Option<usize>,
     /// Keys that are written before it, in the same go.
     pub before: Vec<u8>,
+    /// Milliseconds that pass between it and Enter, for programs that take an Enter close behind a paste as part of it.
+    pub settle_ms: u64,
 }
 
 /// Tells how a prompt was delivered.

@@ -4,14 +4,23 @@
 mod launch;
 mod read;
 
+pub(super) use read::parse;
+
 use serde_json::{Value, json};
 
 use super::Adapter;
 use crate::hooks::Answer;
 
 /// Claude Code.
-pub(super) const ADAPTER: Adapter =
-    Adapter { name: "claude", hooks: true, launch: launch::launch, parse: read::parse, answer };
+pub(super) const ADAPTER: Adapter = Adapter {
+    name: "claude",
+    hooks: true,
+    launch: launch::launch,
+    parse: read::parse,
+    answer,
+    notice: None,
+    trusts: None,
+};
 
 /// Writes an answer as `hookSpecificOutput`.
 pub(crate) fn answer(name: &str, answer: &Answer) -> Option<Value> {

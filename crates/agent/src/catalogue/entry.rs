@@ -10,12 +10,20 @@ use serde::{Deserialize, Serialize};
 
 use super::api::Api;
 use super::driven::Acp;
+use super::own::OwnHooks;
 use super::program::{Presence, find_program};
 use super::shown::{Shown, ShownPatterns};
+use super::template;
 use crate::limits::LimitPattern;
 
 /// Longest wait for readiness that can be asked for, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 3600;
+
+/// Longest wait of a hook for the human that can be asked for, in seconds.
+const LONGEST_WAIT_S: u32 = 3600;
+
+/// Longest pause between a paste and Enter that can be asked for, in milliseconds.
+const LONGEST_SETTLE_MS: u64 = 5000;
 
 /// Most kinds of keys that empty an input line.
 const MOST_KINDS: usize = 8;
@@ -118,6 +126,8 @@ pub struct Prompt {
     /// Most characters of one paste, for programs that take a longer one, or one of several lines, for something
     /// other than the human's own words. By default a prompt is one paste.
     pub piece: Option<usize>,
+    /// Milliseconds between a paste and Enter, for programs that take an Enter close behind a paste as part of it.
+    pub settle_ms: u64,
     /// What empties the input line before a prompt, so that it is not sent together with what stood there. It
     /// does nothing to an empty one.
     pub clear: Vec<Presses>,
@@ -215,6 +225,29 @@ pub struct Resume {
     pub fork: Vec<String>,
 }
 
+/// How a new session is named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SessionArgs {
+    /// Arguments to add; `{session_id}` stands for a fresh UUID.
+    pub args: Vec<String>,
+}
+
+/// How the human is asked for permissions, where hooks of the program ask.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Approval {
+    /// For so many seconds the answer may come from outside; of programs that show no dialog meanwhile, their own
+    /// shows after that. 0 leaves the asking to the program.
+    pub wait_s: u32,
+}
+
+impl Default for Approval {
+    fn default() -> Self {
+        Approval { wait_s: 590 }
+    }
+}
+
 /// A question the program shows on its screen before its first prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -272,9 +305,17 @@ pub struct Entry {
     /// Where its status comes from.
     #[serde(default)]
     pub status: StatusFrom,
+    /// How a new session is named.
+    #[serde(default)]
+    pub session: SessionArgs,
     /// How a session is taken up again.
     #[serde(default)]
     pub resume: Resume,
+    /// How a program without an adapter is made to report its actions.
+    pub hooks: Option<OwnHooks>,
+    /// How the human is asked for permissions.
+    #[serde(default)]
+    pub approval: Approval,
     /// Its known dialogs.
     #[serde(default, rename = "dialog")]
     pub dialogs: Vec<Dialog>,
@@ -298,7 +339,7 @@ impl Entry {
         Signals {
             status: self.status.source,
             hooks: match self.kind {
-                Kind::Command => false,
+                Kind::Command => self.hooks.is_some(),
                 Kind::Acp | Kind::Api | Kind::Rehearsal => true,
                 Kind::Program(name) => crate::adapter::find(name).is_some_and(|adapter| adapter.hooks),
             },
@@ -310,6 +351,12 @@ impl Entry {
     /// Gives the patterns of its title and its notifications, for the runner that sees them.
     pub fn shown(&self) -> ShownPatterns {
         ShownPatterns { title: self.status.title.clone(), notification: self.status.notification.clone() }
+    }
+
+    /// Gives what the human is told once, because each launch does it in their name.
+    pub fn notice(&self) -> Option<crate::launch::Notice> {
+        let Kind::Program(name) = self.kind else { return None };
+        crate::adapter::find(name)?.notice
     }
 
     /// Tells whether no model stands behind it.
@@ -362,20 +409,14 @@ impl Entry {
         if has_program && self.program.trim().is_empty() {
             return Err("program: say which program to start".to_owned());
         }
-        if has_nul(&self.program)
-            || self.args.iter().chain(&self.resume.args).chain(&self.resume.fork).any(has_nul)
-        {
+        let args = self.args.iter().chain(&self.resume.args).chain(&self.resume.fork).chain(&self.session.args);
+        let hooks = self.hooks.as_ref();
+        if has_nul(&self.program) || args.chain(hooks.iter().flat_map(|hooks| &hooks.args)).any(has_nul) {
             return Err("program and args cannot contain a NUL character".to_owned());
         }
-        for (name, value) in &self.environment {
-            if name.is_empty() || name.contains(['=', '\0']) || has_nul(value) {
-                return Err(format!("environment.{name:?}: this cannot be an environment variable"));
-            }
-            if name.starts_with("ORCHFLOW_") && !crate::launch::is_ours_to_set(name.as_bytes()) {
-                return Err(format!(
-                    "environment.{name}: orchflow sets its own variables; choose another name"
-                ));
-            }
+        check_environment("environment", &self.environment)?;
+        if let Some(hooks) = hooks {
+            check_environment("hooks.environment", &hooks.environment)?;
         }
         if !(1..=LONGEST_TIMEOUT_S).contains(&self.ready.timeout_s) {
             return Err(format!("ready.timeout_s: give seconds between 1 and {LONGEST_TIMEOUT_S}"));
@@ -402,6 +443,9 @@ impl Entry {
         if self.rehearsal.is_some() && self.kind != Kind::Rehearsal {
             return Err("rehearsal: only an agent of kind = \"rehearsal\" plays a script".to_owned());
         }
+        if self.prompt.settle_ms > LONGEST_SETTLE_MS {
+            return Err(format!("prompt.settle_ms: give at most {LONGEST_SETTLE_MS} milliseconds"));
+        }
         if self.prompt.piece == Some(0) {
             return Err("prompt.piece: a paste has at least one character".to_owned());
         }
@@ -415,6 +459,24 @@ impl Entry {
             limit.check()?;
         }
         self.shown().check()?;
+        if self.approval.wait_s > LONGEST_WAIT_S {
+            return Err(format!("approval.wait_s: give at most {LONGEST_WAIT_S} seconds"));
+        }
+        for (place, args) in [("session", &self.session.args), ("resume", &self.resume.args)] {
+            for (index, text) in args.iter().enumerate() {
+                template::check(text, &["session_id"])
+                    .map_err(|why| format!("{place}.args[{index}]: {why}"))?;
+            }
+        }
+        if let Some(hooks) = &self.hooks {
+            if self.kind != Kind::Command {
+                let kind = self.kind.word();
+                return Err(format!(
+                    "hooks: an agent of kind = \"{kind}\" has its hooks already; kind = \"command\" takes templates"
+                ));
+            }
+            hooks.check()?;
+        }
         if self.status.source == StatusSource::Title && self.status.title.is_empty() {
             return Err("status.title: with source = \"title\", say what the titles mean".to_owned());
         }
@@ -429,4 +491,16 @@ impl Entry {
         }
         Ok(())
     }
+}
+
+fn check_environment(place: &str, environment: &BTreeMap<String, String>) -> Result<(), String> {
+    for (name, value) in environment {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            return Err(format!("{place}.{name:?}: this cannot be an environment variable"));
+        }
+        if name.starts_with("ORCHFLOW_") && !crate::launch::is_ours_to_set(name.as_bytes()) {
+            return Err(format!("{place}.{name}: orchflow sets its own variables; choose another name"));
+        }
+    }
+    Ok(())
 }

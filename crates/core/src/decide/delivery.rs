@@ -6,7 +6,8 @@ use crate::event::payload::{
     AiStartedTask, PromptAccepted, PromptExtended, PromptQueued, PromptUndelivered, PromptWriting,
     TurnStarted,
 };
-use crate::state::{Agent, PromptOrigin, PromptState, ReadySignal};
+use crate::report::Channel;
+use crate::state::{Agent, PromptOrigin, PromptState, ReadySignal, StatusState};
 use crate::{AgentKey, Timestamp};
 
 /// How long a written prompt may stay without evidence, in microseconds.
@@ -50,6 +51,9 @@ pub(super) fn ready_by(agent: &Agent) -> Option<EffectBody> {
 /// microseconds. What reads keys before a program is ready is a dialog.
 const GLANCES: [i64; 4] = [200_000, 300_000, 500_000, 1_000_000];
 
+/// A look behind all of [`GLANCES`].
+pub(super) const LAST_GLANCE: u32 = GLANCES.len() as u32;
+
 impl Step<'_> {
     /// Wants the n-th look at the screen of a program that is not ready and just began to read keys.
     pub(super) fn await_dialog(&mut self, key: &AgentKey, attempt: u32) {
@@ -57,8 +61,11 @@ impl Step<'_> {
         else {
             return;
         };
-        // Where nothing but its screen says that it is ready, it is looked at until that is so.
-        let last = GLANCES.last().filter(|_| agent.signals.ready == ReadySignal::Screen);
+        // Where nothing but its screen says that it is ready, and while a dialog stands there, it is looked at until
+        // that is over.
+        let shows_dialog =
+            agent.status.source == Channel::Screen && agent.status.state == StatusState::Waiting;
+        let last = GLANCES.last().filter(|_| agent.signals.ready == ReadySignal::Screen || shows_dialog);
         let after = GLANCES.get(attempt as usize).or(last);
         if let Some(after) = after {
             let timer = Timer::Glance { agent: key.clone(), attempt };

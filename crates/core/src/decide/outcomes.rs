@@ -154,9 +154,14 @@ fn launched(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
         return;
     }
     match outcome {
-        Outcome::Launched { pid, runner_pid, argv, environment, ports } => {
+        Outcome::Launched { pid, runner_pid, argv, environment, ports, notices } => {
             let (cause, ready) = (agent.seq, agent.signals.ready);
-            step.emit_caused(key, cause, AgentSpawned { pid, runner_pid, argv, environment, ports });
+            let spawned =
+                step.emit_caused(key, cause, AgentSpawned { pid, runner_pid, argv, environment, ports });
+            for (topic, message) in notices {
+                let category = format!("orchflow {topic}");
+                step.emit_caused(key, spawned, payload::NotificationShown { message, category });
+            }
             if ready == ReadySignal::Start {
                 step.see(key, Seen::new(StatusState::Idle, Channel::Process));
             }
@@ -256,8 +261,12 @@ fn screen_read(step: &mut Step<'_>, key: &AgentKey, attempt: u32, outcome: Outco
     }
     match found {
         Some((waiting_for, text)) => {
+            let is_news = status.source != Channel::Screen && waiting_for != LOOK;
             let seen = Seen::new(StatusState::Waiting, Channel::Screen).detail(Some(text));
             step.see(key, seen.waiting_for(waiting_for));
+            if is_news {
+                step.await_dialog(key, delivery::LAST_GLANCE);
+            }
         }
         None if is_overdue && (status.source == Channel::Screen || silent_for >= SILENT_START) => {
             step.show_overdue(key);

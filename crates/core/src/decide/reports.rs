@@ -314,8 +314,8 @@ fn hook_report(step: &mut Step<'_>, key: &AgentKey, report: Report, id: &str) {
         Report::LimitReached { limit, message, resets_at } => {
             super::limits::reached(step, key, limit, message, resets_at);
         }
-        Report::ApprovalRequested { tool, input, tool_use_id, answerable } => {
-            approval(step, key, id, tool, input, tool_use_id, answerable);
+        Report::ApprovalRequested { tool, input, tool_use_id, answerable, held } => {
+            approval(step, key, id, tool, input, tool_use_id, answerable, held && answerable);
         }
         Report::ApprovalWithdrawn { request } => {
             let waiting = step.state.approvals.values().find(|approval| {
@@ -330,6 +330,7 @@ fn hook_report(step: &mut Step<'_>, key: &AgentKey, report: Report, id: &str) {
     }
 }
 
+#[allow(clippy::too_many_arguments, reason = "the fields of one report")]
 fn approval(
     step: &mut Step<'_>,
     key: &AgentKey,
@@ -338,6 +339,7 @@ fn approval(
     input: Value,
     tool_use_id: Option<String>,
     answerable: bool,
+    held: bool,
 ) {
     let reason = step.state.agents.get(key).and_then(|agent| agent.last_text.clone());
     let detail = format!("approve {}", crate::describe::tool_line(&tool, &input));
@@ -350,7 +352,7 @@ fn approval(
         return;
     }
     let seen = Seen::new(StatusState::Waiting, Channel::Hook).detail(Some(detail));
-    step.see(key, seen.waiting_for("approval"));
+    step.see(key, seen.waiting_for("approval").held(held));
 }
 
 /// Reports that carry content and change nothing but the record.

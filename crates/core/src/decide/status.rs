@@ -13,11 +13,13 @@ pub(super) struct Seen {
     pub detail: Option<String>,
     pub waiting_for: Option<String>,
     pub source: Channel,
+    /// Whether the program cannot know better, though it states its status.
+    is_held: bool,
 }
 
 impl Seen {
     pub(super) fn new(state: StatusState, source: Channel) -> Self {
-        Seen { state, detail: None, waiting_for: None, source }
+        Seen { state, detail: None, waiting_for: None, source, is_held: false }
     }
 
     pub(super) fn detail(mut self, detail: Option<String>) -> Self {
@@ -27,6 +29,12 @@ impl Seen {
 
     pub(super) fn waiting_for(mut self, what: impl Into<String>) -> Self {
         self.waiting_for = Some(what.into());
+        self
+    }
+
+    /// Marks what a hook says while it keeps its program waiting.
+    pub(super) fn held(mut self, held: bool) -> Self {
+        self.is_held = held;
         self
     }
 
@@ -50,7 +58,8 @@ fn is_believed(agent: &Agent, seen: StatusState, source: Channel) -> bool {
         // anything.
         Channel::Hook => {
             let is_titles = seen == StatusState::Working && agent.status.source == Channel::Title;
-            !agent.stated && !is_titles
+            // What a hook said while it kept the program waiting, a hook takes back.
+            (!agent.stated && !is_titles) || agent.status.source == Channel::Hook
         }
         // Before a program is ready its title may say anything, unless it is the sign of that.
         Channel::Title | Channel::Notification => {
@@ -74,9 +83,8 @@ impl Step<'_> {
     /// Takes over a status if its source is believed and it differs from the one that stands.
     pub(super) fn see(&mut self, key: &AgentKey, seen: Seen) {
         let Some(agent) = self.state.agents.get(key) else { return };
-        if (agent.has_ended() && seen.source != Channel::Process)
-            || !is_believed(agent, seen.state, seen.source)
-        {
+        let is_believed = seen.is_held || is_believed(agent, seen.state, seen.source);
+        if (agent.has_ended() && seen.source != Channel::Process) || !is_believed {
             return;
         }
         // What is printed by a program that is overdue does not make it ready, where something else has to.

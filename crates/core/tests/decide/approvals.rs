@@ -22,6 +22,7 @@ fn request(command: &str) -> Report {
         input: json!({"command": command}),
         tool_use_id: None,
         answerable: true,
+        held: false,
     }
 }
 
@@ -167,6 +168,7 @@ fn an_approval_that_names_its_call_is_known_by_it() {
             input: json!({"command": "ls"}),
             tool_use_id: Some("toolu_1".to_owned()),
             answerable: true,
+            held: false,
         },
     );
     scene.report(&agent, finished("Bash", Some("toolu_2"), "ls"));
@@ -313,4 +315,45 @@ fn an_ended_agent_asks_for_nothing_and_its_hook_is_let_go() {
     assert!(scene.state.approvals.is_empty());
     assert_eq!(hook_answers(&mut scene), [None]);
     assert_eq!(scene.events.last().unwrap().body.event_type(), "agent_reported", "it is on record");
+}
+
+/// Codex and Qwen: while the hook that asks runs, they show no dialog and state that they work.
+fn held(command: &str) -> Report {
+    Report::ApprovalRequested {
+        tool: "Bash".to_owned(),
+        input: json!({"command": command}),
+        tool_use_id: None,
+        answerable: true,
+        held: true,
+    }
+}
+
+#[test]
+fn a_program_that_its_hook_keeps_waiting_is_shown_as_waiting() {
+    let mut scene = Scene::new();
+    let agent = scene.in_turn(CLAUDE);
+    scene.report(&agent, held("ls"));
+    assert_eq!(scene.status(&agent), "waiting: approval", "though it states that it works");
+    let asked = *scene.state.approvals.keys().next_back().unwrap();
+    scene.command(answer(asked, true)).unwrap();
+    assert_eq!(hook_answers(&mut scene), [Some(true)]);
+    assert_eq!(scene.status(&agent), "working", "nothing else would say so");
+    scene.report(&agent, stated(StatedState::Done));
+    assert_eq!(scene.status(&agent), "done");
+}
+
+#[test]
+fn what_it_states_after_its_hook_counts_again() {
+    for (state, expected) in [
+        (blocked("ls"), "waiting: approval"),
+        (stated(StatedState::Idle), "idle"),
+        (stated(StatedState::Working), "working"),
+    ] {
+        let mut scene = Scene::new();
+        let agent = scene.in_turn(CLAUDE);
+        scene.report(&agent, held("ls"));
+        scene.report(&agent, state);
+        assert_eq!(scene.status(&agent), expected);
+        assert_eq!(scene.agent(&agent).status.source.word(), "osc7501");
+    }
 }

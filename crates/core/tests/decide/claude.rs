@@ -96,9 +96,13 @@ fn from_hook(line: &str) -> Report {
             response: input["tool_response"].clone(),
             duration_ms: input["duration_ms"].as_u64(),
         },
-        "PermissionRequest" => {
-            Report::ApprovalRequested { tool, input: arguments, tool_use_id: id(), answerable: true }
-        }
+        "PermissionRequest" => Report::ApprovalRequested {
+            tool,
+            input: arguments,
+            tool_use_id: id(),
+            answerable: true,
+            held: false,
+        },
         "Stop" => Report::TurnEnded { message: Some(text("last_assistant_message")) },
         "StopFailure" => {
             Report::TurnFailed { error: text("error"), message: Some(text("last_assistant_message")) }

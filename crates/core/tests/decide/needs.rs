@@ -23,7 +23,10 @@ fn needs(scene: &Scene) -> Vec<String> {
 fn asks(scene: &mut Scene, agent: &AgentKey, command: &str) -> String {
     let input = json!({ "command": command });
     let tool = "Bash".to_owned();
-    scene.report(agent, Report::ApprovalRequested { tool, input, tool_use_id: None, answerable: true });
+    scene.report(
+        agent,
+        Report::ApprovalRequested { tool, input, tool_use_id: None, answerable: true, held: false },
+    );
     let newest = scene.state.approvals.keys().last().unwrap();
     format!("a_{}", newest.0)
 }

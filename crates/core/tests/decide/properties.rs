@@ -341,7 +341,13 @@ impl Kept {
             10 => Report::ToolFailed { tool_use_id, tool, input, error: text("exit 1"), interrupted: false },
             11 => Report::ToolDenied { tool_use_id, tool, input, reason: text("no") },
             12 => Report::TextDisplayed { message_id: text("m"), index: 0, last: true, text: text("é🎈") },
-            13 => Report::ApprovalRequested { tool, input, tool_use_id, answerable: more % 5 != 0 },
+            13 => Report::ApprovalRequested {
+                tool,
+                input,
+                tool_use_id,
+                answerable: more % 5 != 0,
+                held: more % 3 == 0,
+            },
             14 => Report::ApprovalWithdrawn {
                 request: self
                     .scene

@@ -392,6 +392,7 @@ pub fn launched() -> Outcome {
         argv: vec![Bytes::from("claude")],
         environment: vec!["PATH".to_owned()],
         ports: vec![4100, 4101],
+        notices: Vec::new(),
     }
 }
 

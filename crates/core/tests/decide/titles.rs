@@ -100,7 +100,8 @@ fn an_approval_answered_in_the_pane_is_settled_by_the_title() {
         let mut scene = Scene::new();
         let agent = working(&mut scene);
         let (tool, input) = ("shell".to_owned(), json!({"command": "touch x"}));
-        let asked = Report::ApprovalRequested { tool, input, tool_use_id: None, answerable: false };
+        let asked =
+            Report::ApprovalRequested { tool, input, tool_use_id: None, answerable: false, held: false };
         if title_first {
             title(&mut scene, &agent, StatedState::Blocked);
             scene.report(&agent, asked);

@@ -39,6 +39,18 @@ pub(super) fn choose_kinds(
     Ok((vec!["rehearsal".to_owned(); 3], vec![note]))
 }
 
+/// Says what launches of these kinds do in the human's name, as far as they were not told in this repository.
+pub(super) fn notices(world: &World, kinds: &[String]) -> Vec<String> {
+    let catalogue = world.kinds();
+    let mut told = Vec::new();
+    for notice in kinds.iter().filter_map(|kind| catalogue.catalogue.get(kind)?.notice()) {
+        if !world.was_told(notice.topic) && !told.contains(&notice) {
+            told.push(notice);
+        }
+    }
+    told.iter().map(|notice| notice.message.to_owned()).collect()
+}
+
 pub(super) fn search_path(session: &Session) -> std::ffi::OsString {
     let given = session.environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
     given.or_else(|| std::env::var_os("PATH")).unwrap_or_default()

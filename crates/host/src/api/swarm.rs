@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::base::{find_base, run_base};
-use super::kinds::{choose_kinds, spec};
+use super::kinds::{choose_kinds, notices, spec};
 use super::params::{find_run, read};
 use super::place::{Front, place};
 use super::{Session, submit};
@@ -34,6 +34,7 @@ pub(super) async fn swarm(world: &Arc<World>, session: &Session, params: Value) 
     }
     let (place, note) = place(world, session, params.view.as_deref(), &params.front)?;
     warnings.extend(note);
+    warnings.extend(notices(world, &kinds));
     let base = find_base(world, params.include_changes).await?;
     let label = base.label.clone();
     let budget_usd = params.budget.map(|budget| budget.usd()).transpose()?.flatten();
@@ -72,6 +73,8 @@ pub(super) async fn spawn(world: &Arc<World>, session: &Session, params: Value) 
         .ok_or_else(|| super::no_answer(world))??;
     let agent = spec(world, session, &params.agent, params.name)?;
     let (place, note) = place(world, session, params.view.as_deref(), &params.front)?;
+    let mut warnings = notices(world, std::slice::from_ref(&params.agent));
+    warnings.extend(note);
     // A later agent of a run starts where the others did, unless the human says otherwise.
     let base = match params.include_changes {
         Some(_) => find_base(world, params.include_changes).await?,
@@ -82,5 +85,5 @@ pub(super) async fn spawn(world: &Arc<World>, session: &Session, params: Value) 
     let command = Command::SpawnAgent { run, base, agent, prompt, place };
     let reply = submit(world, session, command).await?;
     let name = reply.agents.first().map(|agent| agent.name.clone());
-    Ok(json!({ "run": run, "agent": name, "warnings": note.into_iter().collect::<Vec<_>>() }))
+    Ok(json!({ "run": run, "agent": name, "warnings": warnings }))
 }

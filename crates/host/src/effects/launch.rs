@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 
-use super::failed;
+use super::{failed, worktree_files};
 use crate::world::{World, blocking};
 
 /// How long a runner may take to say that its program runs.
@@ -87,6 +87,7 @@ pub(super) async fn launch(
                 argv: Vec::new(),
                 environment: Vec::new(),
                 ports: Vec::new(),
+                notices: Vec::new(),
             };
         }
         // It only keeps the last screen of the process before, and makes way.
@@ -153,6 +154,7 @@ async fn try_launch(
         fork: session.as_ref().is_some_and(|(_, fork)| *fork),
         resume: session.map(|(session, _)| session),
         persona: index,
+        trusted: world.trusts_repository(entry, &environment, &worktree_path),
         policy_enforced: false,
     };
     let launch = prepare(entry, &context).map_err(|error| Refusal::new(Code::Config, error.to_string()))?;
@@ -167,6 +169,23 @@ async fn try_launch(
         .await
         .map_err(|error| internal(format!("{} cannot be written: {error}", folder.display())))?;
     world.hooks.keep_token(agent, token.clone());
+    let mut notices = Vec::new();
+    if let Some(notice) = entry.notice().filter(|notice| world.tell_once(notice)) {
+        notices.push((notice.topic.to_owned(), notice.message.to_owned()));
+    }
+    let (tree, wanted) = (worktree_path.clone(), launch.worktree_files);
+    let common = world.repository.common_directory().to_owned();
+    let kept = blocking(move || worktree_files::write(&tree, &common, &wanted))
+        .await
+        .map_err(|error| internal(format!("{} cannot be prepared: {error}", worktree_path.display())))?;
+    for path in kept {
+        let title = &entry.title;
+        let message = format!(
+            "the repository has {path} of its own, so {title} has no hooks of orchflow: its tools and permissions are \
+             not seen, its status comes from its window title alone"
+        );
+        notices.push(("no-hooks".to_owned(), message));
+    }
     setup(world, &worktree_path, &launch.environment).await?;
 
     let order = RunnerLaunch {
@@ -198,6 +217,7 @@ async fn try_launch(
         argv: order.argv.into_iter().map(Bytes).collect(),
         environment: names,
         ports,
+        notices,
     })
 }
 

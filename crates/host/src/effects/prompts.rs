@@ -39,6 +39,7 @@ pub(super) async fn paste(world: &Arc<World>, agent: &AgentKey, text: &str) -> O
     if let Some(prompt) = entry.map(|entry| &entry.prompt) {
         shaped = prompt.shape(text);
         manner.piece = prompt.piece;
+        manner.settle_ms = prompt.settle_ms;
         manner.before = prompt.clearing_keys().into_bytes();
     }
     match client.paste(shaped.as_bytes(), &manner, PASTE).await {

@@ -17,6 +17,9 @@ use crate::emulator::{Emulator as _, Size};
 use crate::leftover;
 use crate::protocol::{Fields, Hello, INPUT_LIMIT, OLDEST_PROTOCOL, PROTOCOL, Pasted, Refusal, ViewOpened};
 
+/// Longest pause before Enter, in milliseconds.
+const LONGEST_SETTLE_MS: u64 = 5000;
+
 /// How long a program may take to show the last byte of a prompt before Enter is pressed regardless.
 const ECHO: Duration = Duration::from_millis(300);
 
@@ -300,6 +303,8 @@ async fn paste(runner: &Rc<Runner>, params: &Value) -> Result<Value, Refusal> {
     let mark = written(runner, bytes).await?;
     let echoed = tokio::time::timeout(ECHO, printed_since(runner, mark)).await.is_ok();
     if submit {
+        let settle = fields.number::<u64>("settle_ms").unwrap_or(0).min(LONGEST_SETTLE_MS);
+        tokio::time::sleep(Duration::from_millis(settle)).await;
         written(runner, b"\r".to_vec()).await?;
     }
     Ok(Pasted { bytes: text.len(), bracketed, echoed, submitted: submit }.to_value())

@@ -29,13 +29,10 @@ const REPORTED: [&str; 16] = [
 /// After so many seconds Claude Code ends a hook that reports; our own limit is one.
 const REPORT_TIMEOUT_S: u32 = 10;
 
-/// The same for the hook that asks; the hook itself gives up ten seconds before.
-const DECISION_TIMEOUT_S: u32 = 600;
-
 /// Adds the settings file and, for a new session, its id.
 pub(super) fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result<(), LaunchError> {
     let file = context.agent_dir.join("settings.json");
-    launch.files.push((file.clone(), settings(hook_path(entry, context)?), 0o600));
+    launch.files.push((file.clone(), settings(hook_path(entry, context)?, entry.approval.wait_s), 0o600));
     launch.argv.extend(["--settings".into(), file.into()]);
     if let (Some(session), None) = (&context.session_id, &context.resume) {
         launch.argv.extend(["--session-id".into(), session.into()]);
@@ -43,8 +40,9 @@ pub(super) fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch
     Ok(())
 }
 
-/// Writes the settings, given the path of the hook program.
-fn settings(hook_program: &str) -> Vec<u8> {
+/// Writes the settings, given the path of the hook program and how many seconds the hook that asks waits; Claude Code
+/// shows its own dialog meanwhile.
+fn settings(hook_program: &str, wait_s: u32) -> Vec<u8> {
     let program = quote(hook_program);
     let hook = |name: &str, options: String, timeout: u32| {
         let command = format!("{program}{options} claude {name}");
@@ -54,8 +52,8 @@ fn settings(hook_program: &str) -> Vec<u8> {
     for name in REPORTED {
         hooks.insert(name.to_owned(), hook(name, String::new(), REPORT_TIMEOUT_S));
     }
-    let wait = format!(" --wait {}", DECISION_TIMEOUT_S - 10);
-    hooks.insert("PermissionRequest".to_owned(), hook("PermissionRequest", wait, DECISION_TIMEOUT_S));
+    let wait = if wait_s == 0 { String::new() } else { format!(" --wait {wait_s}") };
+    hooks.insert("PermissionRequest".to_owned(), hook("PermissionRequest", wait, wait_s + 10));
     let mut text = format!("{:#}", Value::Object(Map::from_iter([("hooks".to_owned(), hooks.into())])));
     text.push('\n');
     text.into_bytes()

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::hooks::{Parsed, cut, cut_text};
 
-pub(super) fn parse(name: &str, value: Value) -> Parsed {
+pub(in crate::adapter) fn parse(name: &str, value: Value) -> Parsed {
     let Value::Object(body) = value else {
         return Parsed::other(name, value, "the body is not a JSON object");
     };
@@ -147,6 +147,7 @@ impl Body {
                 input: self.value("tool_input"),
                 tool_use_id: self.text("tool_use_id"),
                 answerable: true,
+                held: false,
             },
             "Notification" => Report::NotificationShown {
                 message: self.text("message")?,

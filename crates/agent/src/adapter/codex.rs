@@ -1,0 +1,35 @@
+//! Codex CLI, as of version 0.169.0: hooks by `-c` of the launch, each pinned by its hash; status by OSC 7501;
+//! answers to `PermissionRequest`.
+
+mod hooks;
+mod read;
+
+use super::{Adapter, claude};
+use crate::catalogue::Entry;
+use crate::launch::{Launch, LaunchContext, LaunchError, Notice};
+
+/// Codex.
+pub(super) const ADAPTER: Adapter = Adapter {
+    name: "codex",
+    hooks: true,
+    launch,
+    parse: read::parse,
+    answer: claude::answer,
+    notice: Some(NOTICE),
+    trusts: None,
+};
+
+const NOTICE: Notice = Notice {
+    topic: "codex-hooks",
+    message: "orchflow starts Codex with hooks of its own and approves exactly these, by their hash, for each launch; \
+              nothing is written into your Codex settings, and your own hooks stay as you trusted them",
+};
+
+fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result<(), LaunchError> {
+    // Else a background process stays behind that outlives the pane.
+    launch.argv.extend(["--disable", "daemon_auto_start"].map(Into::into));
+    for setting in hooks::settings(super::hook_path(entry, context)?, entry.approval.wait_s) {
+        launch.argv.extend(["-c".into(), setting.into()]);
+    }
+    Ok(())
+}

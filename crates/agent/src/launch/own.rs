@@ -1,0 +1,74 @@
+//! What a user's own agent is launched with so that it reports its actions.
+
+use std::path::Path;
+
+use super::{Launch, LaunchContext, LaunchError};
+use crate::catalogue::{Entry, LAUNCH_PLACEHOLDERS, OwnHooks, fill};
+
+/// The folder below the agent's own where these files stand.
+const FILES: &str = "files";
+
+/// Adds files, arguments and environment of the entry's hooks.
+pub(super) fn launch(
+    entry: &Entry,
+    hooks: &OwnHooks,
+    context: &LaunchContext,
+    launch: &mut Launch,
+) -> Result<(), LaunchError> {
+    let folder = context.agent_dir.join(FILES);
+    let hook = crate::adapter::hook_path(entry, context)?.to_owned();
+    let agent_dir = text(&folder, entry)?;
+    let worktree = text(&context.worktree, entry)?;
+    let session = context.resume.as_ref().or(context.session_id.as_ref()).cloned().unwrap_or_default();
+    let format = hooks.format_word(&entry.name);
+    let filled = |place: String, text: &str| {
+        let value = |name: &str| {
+            Some(match name {
+                "hook" => hook.clone(),
+                "format" => format.clone(),
+                "agent_dir" => agent_dir.clone(),
+                "worktree" => worktree.clone(),
+                "session_id" => session.clone(),
+                _ => return None,
+            })
+        };
+        fill(text, &LAUNCH_PLACEHOLDERS, value).map_err(|why| LaunchError::Template {
+            agent: entry.title.clone(),
+            message: format!("{place}: {why}"),
+        })
+    };
+    for (index, file) in hooks.file.iter().enumerate() {
+        let text = filled(format!("hooks.file[{index}].text"), &file.text)?;
+        let mode = if file.executable { 0o700 } else { 0o600 };
+        launch.files.push((folder.join(&file.path), text.into_bytes(), mode));
+    }
+    for (index, text) in hooks.args.iter().enumerate() {
+        launch.argv.push(filled(format!("hooks.args[{index}]"), text)?.into());
+    }
+    for (name, text) in &hooks.environment {
+        let value = filled(format!("hooks.environment.{name}"), text)?;
+        launch.set(name, value);
+    }
+    Ok(())
+}
+
+/// Adds the arguments that name a session.
+pub(super) fn session_args(
+    entry: &Entry,
+    args: &[String],
+    session: &str,
+    launch: &mut Launch,
+) -> Result<(), LaunchError> {
+    for text in args {
+        let filled = fill(text, &["session_id"], |_| Some(session.to_owned()));
+        let word = filled.map_err(|message| LaunchError::Template { agent: entry.title.clone(), message })?;
+        launch.argv.push(word.into());
+    }
+    Ok(())
+}
+
+fn text(path: &Path, entry: &Entry) -> Result<String, LaunchError> {
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| LaunchError::Path { path: path.to_owned(), agent: entry.title.clone() })
+}
