@@ -17,6 +17,8 @@ use crate::launch::{Launch, LaunchContext, LaunchError};
 pub(crate) struct Adapter {
     /// Its name.
     pub(crate) name: &'static str,
+    /// Whether what it is launched with makes it report its actions.
+    pub(crate) hooks: bool,
     /// Adds its arguments, environment and files to a launch; the program and the entry's arguments stand there already.
     pub(crate) launch: fn(&Entry, &LaunchContext, &mut Launch) -> Result<(), LaunchError>,
     /// Reads the body of a hook, by its name or, where that is empty, by the body's own word.
@@ -31,6 +33,11 @@ const ADAPTERS: &[&Adapter] = &[&claude::ADAPTER];
 /// Finds the adapter of a name.
 pub(crate) fn find(name: &str) -> Option<&'static Adapter> {
     ADAPTERS.iter().find(|adapter| adapter.name == name).copied()
+}
+
+/// Names all of them.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ADAPTERS.iter().map(|adapter| adapter.name)
 }
 
 /// Gives the path of the hook program as text, for what is written into JSON or a command line of a shell.

@@ -5,6 +5,7 @@
 
 mod entry;
 mod program;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +18,7 @@ pub use entry::{
     Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
 };
 pub use program::{Presence, find_program, version_in};
+pub use shown::{Shown, ShownPatterns, ShownState};
 
 const BUILT_IN: [(&str, &str); 4] = [
     ("aider", include_str!("catalogue/builtin/aider.toml")),
@@ -122,16 +124,26 @@ fn read_entry(file: &Path) -> Result<Entry, String> {
 
 fn parse(stem: &str, text: &str, source: Source) -> Result<Entry, String> {
     let mut entry: Entry = toml::from_str(text).map_err(|error| explain(text, &error))?;
+    let given: toml::Table = toml::from_str(text).unwrap_or_default();
+    if let (Source::File(_), Some(base)) = (&source, built_in(entry.kind)) {
+        // What a file of a known kind does not say is as for the program that kind is named after.
+        let mut whole: toml::Table = toml::from_str(base).unwrap_or_default();
+        whole.retain(|key, _| key != "name" && key != "title");
+        whole.extend(given.clone());
+        entry = Entry::deserialize(whole).map_err(|error| explain(text, &error))?;
+    }
     entry.source = source;
-    if entry.kind != Kind::Command {
-        // Programs that speak Claude's hooks state their status; a file that only names a script means that too.
-        let given: toml::Table = toml::from_str(text).unwrap_or_default();
+    let says_source = given.get("status").is_some_and(|status| status.get("source").is_some());
+    if entry.kind == Kind::Rehearsal {
+        // A file that only names a script means that too.
         if !given.contains_key("ready") {
             entry.ready.signal = ReadySignal::Status;
         }
         if !given.contains_key("status") {
             entry.status.source = StatusSource::Osc7501;
         }
+    } else if !says_source && entry.status.source == StatusSource::Output && !entry.status.title.is_empty() {
+        entry.status.source = StatusSource::Title;
     }
     if entry.name.is_empty() {
         stem.clone_into(&mut entry.name);
@@ -141,6 +153,12 @@ fn parse(stem: &str, text: &str, source: Source) -> Result<Entry, String> {
     }
     entry.check()?;
     Ok(entry)
+}
+
+/// Gives the built-in file of the program that a kind is named after.
+fn built_in(kind: Kind) -> Option<&'static str> {
+    let Kind::Program(name) = kind else { return None };
+    BUILT_IN.iter().find(|(stem, _)| *stem == name).map(|(_, text)| *text)
 }
 
 /// Tells where a file is wrong: `prompt.giv (line 7): unknown field …`.
@@ -200,7 +218,7 @@ mod tests {
         let names: Vec<_> = catalogue.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["aider", "claude", "rehearsal", "shell"]);
         let claude = catalogue.get("claude").unwrap();
-        assert_eq!(claude.kind, Kind::Claude);
+        assert_eq!(claude.kind, Kind::Program("claude"));
         assert_eq!(claude.signals().status, StatusSource::Osc7501);
         assert!(claude.signals().hooks);
         assert_eq!(claude.dialogs.len(), 3);
@@ -226,6 +244,18 @@ mod tests {
             ("program = 'x'\n[ready]\ntimeout_s = 'long'", "ready.timeout_s (line 3): invalid type"),
             ("program = 'x'\n[[dialog]]\nscreen = 'x'\nwaiting = 'y'", "waiting (line 4): unknown field"),
             ("program = 'x'\nargs = [", "line 2: "),
+            ("program = 'x'\nkind = 'clade'", "kind (line 2): unknown kind `clade`, expected one of claude"),
+            ("program = 'x'\n[status]\nsource = 'title'", "status.title: "),
+            ("program = 'x'\n[[status.title]]\npattern = ''\nstate = 'idle'", "status.title[0].pattern: "),
+            (
+                "program = 'x'\n[[status.title]]\npattern = 'x'\nstate = 'lazy'",
+                "(line 4): unknown variant `lazy`",
+            ),
+            ("program = 'x'\n[[status.title]]\npatern = 'x'", "(line 3): unknown field `patern`"),
+            (
+                "program = 'x'\n[[status.notification]]\npattern = 'x'\nstate = 'idle'\nwaiting_for = 'y'",
+                "status.notification[0].waiting_for: ",
+            ),
             ("kind = 'command'", "program: "),
             ("name = 'a b'\nprogram = 'x'", "name: "),
             ("program = ''", "program: "),
@@ -261,7 +291,10 @@ mod tests {
         std::fs::write(directory.path().join("binary.toml"), b"\xff\xfe").unwrap();
         let (catalogue, problems) = Catalogue::load(Some(directory.path()));
         assert!(catalogue.get("good").is_some());
-        assert_eq!(catalogue.get("claude").unwrap().title, "My Claude");
+        let mine = catalogue.get("claude").unwrap();
+        assert_eq!((mine.title.as_str(), mine.args.len()), ("My Claude", 2));
+        assert_eq!((mine.dialogs.len(), mine.prompt.piece), (3, Some(700)), "the rest is Claude Code's");
+        assert_eq!(mine.signals().status, StatusSource::Osc7501);
         assert!(catalogue.get("rehearsal").is_some());
         let named: Vec<_> =
             problems.iter().map(|problem| problem.file.file_name().unwrap().to_str().unwrap()).collect();

@@ -101,7 +101,7 @@ pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchE
                 argv.extend(["--script".into(), script.into()]);
             }
         }
-        Kind::Claude | Kind::Command => {
+        Kind::Program(_) | Kind::Command => {
             argv.push(context.program.clone().map_or_else(|| entry.program.clone().into(), Into::into));
         }
     }

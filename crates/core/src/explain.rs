@@ -109,6 +109,8 @@ fn source(channel: Channel, confidence: Confidence) -> String {
     let from = match channel {
         Channel::Osc7501 => "the program's own status (OSC 7501)",
         Channel::Hook => "a hook the program ran",
+        Channel::Title => "its window title",
+        Channel::Notification => "a notification in its terminal",
         Channel::Osc => "a signal of its terminal",
         Channel::Process => "its process",
         Channel::Output => "whether it prints",

@@ -14,7 +14,11 @@ pub enum Channel {
     Osc7501,
     /// A hook the program ran.
     Hook,
-    /// Another terminal signal: title, bell, notification, prompt mark.
+    /// The program's window title, read by patterns of the catalogue.
+    Title,
+    /// A notification in its terminal, read by patterns of the catalogue.
+    Notification,
+    /// Another terminal signal: bell, notification, prompt mark, input mode.
     Osc,
     /// The process itself: started, exited.
     Process,
@@ -25,11 +29,18 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// Tells whether the program itself says by it what it does, for as long as that lasts.
+    pub fn is_own_word(self) -> bool {
+        matches!(self, Channel::Osc7501 | Channel::Title)
+    }
+
     /// Gives the word shown beside a status.
     pub fn word(self) -> &'static str {
         match self {
             Channel::Osc7501 => "osc7501",
             Channel::Hook => "hook",
+            Channel::Title => "title",
+            Channel::Notification => "notification",
             Channel::Osc => "osc",
             Channel::Process => "process",
             Channel::Output => "output",
@@ -231,13 +242,13 @@ pub enum Report {
         /// Its closing words.
         message: Option<String>,
     },
-    /// The program stated its status.
+    /// The program stated its status, or showed it in its title or a notification; the channel says which.
     StatusStated {
         /// The state.
         state: StatedState,
         /// Its words for it.
         detail: Option<String>,
-        /// `permission` and the like.
+        /// `permission` and the like; what is waited for where it was shown.
         category: Option<String>,
     },
     /// The terminal title changed.

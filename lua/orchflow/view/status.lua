@@ -35,7 +35,7 @@ local URGENCY = {
 }
 
 local SOURCES =
-  { osc7501 = "stated", hook = "hook", process = "process", output = "output", screen = "screen" }
+  { osc7501 = "stated", hook = "hook", title = "title", process = "process", output = "output", screen = "screen" }
 
 --- Gives the state that is shown: a paused agent is paused, whatever it did before.
 ---@param agent orchflow.Agent

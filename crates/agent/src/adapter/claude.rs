@@ -11,7 +11,7 @@ use crate::hooks::Answer;
 
 /// Claude Code.
 pub(super) const ADAPTER: Adapter =
-    Adapter { name: "claude", launch: launch::launch, parse: read::parse, answer };
+    Adapter { name: "claude", hooks: true, launch: launch::launch, parse: read::parse, answer };
 
 /// Writes an answer as `hookSpecificOutput`.
 pub(crate) fn answer(name: &str, answer: &Answer) -> Option<Value> {

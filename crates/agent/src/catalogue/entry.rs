@@ -9,6 +9,7 @@ use orchflow_core::state::{ReadySignal, Signals, StatusSource};
 use serde::Deserialize;
 
 use super::program::{Presence, find_program};
+use super::shown::{Shown, ShownPatterns};
 
 /// Longest wait for readiness that can be asked for, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 3600;
@@ -23,26 +24,45 @@ const LONGEST_KEYS: usize = 64;
 const MOST_PRESSES: u16 = 1000;
 
 /// How an agent is spoken with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// Claude Code: hooks by `--settings`, status by OSC 7501.
-    Claude,
     /// Any program in a terminal.
     #[default]
     Command,
     /// The built-in rehearsal: plays a script, has no model.
     Rehearsal,
+    /// A program with an adapter of that name: `claude`, `codex`, …
+    Program(&'static str),
 }
 
 impl Kind {
     /// Gives the word used in files and messages.
     pub fn word(self) -> &'static str {
         match self {
-            Kind::Claude => "claude",
             Kind::Command => "command",
             Kind::Rehearsal => "rehearsal",
+            Kind::Program(name) => name,
         }
+    }
+
+    /// Finds the kind of a word.
+    pub fn of_word(word: &str) -> Option<Kind> {
+        match word {
+            "command" => Some(Kind::Command),
+            "rehearsal" => Some(Kind::Rehearsal),
+            name => crate::adapter::find(name).map(|adapter| Kind::Program(adapter.name)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        Kind::of_word(&word).ok_or_else(|| {
+            let mut known: Vec<&str> = crate::adapter::names().collect();
+            known.extend(["command", "rehearsal"]);
+            serde::de::Error::custom(format!("unknown kind `{word}`, expected one of {}", known.join(", ")))
+        })
     }
 }
 
@@ -149,13 +169,17 @@ impl Default for Ready {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StatusFrom {
-    /// The source.
+    /// The source of record.
     pub source: StatusSource,
+    /// What its window title says, by patterns; the first that fits counts.
+    pub title: Vec<Shown>,
+    /// The same for its notifications (OSC 9, 99 and 777).
+    pub notification: Vec<Shown>,
 }
 
 impl Default for StatusFrom {
     fn default() -> Self {
-        StatusFrom { source: StatusSource::Output }
+        StatusFrom { source: StatusSource::Output, title: Vec::new(), notification: Vec::new() }
     }
 }
 
@@ -239,10 +263,19 @@ impl Entry {
     pub fn signals(&self) -> Signals {
         Signals {
             status: self.status.source,
-            hooks: matches!(self.kind, Kind::Claude | Kind::Rehearsal),
+            hooks: match self.kind {
+                Kind::Command => false,
+                Kind::Rehearsal => true,
+                Kind::Program(name) => crate::adapter::find(name).is_some_and(|adapter| adapter.hooks),
+            },
             ready: self.ready.signal,
             ready_within_s: u32::try_from(self.ready.timeout_s).unwrap_or(u32::MAX),
         }
+    }
+
+    /// Gives the patterns of its title and its notifications, for the runner that sees them.
+    pub fn shown(&self) -> ShownPatterns {
+        ShownPatterns { title: self.status.title.clone(), notification: self.status.notification.clone() }
     }
 
     /// Tells whether no model stands behind it.
@@ -321,6 +354,10 @@ impl Entry {
             return Err(format!(
                 "prompt.clear: give at most {MOST_KINDS} kinds of keys, each of {LONGEST_KEYS} bytes and {MOST_PRESSES} times"
             ));
+        }
+        self.shown().check()?;
+        if self.status.source == StatusSource::Title && self.status.title.is_empty() {
+            return Err("status.title: with source = \"title\", say what the titles mean".to_owned());
         }
         for dialog in &self.dialogs {
             for (field, text) in [("waiting_for", &dialog.waiting_for), ("screen", &dialog.screen)] {

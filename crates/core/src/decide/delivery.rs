@@ -6,7 +6,7 @@ use crate::event::payload::{
     AiStartedTask, PromptAccepted, PromptExtended, PromptQueued, PromptUndelivered, PromptWriting,
     TurnStarted,
 };
-use crate::state::{Agent, PromptOrigin, PromptState};
+use crate::state::{Agent, PromptOrigin, PromptState, ReadySignal};
 use crate::{AgentKey, Timestamp};
 
 /// How long a written prompt may stay without evidence, in microseconds.
@@ -53,8 +53,13 @@ const GLANCES: [i64; 4] = [200_000, 300_000, 500_000, 1_000_000];
 impl Step<'_> {
     /// Wants the n-th look at the screen of a program that is not ready and just began to read keys.
     pub(super) fn await_dialog(&mut self, key: &AgentKey, attempt: u32) {
-        let may_show = self.state.agents.get(key).is_some_and(super::status::may_show_dialog);
-        let after = GLANCES.get(attempt as usize).filter(|_| may_show);
+        let Some(agent) = self.state.agents.get(key).filter(|agent| super::status::may_show_dialog(agent))
+        else {
+            return;
+        };
+        // Where nothing but its screen says that it is ready, it is looked at until that is so.
+        let last = GLANCES.last().filter(|_| agent.signals.ready == ReadySignal::Screen);
+        let after = GLANCES.get(attempt as usize).or(last);
         if let Some(after) = after {
             let timer = Timer::Glance { agent: key.clone(), attempt };
             self.want(EffectBody::Wake { timer, at: Timestamp(self.context.now.0 + after) });

@@ -29,7 +29,7 @@ pub(super) fn decide(step: &mut Step<'_>, effect: &Effect, outcome: Outcome) {
         EffectBody::LaunchAgent { agent, .. } => launched(step, agent, outcome),
         EffectBody::OpenViews { agents, .. } => views(step, agents, outcome),
         EffectBody::PastePrompt { agent, prompt, .. } => pasted(step, agent, *prompt, outcome),
-        EffectBody::ReadScreen { agent, .. } => screen_read(step, agent, outcome),
+        EffectBody::ReadScreen { agent, attempt } => screen_read(step, agent, *attempt, outcome),
         EffectBody::Wake { timer, .. } => woken(step, timer),
         EffectBody::TakeCheckpoint { agent, turn, reason, .. } => {
             checkpointed(step, agent, *turn, reason, outcome);
@@ -201,7 +201,7 @@ fn pasted(step: &mut Step<'_>, key: &AgentKey, prompt: u64, outcome: Outcome) {
                 return;
             }
             let Some(agent) = step.state.agents.get(key) else { return };
-            let tells = agent.signals.hooks || agent.signals.status == StatusSource::Osc7501 || agent.stated;
+            let tells = agent.signals.hooks || agent.signals.status != StatusSource::Output || agent.stated;
             if tells {
                 step.await_acceptance(key, prompt);
             } else {
@@ -221,7 +221,7 @@ fn pasted(step: &mut Step<'_>, key: &AgentKey, prompt: u64, outcome: Outcome) {
     step.settle(key.run);
 }
 
-fn screen_read(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
+fn screen_read(step: &mut Step<'_>, key: &AgentKey, attempt: u32, outcome: Outcome) {
     let Outcome::ScreenRead(found) = outcome else { return };
     let Some(agent) = step.state.agents.get(key) else { return };
     if agent.ready || !agent.is_living() {
@@ -233,6 +233,16 @@ fn screen_read(step: &mut Step<'_>, key: &AgentKey, outcome: Outcome) {
     // That it is late says more than that nobody knows its screen.
     let is_overdue = agent.is_overdue(step.context.now);
     let found = found.filter(|(waiting_for, _)| !is_overdue || waiting_for != LOOK);
+    // A dialog may be drawn a moment after the program began to read keys, so the first look is not enough.
+    let reads = agent.bracketed_paste || agent.session.is_some();
+    let is_clear = found.as_ref().is_none_or(|(waiting_for, _)| waiting_for == LOOK);
+    if agent.signals.ready == ReadySignal::Screen && reads && is_clear {
+        if attempt > 0 {
+            step.see(key, Seen::new(StatusState::Idle, Channel::Screen));
+            step.deliver(key);
+        }
+        return;
+    }
     match found {
         Some((waiting_for, text)) => {
             let seen = Seen::new(StatusState::Waiting, Channel::Screen).detail(Some(text));
@@ -298,7 +308,7 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
         }
         Timer::Glance { agent: key, attempt } => {
             if step.state.agents.get(key).is_some_and(may_show_dialog) {
-                step.want(EffectBody::ReadScreen { agent: key.clone(), attempt: 0 });
+                step.want(EffectBody::ReadScreen { agent: key.clone(), attempt: (*attempt).min(1) });
                 step.await_dialog(key, attempt.saturating_add(1));
             }
         }

@@ -16,7 +16,7 @@ use crate::{AgentKey, EventSeq, Timestamp};
 pub(super) const TURN_CLOSE: i64 = 1_500_000;
 
 /// What settles an approval whose program states that it waits no more.
-const NOT_BLOCKED: &str = "it was answered in the agent's own pane";
+pub(super) const NOT_BLOCKED: &str = "it was answered in the agent's own pane";
 
 pub(super) fn decide(step: &mut Step<'_>, envelope: ReportEnvelope) {
     let key = envelope.agent;
@@ -31,9 +31,12 @@ pub(super) fn decide(step: &mut Step<'_>, envelope: ReportEnvelope) {
         Report::ProcessExited { code, signal, leftover_ended } => {
             exited(step, &key, code, signal, leftover_ended, false);
         }
-        Report::StatusStated { state, detail, category } => {
-            stated(step, &key, state, detail, category.as_deref());
-        }
+        Report::StatusStated { state, detail, category } => match envelope.channel {
+            source @ (Channel::Title | Channel::Notification) => {
+                super::shown::decide(step, &key, state, detail, category, source);
+            }
+            _ => stated(step, &key, state, detail, category.as_deref()),
+        },
         Report::OutputActive | Report::OutputQuiet | Report::BracketedPaste { .. } => {
             output(step, &key, &envelope.report);
         }
@@ -190,7 +193,8 @@ pub(super) fn turn_close(agent: &Agent, now: Timestamp) -> EffectBody {
 /// when the program was at rest again already.
 pub(super) fn awaits_closing_hook(agent: &Agent) -> bool {
     let is_at_rest = matches!(agent.status.state, StatusState::Done | StatusState::Idle);
-    agent.in_turn && agent.stated && agent.signals.hooks && is_at_rest
+    let tells = agent.stated || agent.status.source == Channel::Title;
+    agent.in_turn && tells && agent.signals.hooks && is_at_rest
 }
 
 /// Names the dialog a program waits in before it is ready, by the words it states.
@@ -246,6 +250,11 @@ fn hook_report(step: &mut Step<'_>, key: &AgentKey, report: Report, id: &str) {
                 .is_some_and(|agent| agent.signals.ready == ReadySignal::SessionStart && !in_turn);
             if ready {
                 step.see(key, Seen::new(StatusState::Idle, source));
+            }
+            let looks =
+                step.state.agents.get(key).is_some_and(|agent| agent.signals.ready == ReadySignal::Screen);
+            if looks {
+                step.await_dialog(key, 0);
             }
         }
         Report::SessionEnded { reason } => {
@@ -436,7 +445,7 @@ pub(super) fn supersede(step: &mut Step<'_>, key: &AgentKey, call: Option<Call<'
 }
 
 /// Settles approvals the program stated it was blocked on and is no more: somebody answered in its pane.
-fn supersede_unblocked(step: &mut Step<'_>, key: &AgentKey) {
+pub(super) fn supersede_unblocked(step: &mut Step<'_>, key: &AgentKey) {
     let seen = step.state.approvals.values().any(|approval| &approval.agent == key && approval.seen_blocked);
     if seen {
         supersede(step, key, None, NOT_BLOCKED);

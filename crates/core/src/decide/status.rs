@@ -33,7 +33,9 @@ impl Seen {
     fn confidence(&self) -> Confidence {
         match self.source {
             Channel::Osc7501 => Confidence::Stated,
-            Channel::Hook | Channel::Process | Channel::Osc => Confidence::Reported,
+            Channel::Hook | Channel::Process | Channel::Title | Channel::Notification | Channel::Osc => {
+                Confidence::Reported
+            }
             Channel::Output | Channel::Screen => Confidence::Guess,
         }
     }
@@ -41,10 +43,19 @@ impl Seen {
 
 /// Tells whether `source` may change the status of `agent`: where the program states its own status,
 /// that is the status of record, and only the process itself overrules it.
-fn is_believed(agent: &Agent, source: Channel) -> bool {
+fn is_believed(agent: &Agent, seen: StatusState, source: Channel) -> bool {
     match source {
         Channel::Osc7501 | Channel::Process => true,
-        Channel::Hook => !agent.stated,
+        // A hook is a process of its own and may come late; that it works on is the title's to say, once it says
+        // anything.
+        Channel::Hook => {
+            let is_titles = seen == StatusState::Working && agent.status.source == Channel::Title;
+            !agent.stated && !is_titles
+        }
+        // Before a program is ready its title may say anything, unless it is the sign of that.
+        Channel::Title | Channel::Notification => {
+            !agent.stated && (agent.ready || agent.signals.ready == ReadySignal::Status)
+        }
         Channel::Osc | Channel::Output => !agent.stated && !agent.signals.hooks,
         Channel::Screen => may_show_dialog(agent),
     }
@@ -63,7 +74,9 @@ impl Step<'_> {
     /// Takes over a status if its source is believed and it differs from the one that stands.
     pub(super) fn see(&mut self, key: &AgentKey, seen: Seen) {
         let Some(agent) = self.state.agents.get(key) else { return };
-        if (agent.has_ended() && seen.source != Channel::Process) || !is_believed(agent, seen.source) {
+        if (agent.has_ended() && seen.source != Channel::Process)
+            || !is_believed(agent, seen.state, seen.source)
+        {
             return;
         }
         // What is printed by a program that is overdue does not make it ready, where something else has to.

@@ -93,6 +93,8 @@ pub struct Status {
 pub enum StatusSource {
     /// OSC 7501, hooks while it is silent.
     Osc7501,
+    /// Its window title, and hooks.
+    Title,
     /// Whether it prints.
     Output,
 }
@@ -107,6 +109,8 @@ pub enum ReadySignal {
     SessionStart,
     /// It turns bracketed paste on.
     BracketedPaste,
+    /// It began its session or turned bracketed paste on, and no known dialog stands on its screen.
+    Screen,
     /// It prints.
     Output,
     /// It runs.
@@ -136,7 +140,7 @@ impl Signals {
     /// Tells whether a living agent can count as settled: one that only prints may be silent in the
     /// middle of its work, so it settles by its exit, unless it shows an input line for pastes.
     pub fn can_settle_alive(self, bracketed_paste: bool) -> bool {
-        self.status == StatusSource::Osc7501 || self.hooks || bracketed_paste
+        self.status != StatusSource::Output || self.hooks || bracketed_paste
     }
 }
 

@@ -172,9 +172,13 @@ impl State {
                 // The program's status comes another way than its hooks, and may come first.
                 let asks = format!("approve {}", tool_line(&body.tool, &body.input));
                 let seen_blocked = self.agents.get(&agent).is_some_and(|agent| {
-                    agent.status.state == StatusState::Waiting
-                        && agent.status.source == Channel::Osc7501
-                        && agent.status.detail.as_ref() == Some(&asks)
+                    let status = &agent.status;
+                    let is_meant = match status.source {
+                        Channel::Osc7501 => status.detail.as_ref() == Some(&asks),
+                        Channel::Title => true,
+                        _ => false,
+                    };
+                    status.state == StatusState::Waiting && is_meant
                 });
                 let approval = Approval {
                     seq: event.seq,
@@ -291,7 +295,7 @@ impl State {
                     self.set_worked(&key, false);
                 }
                 EventBody::AgentStatusChanged(body)
-                    if body.source == Channel::Osc7501 && body.status == StatusState::Working =>
+                    if body.source.is_own_word() && body.status == StatusState::Working =>
                 {
                     let is_for_it = !agent.in_turn;
                     if is_for_it {
@@ -299,7 +303,7 @@ impl State {
                     }
                 }
                 EventBody::AgentStatusChanged(body)
-                    if body.source == Channel::Osc7501 && body.status == StatusState::Waiting =>
+                    if body.source.is_own_word() && body.status == StatusState::Waiting =>
                 {
                     self.set_blocked(&key, true);
                 }
@@ -465,7 +469,7 @@ impl super::agent::Signals {
         match self.ready {
             ReadySignal::Status => {
                 matches!(status, StatusState::Idle | StatusState::Done | StatusState::Failed)
-                    && matches!(source, Channel::Osc7501 | Channel::Hook)
+                    && matches!(source, Channel::Osc7501 | Channel::Title | Channel::Hook)
             }
             ReadySignal::SessionStart => {
                 // Where a dialog came before the session, the program states its readiness first.
@@ -473,6 +477,7 @@ impl super::agent::Signals {
             }
             ReadySignal::Output => matches!(source, Channel::Output),
             ReadySignal::Start => matches!(status, StatusState::Working | StatusState::Idle),
+            ReadySignal::Screen => status == StatusState::Idle && source == Channel::Screen,
             ReadySignal::BracketedPaste => false,
         }
     }

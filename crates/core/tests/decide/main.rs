@@ -14,4 +14,5 @@ mod properties;
 mod readiness;
 mod review;
 mod scene;
+mod titles;
 mod views;

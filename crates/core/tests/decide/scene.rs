@@ -284,6 +284,11 @@ impl Scene {
             Report::TitleChanged { .. } | Report::BellRung => Channel::Osc,
             _ => Channel::Hook,
         };
+        self.report_by(agent, channel, report)
+    }
+
+    /// Brings a report in that came by a certain channel.
+    pub fn report_by(&mut self, agent: &AgentKey, channel: Channel, report: Report) -> Decision {
         self.reports += 1;
         let id = format!("report-{}", self.reports);
         let at = Timestamp(self.now);

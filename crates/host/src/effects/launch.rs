@@ -51,6 +51,9 @@ pub struct RunnerLaunch {
     pub exit_file: PathBuf,
     /// Whether output and quiet are worth a report.
     pub report_output: bool,
+    /// What titles and notifications mean.
+    #[serde(default)]
+    pub shown: orchflow_agent::catalogue::ShownPatterns,
 }
 
 /// What the runner prints, in one line, once its program runs.
@@ -165,6 +168,7 @@ async fn try_launch(
         runner_file: folder.join("runner.json"),
         exit_file: folder.join("exit.json"),
         report_output: !entry.signals().hooks,
+        shown: entry.shown(),
     };
     let ready = start_runner(world, &order, &folder.join("runner.log")).await?;
     world.runners.remember(i32::try_from(ready.runner_pid).unwrap_or(0), agent);
@@ -207,6 +211,9 @@ fn write_files(folder: &Path, files: &[(PathBuf, Vec<u8>, u32)]) -> std::io::Res
     std::fs::create_dir_all(folder)?;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
     for (path, content, mode) in files {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
         let mut file =
             std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(*mode).open(path)?;
         file.write_all(content)?;

@@ -8,8 +8,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use orchflow_agent::catalogue::ShownPatterns;
 use orchflow_agent::hooks::{DIRECT_FORMAT, direct};
-use orchflow_core::report::{Channel, Report};
+use orchflow_core::report::{Channel, Report, StatedState};
 use orchflow_hook::{Delivery, Reporter, ReporterOptions};
 use orchflow_host::effects::{RunnerLaunch, RunnerReady};
 use orchflow_mux::runner::{RunnerOptions, run as run_runner};
@@ -68,6 +69,9 @@ fn say(ready: &RunnerReady) {
 struct Reports {
     sender: Sender<(Channel, Report)>,
     report_output: bool,
+    shown: ShownPatterns,
+    /// What the title said last: neither a spinner nor a blinking word in it is worth a report each time it turns.
+    titled: Option<(StatedState, Option<String>)>,
     said: bool,
 }
 
@@ -81,7 +85,8 @@ impl Reports {
             spool: order.spool.clone(),
         };
         let thread = std::thread::spawn(move || deliver(options, &receiver));
-        (Reports { sender, report_output: order.report_output, said: false }, thread)
+        let (report_output, shown) = (order.report_output, order.shown.clone());
+        (Reports { sender, report_output, shown, titled: None, said: false }, thread)
     }
 }
 
@@ -129,6 +134,17 @@ impl SignalSink for Reports {
                     orchflow_agent::status::stated(&app, &state, kind.as_deref(), message.as_deref());
                 (Channel::Osc7501, report)
             }
+            Signal::Title(title) => match self.shown.read_title(&title) {
+                Some(Report::StatusStated { state, detail, category }) => {
+                    let said = Some((state, category.clone()));
+                    if self.titled == said {
+                        return;
+                    }
+                    self.titled = said;
+                    (Channel::Title, Report::StatusStated { state, detail, category })
+                }
+                _ => return,
+            },
             Signal::BracketedPaste(on) => (Channel::Osc, Report::BracketedPaste { on }),
             Signal::OutputActive if self.report_output => (Channel::Output, Report::OutputActive),
             Signal::OutputQuiet if self.report_output => (Channel::Output, Report::OutputQuiet),
@@ -137,6 +153,9 @@ impl SignalSink for Reports {
                     Some(title) => format!("{title}: {body}"),
                     None => body,
                 };
+                if let Some(report) = self.shown.read_notification(&message) {
+                    let _ = self.sender.send((Channel::Notification, report));
+                }
                 (Channel::Osc, Report::NotificationShown { message, category: "terminal".to_owned() })
             }
             Signal::Exited { code, signal, leftover_ended } => {
