@@ -78,6 +78,27 @@ pub enum LaunchError {
         /// The agent's title.
         agent: String,
     },
+    /// A file of the launch is named in text.
+    #[error(
+        "the path {} is not valid UTF-8, so {agent} cannot be told of it; set XDG_DATA_HOME to one that is",
+        path.display()
+    )]
+    FilePath {
+        /// The path.
+        path: PathBuf,
+        /// The agent's title.
+        agent: String,
+    },
+    /// The user's own configuration of a launch cannot be added to.
+    #[error("{name} in the environment is not {wanted}; correct or unset it, then start {agent} again")]
+    Environment {
+        /// The variable.
+        name: String,
+        /// The agent's title.
+        agent: String,
+        /// What it has to be.
+        wanted: String,
+    },
     /// The entry says nothing about resuming.
     #[error("{agent} cannot take up an earlier session: its catalogue entry has no `resume.args`")]
     CannotResume {

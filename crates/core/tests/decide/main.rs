@@ -14,5 +14,6 @@ mod properties;
 mod readiness;
 mod review;
 mod scene;
+mod screens;
 mod titles;
 mod views;

@@ -58,19 +58,24 @@ const PATIENT_LOOKS: u32 = 2;
 
 pub(super) async fn read_screen(world: &Arc<World>, agent: &AgentKey, attempt: u32) -> Outcome {
     let name = agent.clone();
-    let kind = world
+    let known = world
         .engine()
-        .ask(move |state| state.agents.get(&name).map(|agent| agent.kind.clone()))
+        .ask(move |state| state.agents.get(&name).map(|agent| (agent.kind.clone(), agent.ready)))
         .await
         .flatten();
+    let ready = known.as_ref().is_some_and(|(_, ready)| *ready);
     let kinds = world.kinds();
-    let entry = kind.and_then(|kind| kinds.catalogue.get(&kind));
+    let entry = known.and_then(|(kind, _)| kinds.catalogue.get(&kind));
     let (Some(entry), Ok((client, _))) = (entry, world.runners.connect(agent).await) else {
         return Outcome::ScreenRead(None);
     };
     match tokio::time::timeout(Duration::from_secs(2), client.screen()).await {
         Ok(Ok(screen)) => {
-            let known = orchflow_agent::screen::match_dialog(entry, &screen.rows);
+            if ready {
+                return Outcome::ScreenRead(orchflow_agent::screen::match_state(entry, &screen.rows));
+            }
+            let known = orchflow_agent::screen::match_dialog(entry, &screen.rows)
+                .or_else(|| orchflow_agent::screen::match_early(entry, &screen.rows));
             let shows = attempt >= PATIENT_LOOKS && screen.rows.iter().any(|row| !row.trim().is_empty());
             let unknown = || shows.then(|| ("look at the pane".to_owned(), "no known dialog".to_owned()));
             Outcome::ScreenRead(known.or_else(unknown))
