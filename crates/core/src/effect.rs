@@ -12,6 +12,9 @@ use crate::{AgentKey, EventSeq, RunId, Timestamp};
 /// What a screen waits for that shows no sign yet of being ready; see [`Outcome::ScreenRead`].
 pub const SCREEN_EARLY: &str = "its first screen";
 
+/// Attempts from here on look whether a program in a turn is at rest; the turn is added.
+pub const SCREEN_AT_REST: u32 = 1 << 16;
+
 /// What a screen waits for whose program works.
 pub const SCREEN_WORKING: &str = "its work";
 

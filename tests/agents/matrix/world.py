@@ -28,7 +28,7 @@ class Programs:
 class AgentWorld(World):
     """Use it as a context manager. `name` is the agent's, in orchflow and in its runner's socket."""
 
-    def __init__(self, programs, program):
+    def __init__(self, programs, program, stamped=True):
         self.programs, self.program, self.name = programs, program, program.name
         self.top = Path(tempfile.mkdtemp(prefix="orchflow-agent."))
         # The path of a socket may have 107 bytes only.
@@ -39,7 +39,7 @@ class AgentWorld(World):
         self.runners, self.left = [], []
         for folder in (self.home, self.top / "bin", self.repository):
             folder.mkdir(parents=True)
-        self.orchflow = self.stamped_orchflow()
+        self.orchflow = self.stamped_orchflow() if stamped else self.programs.orchflow
         self.make_repository({})
 
     def stamped_orchflow(self):

@@ -39,7 +39,8 @@ fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result
             let refused = || LaunchError::Environment {
                 name: CONFIG.to_owned(),
                 agent: entry.title.clone(),
-                wanted: "a JSON object without comments, whose `plugin`, if there is one, is a list".to_owned(),
+                wanted: "a JSON object without comments, whose `plugin`, if there is one, is a list"
+                    .to_owned(),
             };
             let value: Value =
                 text.to_str().and_then(|text| serde_json::from_str(text).ok()).ok_or_else(refused)?;
@@ -144,8 +145,7 @@ fn read(name: &str, fields: &Fields) -> Option<Report> {
 }
 
 fn tool_ended(fields: &Fields) -> Option<Report> {
-    let (tool_use_id, tool, input) =
-        (fields.text("callID"), fields.text("tool")?, fields.value("input"));
+    let (tool_use_id, tool, input) = (fields.text("callID"), fields.text("tool")?, fields.value("input"));
     if fields.text("status")? == "completed" {
         let response = json!({
             "title": fields.value("title"),
@@ -212,7 +212,9 @@ fn answer(name: &str, answer: &Answer) -> Option<Value> {
     match (name, answer) {
         // Other arguments than those asked for cannot be given: then its own dialog asks.
         ("permission.asked", Answer::Allow { updated_input: None }) => Some(json!({ "reply": "once" })),
-        ("permission.asked", Answer::Deny { reason }) => Some(json!({ "reply": "reject", "message": reason })),
+        ("permission.asked", Answer::Deny { reason }) => {
+            Some(json!({ "reply": "reject", "message": reason }))
+        }
         _ => None,
     }
 }

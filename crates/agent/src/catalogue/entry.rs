@@ -369,10 +369,14 @@ impl Entry {
         self.shown().check()?;
         super::shown::check("screen", &self.status.screen)?;
         if self.status.source == StatusSource::Screen && self.status.screen.is_empty() {
-            return Err("status.screen: with source = \"screen\", say what stands there while it works".to_owned());
+            return Err(
+                "status.screen: with source = \"screen\", say what stands there while it works".to_owned()
+            );
         }
         if self.ready.screen.as_ref().is_some_and(|text| text.trim().is_empty()) {
-            return Err("ready.screen: it is empty; say what stands on the screen once it is ready".to_owned());
+            return Err(
+                "ready.screen: it is empty; say what stands on the screen once it is ready".to_owned()
+            );
         }
         if self.status.source == StatusSource::Title && self.status.title.is_empty() {
             return Err("status.title: with source = \"title\", say what the titles mean".to_owned());

@@ -2,7 +2,7 @@
 
 use super::status::{Seen, may_show_dialog};
 use super::{Step, delivery, reports};
-use crate::effect::{Effect, EffectBody, Ended, Outcome, SCREEN_EARLY, Timer};
+use crate::effect::{Effect, EffectBody, Ended, Outcome, SCREEN_AT_REST, SCREEN_EARLY, Timer};
 use crate::event::payload::{
     self, AgentFailedToStart, AgentSpawned, AiGeneratedCode, AiRequestedReview, CheckpointFailed,
     CheckpointTaken, CleanFailed, DecisionRefused, EffectLost, HostStarted, HumanRevertedChange,
@@ -228,11 +228,11 @@ fn pasted(step: &mut Step<'_>, key: &AgentKey, prompt: u64, outcome: Outcome) {
 fn screen_read(step: &mut Step<'_>, key: &AgentKey, attempt: u32, outcome: Outcome) {
     let Outcome::ScreenRead(found) = outcome else { return };
     let Some(agent) = step.state.agents.get(key) else { return };
-    if agent.ready {
-        super::screen::rests(step, key, attempt, found);
+    if let Some(turn) = attempt.checked_sub(SCREEN_AT_REST) {
+        super::screen::rests(step, key, turn, found);
         return;
     }
-    if !agent.is_living() {
+    if agent.ready || !agent.is_living() {
         return;
     }
     let status = &agent.status;

@@ -206,7 +206,8 @@ fn dialog_name(detail: Option<&str>) -> Option<&'static str> {
 fn output(step: &mut Step<'_>, key: &AgentKey, report: &Report) {
     let Some(agent) = step.state.agents.get(key) else { return };
     let looks = agent.signals.status == StatusSource::Screen && !agent.stated;
-    let by_output = agent.signals.status == StatusSource::Output && !agent.stated || looks && !agent.signals.hooks;
+    let by_output =
+        agent.signals.status == StatusSource::Output && !agent.stated || looks && !agent.signals.hooks;
     let in_turn = agent.in_turn;
     // A shell hides its input line while a command runs, however silent that is.
     let is_hidden = agent.signals.ready == ReadySignal::BracketedPaste && !agent.bracketed_paste;

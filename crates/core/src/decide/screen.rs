@@ -4,7 +4,7 @@ use super::Step;
 use super::reports::{NOT_BLOCKED, supersede};
 use super::status::Seen;
 use crate::AgentKey;
-use crate::effect::{EffectBody, SCREEN_WORKING};
+use crate::effect::{EffectBody, SCREEN_AT_REST, SCREEN_WORKING};
 use crate::report::Channel;
 use crate::state::{StatusSource, StatusState, TurnOutcome};
 
@@ -13,7 +13,7 @@ pub(super) fn look(step: &mut Step<'_>, key: &AgentKey) {
     let Some(agent) = step.state.agents.get(key) else { return };
     if agent.ready && agent.in_turn && !agent.is_halted() {
         // The turn that it is about stands for the attempt: an answer that comes late says nothing of the next one.
-        let attempt = agent.turn;
+        let attempt = SCREEN_AT_REST.saturating_add(agent.turn);
         step.want(EffectBody::ReadScreen { agent: key.clone(), attempt });
     }
 }

@@ -51,6 +51,10 @@ fn working(scene: &mut Scene, signals: Signals) -> AgentKey {
     assert_eq!(scene.status(&agent), "idle");
     scene.pasted();
     scene.report(&agent, submitted(OBJECTIVE));
+    // A look for its readiness that comes late is not one whether it is at rest.
+    while looks(scene) {
+        looked(scene, None);
+    }
     assert_eq!(scene.status(&agent), "working");
     agent
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchflow_core::effect::Outcome;
+use orchflow_core::effect::{Outcome, SCREEN_AT_REST};
 use orchflow_core::{AgentKey, Code, Refusal};
 use orchflow_mux::client::ClientError;
 use orchflow_mux::protocol::Manner;
@@ -58,20 +58,19 @@ const PATIENT_LOOKS: u32 = 2;
 
 pub(super) async fn read_screen(world: &Arc<World>, agent: &AgentKey, attempt: u32) -> Outcome {
     let name = agent.clone();
-    let known = world
+    let kind = world
         .engine()
-        .ask(move |state| state.agents.get(&name).map(|agent| (agent.kind.clone(), agent.ready)))
+        .ask(move |state| state.agents.get(&name).map(|agent| agent.kind.clone()))
         .await
         .flatten();
-    let ready = known.as_ref().is_some_and(|(_, ready)| *ready);
     let kinds = world.kinds();
-    let entry = known.and_then(|(kind, _)| kinds.catalogue.get(&kind));
+    let entry = kind.and_then(|kind| kinds.catalogue.get(&kind));
     let (Some(entry), Ok((client, _))) = (entry, world.runners.connect(agent).await) else {
         return Outcome::ScreenRead(None);
     };
     match tokio::time::timeout(Duration::from_secs(2), client.screen()).await {
         Ok(Ok(screen)) => {
-            if ready {
+            if attempt >= SCREEN_AT_REST {
                 return Outcome::ScreenRead(orchflow_agent::screen::match_state(entry, &screen.rows));
             }
             let known = orchflow_agent::screen::match_dialog(entry, &screen.rows)
