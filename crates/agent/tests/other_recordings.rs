@@ -35,10 +35,6 @@ fn kinds(recorded: &[(String, Value, Parsed)]) -> BTreeMap<String, usize> {
     kinds
 }
 
-fn counts(of: &[(&str, usize)]) -> BTreeMap<String, usize> {
-    of.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect()
-}
-
 #[test]
 fn copilot_tells_of_prompts_tools_permissions_errors_and_ends() {
     let recorded = recorded("copilot", "copilot-1.0.102/hooks.jsonl");
