@@ -5,6 +5,7 @@
 
 mod commands;
 mod delivery;
+mod holding;
 mod outcomes;
 mod pause;
 mod reports;
@@ -181,6 +182,7 @@ fn wake_agent(state: &State, agent: &Agent, now: Timestamp) -> Vec<EffectBody> {
     if reports::awaits_closing_hook(agent) {
         effects.push(reports::turn_close(agent, now));
     }
+    effects.extend(holding::wake(agent, now));
     for prompt in state.prompts_of(&agent.key).filter(|prompt| prompt.state == PromptState::Written) {
         effects.push(delivery::acceptance(&agent.key, prompt.id, now));
     }

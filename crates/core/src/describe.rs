@@ -142,6 +142,11 @@ fn text(event: &Event) -> String {
             };
             with(format!("turn {} {how}", body.turn), body.message.as_ref())
         }
+        EventBody::TurnHeld(body) => match body.writers.first() {
+            Some(writer) => format!("not over yet: {} writes {}", writer.command, writer.path.lossy()),
+            None => "not over yet".to_owned(),
+        },
+        EventBody::TurnReleased(_) => "nothing writes any more".to_owned(),
         EventBody::ToolRequested(body) => format!("wants {}", tool_line(&body.tool, &body.input)),
         EventBody::ToolFinished(body) => format!("did {}", tool_line(&body.tool, &body.input)),
         EventBody::ToolFailed(body) => format!("{} failed: {}", body.tool, body.error),

@@ -151,6 +151,17 @@ pub enum EffectBody {
         /// Whether to halt it.
         pause: bool,
     },
+    /// Looks which processes of an agent still write into its worktree.
+    LookForWriters {
+        /// The agent.
+        agent: AgentKey,
+        /// Its worktree.
+        worktree: Bytes,
+        /// Its process.
+        pid: u32,
+        /// How often it was looked before.
+        attempt: u32,
+    },
     /// Removes an agent's worktree.
     CleanWorktree {
         /// The agent.
@@ -203,6 +214,13 @@ pub enum Timer {
         /// The prompt's number.
         prompt: u64,
     },
+    /// A turn that is held because something still writes: look again.
+    Writers {
+        /// The agent.
+        agent: AgentKey,
+        /// How often it was looked before.
+        attempt: u32,
+    },
     /// A turn whose program says "done" while its closing hook is missing.
     TurnClose {
         /// The agent.
@@ -227,7 +245,7 @@ pub enum EffectKey {
     Views,
     /// Answers to hooks wait for nothing.
     Hook(String),
-    /// Timers.
+    /// Timers, and looks that change nothing.
     Timer,
 }
 
@@ -253,7 +271,7 @@ impl EffectBody {
             EffectBody::ApplyHunk { .. } | EffectBody::UndoDecision { .. } => EffectKey::HumanTree,
             EffectBody::OpenViews { .. } => EffectKey::Views,
             EffectBody::AnswerHook { request, .. } => EffectKey::Hook(request.clone()),
-            EffectBody::Wake { .. } => EffectKey::Timer,
+            EffectBody::Wake { .. } | EffectBody::LookForWriters { .. } => EffectKey::Timer,
         }
     }
 
@@ -261,7 +279,10 @@ impl EffectBody {
     pub fn is_durable(&self) -> bool {
         !matches!(
             self,
-            EffectBody::Wake { .. } | EffectBody::ReadScreen { .. } | EffectBody::AnswerHook { .. }
+            EffectBody::Wake { .. }
+                | EffectBody::ReadScreen { .. }
+                | EffectBody::LookForWriters { .. }
+                | EffectBody::AnswerHook { .. }
         )
     }
 
@@ -281,6 +302,7 @@ impl EffectBody {
             EffectBody::StopAgent { .. } => "stop agent",
             EffectBody::PauseAgent { pause: true, .. } => "pause agent",
             EffectBody::PauseAgent { pause: false, .. } => "resume agent",
+            EffectBody::LookForWriters { .. } => "look for writers",
             EffectBody::CleanWorktree { .. } => "clean worktree",
             EffectBody::AnswerHook { .. } => "answer hook",
         }
@@ -385,6 +407,8 @@ pub enum Outcome {
         /// How many processes it was done to.
         processes: u32,
     },
+    /// Who still writes.
+    Writers(Vec<crate::report::Writer>),
     /// A worktree is gone.
     Cleaned {
         /// The ref that keeps its last state.

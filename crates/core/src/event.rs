@@ -206,6 +206,10 @@ event_types! {
     TurnStarted = "turn_started",
     /// A turn ended.
     TurnEnded = "turn_ended",
+    /// A turn that its program calls over stays open: something it started still writes.
+    TurnHeld = "turn_held",
+    /// What was held of a turn is taken up.
+    TurnReleased = "turn_released",
     /// An agent is about to use a tool.
     ToolRequested = "tool_requested",
     /// A tool was used.

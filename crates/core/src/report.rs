@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::event::payload::Bytes;
 use crate::usage::{LimitKind, PlanStep, Usage};
 use crate::{AgentKey, Timestamp};
 
@@ -62,6 +63,20 @@ pub struct ReportEnvelope {
     pub channel: Channel,
     /// What was seen.
     pub report: Report,
+    /// Processes the agent started that write into its worktree, where that was looked up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writers: Vec<Writer>,
+}
+
+/// A process that writes a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Writer {
+    /// Its process id.
+    pub pid: u32,
+    /// The name of its program.
+    pub command: String,
+    /// The file, from the top of the worktree.
+    pub path: Bytes,
 }
 
 /// The state a program states about itself by OSC 7501.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use orchflow_core::event::payload::*;
 use orchflow_core::event::{EVENT_TYPES, EventBody};
-use orchflow_core::report::Channel;
+use orchflow_core::report::{Channel, Writer};
 use orchflow_core::state::{
     Confidence, PromptOrigin, ReadySignal, Signals, StatusSource, StatusState, TurnOutcome,
 };
@@ -123,6 +123,12 @@ fn samples() -> Vec<EventBody> {
         }
         .into(),
         TurnEnded { turn: 2, outcome: TurnOutcome::Interrupted, message: some("Done.") }.into(),
+        TurnHeld {
+            writers: vec![Writer { pid: 77, command: "make".into(), path: "build.log".into() }],
+            report: json!({"channel": "hook", "report": {"kind": "turn_ended", "message": "Done."}}),
+        }
+        .into(),
+        TurnReleased {}.into(),
         ToolRequested {
             tool: tool(),
             tool_use_id: tool_use_id.clone(),

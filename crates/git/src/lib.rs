@@ -21,6 +21,7 @@ pub mod files;
 pub mod forecast;
 pub mod hunk;
 mod identity;
+mod ignored;
 mod index;
 mod lines;
 mod loose;

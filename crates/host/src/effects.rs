@@ -130,6 +130,9 @@ async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
         }
         EffectBody::StopAgent { agent } => launch::stop(world, agent).await,
         EffectBody::PauseAgent { agent, pause } => pause::set(world, agent, *pause).await,
+        EffectBody::LookForWriters { agent, worktree, pid, .. } => {
+            Outcome::Writers(crate::writers::look(world, agent, worktree, *pid).await)
+        }
         EffectBody::CleanWorktree { agent, worktree, parent } => {
             worktrees::clean(world, agent, worktree, parent.clone()).await
         }

@@ -13,6 +13,7 @@ use rmpv::Value;
 use tokio::sync::oneshot;
 
 use crate::world::{World, blocking, lock};
+use crate::writers::look_before;
 
 /// Hooks that wait for an answer, by the id of their report.
 #[derive(Default)]
@@ -116,6 +117,7 @@ impl Arrival {
             at: self.at,
             channel: parsed.channel,
             report: parsed.report,
+            writers: Vec::new(),
         }
     }
 }
@@ -154,7 +156,7 @@ impl World {
     /// A refusal; the sender then keeps the report in its spool.
     pub async fn take_report(self: &Arc<Self>, arrival: Arrival) -> Result<Option<HookOutput>, Refusal> {
         self.check_token(&arrival.agent, &arrival.token)?;
-        let envelope = arrival.envelope(arrival.decision);
+        let envelope = look_before(self, arrival.envelope(arrival.decision)).await;
         let asks = arrival.decision && matches!(envelope.report, Report::ApprovalRequested { .. });
         if !asks {
             self.engine().report(arrival.id, Input::Report(envelope)).await?;
@@ -194,7 +196,10 @@ impl World {
             let mut inputs = Vec::new();
             for (_, payload) in &records.records {
                 match self.spooled(agent, payload) {
-                    Ok((id, input)) => inputs.push((id, input)),
+                    Ok((id, envelope)) => {
+                        let envelope = look_before(self, envelope).await;
+                        inputs.push((id, Input::Report(envelope)));
+                    }
                     Err(why) => tracing::warn!(%agent, why, "a spooled report cannot be read"),
                 }
             }
@@ -242,7 +247,7 @@ impl World {
         }
     }
 
-    fn spooled(&self, agent: &AgentKey, payload: &[u8]) -> Result<(String, Input), String> {
+    fn spooled(&self, agent: &AgentKey, payload: &[u8]) -> Result<(String, ReportEnvelope), String> {
         let mut rest = payload;
         let value = rmpv::decode::read_value(&mut rest).map_err(|error| error.to_string())?;
         let arrival = Arrival::from_value(&value).map_err(|refusal| refusal.message)?;
@@ -251,7 +256,7 @@ impl World {
         }
         self.check_token(agent, &arrival.token).map_err(|refusal| refusal.message)?;
         // Nobody waits behind a spooled report.
-        Ok((arrival.id.clone(), Input::Report(arrival.envelope(false))))
+        Ok((arrival.id.clone(), arrival.envelope(false)))
     }
 }
 
@@ -274,6 +279,7 @@ impl Drop for Withdraw<'_> {
             at: crate::clock::now(),
             channel: orchflow_core::report::Channel::Hook,
             report,
+            writers: Vec::new(),
         };
         self.world.engine().tell(Input::Report(envelope));
     }

@@ -20,6 +20,7 @@ pub mod review;
 pub mod runners;
 pub mod unified;
 pub mod world;
+mod writers;
 pub mod zone;
 
 pub use engine::Engine;

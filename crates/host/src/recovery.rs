@@ -136,7 +136,9 @@ impl World {
             at,
             channel: orchflow_core::report::Channel::Osc7501,
             report,
+            writers: Vec::new(),
         };
+        let envelope = crate::writers::look_before(self, envelope).await;
         let _ = self.engine().report(envelope.id.clone(), Input::Report(envelope)).await;
     }
 }

@@ -98,6 +98,7 @@ async fn a_report_counts_once_whichever_way_it_comes() {
             at: Timestamp(5),
             channel: Channel::Hook,
             report,
+            writers: Vec::new(),
         };
         Input::Report(envelope)
     };
@@ -124,7 +125,7 @@ async fn a_spool_read_after_its_agent_was_cleaned_counts_nothing_twice() {
     let said = || {
         let report = Report::NotificationShown { message: "hello".to_owned(), category: "x".to_owned() };
         let (id, at, channel) = ("a".to_owned(), Timestamp(5), Channel::Hook);
-        Input::Report(ReportEnvelope { id, agent: agent.clone(), at, channel, report })
+        Input::Report(ReportEnvelope { id, agent: agent.clone(), at, channel, report, writers: Vec::new() })
     };
     engine.report("a".to_owned(), said()).await.unwrap();
     let effect = effects.recv().unwrap();

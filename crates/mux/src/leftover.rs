@@ -137,6 +137,11 @@ pub fn is_halted(process: &Process) -> bool {
     read_row(process.pid).is_some_and(|row| row.process == *process && row.halted)
 }
 
+/// Gives the parent of a process; `None` when there is none of this number.
+pub fn parent(pid: i32) -> Option<i32> {
+    read_row(pid).map(|row| row.parent)
+}
+
 /// Reads when a process started, in clock ticks since boot; `None` when there is none of this number.
 pub fn started(pid: i32) -> Option<u64> {
     read_row(pid).map(|row| row.process.started)

@@ -15,7 +15,7 @@
 //! - [`signal`]: what a terminal program tells besides its picture;
 //! - [`runner`]: the process that owns pty, process group and socket; [`protocol`]: what its socket speaks;
 //! - [`client`], [`async_client`]: typed callers of that socket; [`attach`]: a view in a terminal;
-//! - [`leftover`]: finds and ends processes by their marker;
+//! - [`leftover`]: finds and ends processes by their marker; [`writers`]: finds those that write;
 //! - [`backend`]: places views beside an editor.
 
 pub mod async_client;
@@ -29,3 +29,4 @@ pub mod paint;
 pub mod protocol;
 pub mod runner;
 pub mod signal;
+pub mod writers;

@@ -87,6 +87,10 @@ impl Step<'_> {
 
     /// Writes the oldest waiting prompt if the agent can take one now.
     pub(super) fn deliver(&mut self, key: &AgentKey) {
+        // Somebody has something to say: that a file is still written is no reason to wait.
+        if self.state.prompts_of(key).any(|prompt| prompt.state == PromptState::Queued) {
+            super::holding::release(self, key);
+        }
         let Some(agent) = self.state.agents.get(key) else { return };
         let waits = agent.holds_prompts().is_some();
         if waits || self.state.prompts_of(key).any(|prompt| prompt.state != PromptState::Queued) {

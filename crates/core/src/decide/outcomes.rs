@@ -44,6 +44,9 @@ pub(super) fn decide(step: &mut Step<'_>, effect: &Effect, outcome: Outcome) {
         }
         EffectBody::StopAgent { agent } => stopped(step, agent, outcome),
         EffectBody::PauseAgent { agent, pause } => super::pause::done(step, agent, *pause, outcome),
+        EffectBody::LookForWriters { agent, attempt, .. } => {
+            super::holding::looked(step, agent, *attempt, outcome);
+        }
         EffectBody::CleanWorktree { agent, .. } => cleaned(step, agent, outcome),
         EffectBody::AnswerHook { agent, allow, .. } => {
             answered(step, effect.id.seq, agent, allow.is_some(), outcome);
@@ -281,6 +284,7 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
     | Timer::ReadyBy { agent }
     | Timer::Glance { agent, .. }
     | Timer::Acceptance { agent, .. }
+    | Timer::Writers { agent, .. }
     | Timer::TurnClose { agent, .. }) = timer;
     // A halted agent can be late for nothing; its timers are armed again when it goes on.
     if step.state.agents.get(agent).is_some_and(crate::state::Agent::is_halted) {
@@ -325,6 +329,7 @@ fn woken(step: &mut Step<'_>, timer: &Timer) {
                 step.await_dialog(key, attempt.saturating_add(1));
             }
         }
+        Timer::Writers { agent: key, attempt } => super::holding::woken(step, key, *attempt),
         Timer::Acceptance { agent: key, prompt } => {
             let Some(worked) = step.state.prompts.get(prompt).map(|prompt| prompt.worked) else { return };
             let Some(agent) = step.state.agents.get(key) else { return };

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Step;
 use super::status::Seen;
+use super::{Step, holding};
 use crate::effect::{EffectBody, Timer};
 use crate::event::EventBody;
 use crate::event::payload::{self, AgentReported, ApprovalRequested, ApprovalSuperseded, ApprovalWithdrawn};
@@ -19,37 +19,44 @@ pub(super) const TURN_CLOSE: i64 = 1_500_000;
 pub(super) const NOT_BLOCKED: &str = "it was answered in the agent's own pane";
 
 pub(super) fn decide(step: &mut Step<'_>, envelope: ReportEnvelope) {
-    let key = envelope.agent;
+    let key = envelope.agent.clone();
     // A runner may be faster than the answer to the effect that started it.
     let Some(agent) = step.state.agents.get(&key) else { return };
     if agent.has_ended() {
         late(step, &key, envelope.report, envelope.id);
         return;
     }
-    match envelope.report {
-        Report::ProcessStarted { .. } => {}
-        Report::ProcessExited { code, signal, leftover_ended } => {
-            exited(step, &key, code, signal, leftover_ended, false);
-        }
-        Report::StatusStated { state, detail, category } => match envelope.channel {
-            source @ (Channel::Title | Channel::Notification | Channel::Hook) => {
-                super::shown::decide(step, &key, state, detail, category, source);
-            }
-            _ => stated(step, &key, state, detail, category.as_deref()),
-        },
-        Report::OutputActive | Report::OutputQuiet | Report::BracketedPaste { .. } => {
-            output(step, &key, &envelope.report);
-        }
-        Report::ScreenMatched { waiting_for, text } => {
-            let seen = Seen::new(StatusState::Waiting, Channel::Screen).detail(Some(text));
-            step.see(&key, seen.waiting_for(waiting_for));
-        }
-        Report::TitleChanged { .. } | Report::BellRung => {}
-        hook => hook_report(step, &key, hook, &envelope.id),
+    if !holding::hold(step, &envelope) {
+        take(step, &key, envelope.channel, envelope.report, &envelope.id);
     }
     step.ready_after_all(&key);
     step.deliver(&key);
     step.settle(key.run);
+}
+
+/// Takes a report about a living agent, by its channel and its id.
+pub(super) fn take(step: &mut Step<'_>, key: &AgentKey, channel: Channel, report: Report, id: &str) {
+    match report {
+        Report::ProcessStarted { .. } => {}
+        Report::ProcessExited { code, signal, leftover_ended } => {
+            exited(step, key, code, signal, leftover_ended, false);
+        }
+        Report::StatusStated { state, detail, category } => match channel {
+            Channel::Title | Channel::Notification | Channel::Hook => {
+                super::shown::decide(step, key, state, detail, category, channel);
+            }
+            _ => stated(step, key, state, detail, category.as_deref()),
+        },
+        Report::OutputActive | Report::OutputQuiet | Report::BracketedPaste { .. } => {
+            output(step, key, &report);
+        }
+        Report::ScreenMatched { waiting_for, text } => {
+            let seen = Seen::new(StatusState::Waiting, Channel::Screen).detail(Some(text));
+            step.see(key, seen.waiting_for(waiting_for));
+        }
+        Report::TitleChanged { .. } | Report::BellRung => {}
+        hook => hook_report(step, key, hook, id),
+    }
 }
 
 /// Keeps what an ended agent's hooks still had to tell. It opens no turn and asks for nothing any more.

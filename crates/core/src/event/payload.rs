@@ -335,6 +335,16 @@ payloads! {
         /// The agent's closing words, or the error.
         message: Option<String>,
     }
+    /// A turn that its program calls over stays open: something it started still writes.
+    TurnHeld {
+        /// Who writes what.
+        writers: Vec<crate::report::Writer>,
+        /// What says that it is over, a channel and a report; null where only the writers changed.
+        #[serde(default)]
+        report: Value,
+    }
+    /// What was held of a turn is taken up.
+    TurnReleased {}
     /// An agent is about to use a tool.
     ToolRequested {
         /// The tool's name.

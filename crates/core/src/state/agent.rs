@@ -266,6 +266,12 @@ pub struct Agent {
     /// Whether a turn is open.
     #[serde(default)]
     pub in_turn: bool,
+    /// What says that the turn is over, each a channel and a report, kept until nothing of the agent writes any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<serde_json::Value>,
+    /// Who writes meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writers: Vec<crate::report::Writer>,
     /// The event that began the turn.
     pub turn_seq: Option<EventSeq>,
     /// The agent's last words.

@@ -263,6 +263,8 @@ impl State {
                 bracketed_paste: false,
                 turn: 0,
                 in_turn: false,
+                held: Vec::new(),
+                writers: Vec::new(),
                 turn_seq: None,
                 last_text: None,
                 session: None,
@@ -383,6 +385,8 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             agent.exit = Some(Exit { code: body.code, signal: body.signal, lost: body.lost });
             agent.ready = false;
             agent.in_turn = false;
+            agent.held.clear();
+            agent.writers.clear();
             agent.pid = None;
             (agent.paused, agent.pausing) = (None, None);
             agent.views.clear();
@@ -419,6 +423,16 @@ fn apply_to_agent(agent: &mut Agent, event: &Event) {
             if let Some(message) = &body.message {
                 agent.last_text = Some(short(message));
             }
+        }
+        EventBody::TurnHeld(body) => {
+            if !body.report.is_null() {
+                agent.held.push(body.report.clone());
+            }
+            agent.writers = body.writers.clone();
+        }
+        EventBody::TurnReleased(_) => {
+            agent.held.clear();
+            agent.writers.clear();
         }
         EventBody::TextDisplayed(body) => agent.last_text = Some(short(&body.text)),
         EventBody::CheckpointTaken(body) => {

@@ -6,6 +6,7 @@
 mod approvals;
 mod claude;
 mod delivery;
+mod holding;
 mod life;
 mod naming;
 mod needs;

@@ -7,7 +7,7 @@ use orchflow_core::decide::{Input, wake};
 use orchflow_core::effect::{Effect, Ended, Outcome};
 use orchflow_core::event::payload::Bytes;
 use orchflow_core::event::{Actor, EventBody};
-use orchflow_core::report::{Report, StatedState};
+use orchflow_core::report::{Report, StatedState, Writer};
 use orchflow_core::state::State;
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal, RunId, Timestamp};
 use proptest::prelude::*;
@@ -213,6 +213,7 @@ impl Kept {
             Step::Report(agent, kind, more) => {
                 let agent = self.agent(&agent);
                 let report = self.report(&agent, kind, more);
+                self.scene.writers = writers(more);
                 self.scene.report(&agent, report);
                 self.keep_up();
             }
@@ -324,6 +325,12 @@ impl Kept {
     }
 }
 
+/// Gives who writes: mostly nobody.
+fn writers(how: u8) -> Vec<Writer> {
+    let writer = Writer { pid: 7, command: "make".to_owned(), path: "build.log".into() };
+    if how % 6 == 0 { vec![writer] } else { Vec::new() }
+}
+
 /// Gives an effect's outcome: mostly one of its own kind, at times any other.
 fn outcome(effect: &Effect, how: u8) -> Outcome {
     use orchflow_core::effect::EffectBody as Body;
@@ -374,6 +381,7 @@ fn outcome(effect: &Effect, how: u8) -> Outcome {
         (_, Body::PauseAgent { .. }) => Outcome::Paused { processes: u32::from(how) },
         (_, Body::StopAgent { .. }) => Outcome::Stopped(Ended::default()),
         (_, Body::CleanWorktree { .. }) => Outcome::Cleaned { kept_ref: "r".to_owned(), commit: None },
+        (_, Body::LookForWriters { .. }) => Outcome::Writers(writers(how)),
         (_, Body::AnswerHook { .. }) => Outcome::Answered { delivered: how % 2 == 0 },
     }
 }

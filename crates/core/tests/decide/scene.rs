@@ -7,7 +7,7 @@ use orchflow_core::decide::{Context, Decision, Input, decide};
 use orchflow_core::effect::{Effect, EffectBody, EffectId, Outcome};
 use orchflow_core::event::payload::{Bytes, HunkPlace, HunkRef, SeenHunk};
 use orchflow_core::event::{Actor, Event, EventBody};
-use orchflow_core::report::{Channel, Report, ReportEnvelope, StatedState};
+use orchflow_core::report::{Channel, Report, ReportEnvelope, StatedState, Writer};
 use orchflow_core::state::{
     Agent, Phase, PromptState, ReadySignal, Signals, State, StatusSource, StatusState, TurnOutcome,
 };
@@ -116,6 +116,8 @@ pub struct Scene {
     /// Effects nobody said an outcome of yet, in order.
     pub open: Vec<Effect>,
     pub now: i64,
+    /// Who writes, as the host would find it with each report.
+    pub writers: Vec<Writer>,
     durable: HashSet<EffectId>,
     reports: u64,
 }
@@ -292,7 +294,15 @@ impl Scene {
         self.reports += 1;
         let id = format!("report-{}", self.reports);
         let at = Timestamp(self.now);
-        self.input(Input::Report(ReportEnvelope { id, agent: agent.clone(), at, channel, report })).unwrap()
+        self.input(Input::Report(ReportEnvelope {
+            id,
+            agent: agent.clone(),
+            at,
+            channel,
+            report,
+            writers: self.writers.clone(),
+        }))
+        .unwrap()
     }
 
     /// Gives the id of the report that was brought in last.

@@ -244,3 +244,25 @@ fn a_head_that_moves_is_seen_at_once() {
     sandbox.git(["switch", "--quiet", "--detach"]);
     assert_eq!((repository.head().unwrap().branch, repository.head().unwrap().commit), (None, first.commit));
 }
+
+#[test]
+fn ignored_files_are_told_from_others_whatever_their_names() {
+    let sandbox = Sandbox::new();
+    sandbox.write(".gitignore", "*.log\n/out/\n");
+    sandbox.write("kept.log", "");
+    sandbox.git(["add", "--force", "kept.log", ".gitignore"]);
+    sandbox.git(["commit", "--quiet", "--message", "ignore"]);
+    for path in ["a.log", "*.log", "out/deep/x", "source/own.txt"] {
+        sandbox.write(path, "");
+    }
+    sandbox.write(name(b"\xff \n.log"), "");
+    let paths: Vec<Vec<u8>> =
+        [&b"*.log"[..], b"out/deep/x", b"source/own.txt", b"kept.log", b"\xff \n.log", b"gone.log"]
+            .iter()
+            .map(|path| path.to_vec())
+            .collect();
+    let mut found = sandbox.repository().ignored(&sandbox.root, &paths).unwrap();
+    found.sort();
+    assert_eq!(found, [&b"*.log"[..], b"out/deep/x", b"\xff \n.log"]);
+    assert!(sandbox.repository().ignored(&sandbox.root, &[]).unwrap().is_empty());
+}

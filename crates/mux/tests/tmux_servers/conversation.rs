@@ -4,9 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::server::{Server, programs};
+use crate::server::{Server, programs, signal};
 use orchflow_mux::backend::BackendError;
 use orchflow_mux::backend::tmux::conversation::{Command, Conversation, Outcome, Socket};
+use rustix::process::Signal;
 
 fn with(server: &Server, limit: Duration) -> Conversation {
     Conversation::new(server.program.clone(), Socket::Path(server.socket.clone()), limit)
@@ -81,13 +82,9 @@ async fn no_server_is_started_by_asking() {
 async fn a_stopped_server_is_not_waited_for_for_ever() {
     for program in programs() {
         let server = Server::start(&program, 200, 50);
-        let signal = |name: &str| {
-            let status = std::process::Command::new("kill").args([name, &server.pid.to_string()]).status();
-            assert!(status.unwrap().success());
-        };
-        signal("-STOP");
+        assert!(signal(server.pid, Signal::STOP));
         let error = with(&server, Duration::from_millis(200)).ask(&say("a")).await.unwrap_err();
-        signal("-CONT");
+        assert!(signal(server.pid, Signal::CONT));
         assert!(matches!(error, BackendError::Unanswered { .. }), "{error}");
         let reply = with(&server, Duration::from_secs(10)).ask(&say("b")).await.unwrap();
         assert_eq!(reply, ["b"]);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use orchflow_mux::backend::tmux::layout::Layout;
 use orchflow_mux::backend::tmux::{Place, Tmux, TmuxOptions};
 use orchflow_mux::backend::{Opened, PaneId, ViewId, ViewRequest};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a named condition may take; only a failing test waits for it.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -122,8 +123,14 @@ pub fn end(program: &Path, socket: &Path, pid: u32) {
         std::thread::yield_now();
     }
     if runs(pid) {
-        let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        signal(pid, Signal::KILL);
     }
+}
+
+/// Sends a signal to a process; tells whether it could. A bare system has no program for it.
+pub fn signal(pid: u32, signal: Signal) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
 }
 
 /// Says whether a process runs; one that has ended may be kept as a zombie.

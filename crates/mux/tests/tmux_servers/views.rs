@@ -2,10 +2,11 @@
 
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use crate::server::{Server, next, program, programs, reasons, request, until, views};
+use crate::server::{Server, next, program, programs, reasons, request, signal, until, views};
 use orchflow_mux::backend::tmux::Tmux;
 use orchflow_mux::backend::tmux::layout::Layout;
 use orchflow_mux::backend::{BackendError, Opened, PaneId, ViewEvent, ViewId};
+use rustix::process::Signal;
 
 #[tokio::test]
 async fn three_views_stand_beside_the_editor_and_the_focus_stays() {
@@ -177,16 +178,15 @@ async fn all_gone(
 
 #[tokio::test]
 async fn a_server_that_ends_takes_all_views_with_it() {
-    for (program, signal) in
+    for (program, killed) in
         programs().into_iter().flat_map(|program| [(program.clone(), false), (program, true)])
     {
         let server = Server::start(&program, 200, 50);
         let backend = server.backend().await;
         let mut events = backend.events().unwrap();
         let opened = views(&backend.open_many(&[request("a"), request("b")]).await);
-        if signal {
-            let status = std::process::Command::new("kill").args(["-9", &server.pid.to_string()]).status();
-            assert!(status.unwrap().success());
+        if killed {
+            assert!(signal(server.pid, Signal::KILL));
         } else {
             server.run(["kill-server"]);
         }

@@ -31,6 +31,7 @@ mod surroundings;
 mod telling;
 mod tmux;
 mod waiting;
+mod writing;
 
 use orchflow_testkit::Sandbox;
 

@@ -83,6 +83,7 @@ fn a_start_finds_what_the_last_host_committed() {
             at: Timestamp(0),
             channel: Channel::Osc7501,
             report,
+            writers: Vec::new(),
         };
         host.take(Input::Report(envelope.clone()), vec![(envelope.agent, envelope.id)]);
     }
