@@ -41,12 +41,11 @@ REWRITES = {"claude", "codex", "copilot", "gemini", "opencode", "qwen"}
 
 def prompt(world):
     """The objective and a prompt of several lines are each taken once, as they are."""
-    world.wait("turn_started", turn=1, seconds=60)
-    world.at_rest()
+    ended(world, 0)
     after = world.events.last()
     world.send(SHAPED)
     accepted = world.wait("prompt_accepted", after=after, seconds=60)
-    world.at_rest()
+    ended(world, after)
     lost = since(world, "prompt_undelivered", 0)
     assert not lost, f"shown as undelivered: {lost[0]['data']['reason']}"
     seen = sum(1 for text in prompts_seen(world) if squeezed(SHAPED) in squeezed(text))
@@ -59,11 +58,11 @@ def squeezed(text):
 
 
 def prompts_seen(world):
-    """What the human said in the newest conversation that has tools, in whichever dialect."""
-    for request in reversed(world.model.journal()):
-        body = request.get("body") or {}
+    """What the human said in the newest conversation, in whichever dialect; of those with tools where there are some."""
+    bodies = [request.get("body") or {} for request in world.model.journal()]
+    for body in reversed([body for body in bodies if body.get("tools")] or bodies):
         texts = list(said(body))
-        if body.get("tools") and any("scenario:" in text for text in texts):
+        if any("scenario:" in text for text in texts):
             return texts
     return []
 
@@ -81,31 +80,36 @@ def said(body):
             yield "\n".join(part.get("text") or "" for part in content if isinstance(part, dict))
 
 
+def ended(world, after, answer=None, seconds=90):
+    """Waits for the end of the turn that began behind an event, and for rest. `answer` is tried at everything asked."""
+    started = world.wait("turn_started", after=after, seconds=60)
+    end = time.monotonic() + seconds
+    while not (over := [event for event in since(world, "turn_ended", started["seq"])
+                        if event["data"]["turn"] == started["data"]["turn"]]):
+        assert time.monotonic() < end, f"its turn {started['data']['turn']} did not end within {seconds} s"
+        if answer:
+            for approval in world.approvals():
+                world.run(answer, approval["id"], check=False)
+        elif world.program.asks_in_pane:
+            world.answer_in_pane()
+        time.sleep(0.1)
+    world.at_rest()
+    return over[0]
+
+
 def events(world):
     """Every call of a tool that the model asked for is an event, before and after."""
     after, asked_before = world.events.last(), world.tool_calls_asked()
     world.send(EDIT)
-    answer_all(world, after)
+    ended(world, after, answer="approve")
     asked = len(world.tool_calls_asked() - asked_before)
-    requested, ended = since(world, "tool_requested", after), [
+    requested, over = since(world, "tool_requested", after), [
         event for kind in ("tool_finished", "tool_failed", "tool_denied") for event in since(world, kind, after)]
     assert "TWO" in (world.worktree() / "foo.txt").read_text(), "the file was not edited"
     world.wait("checkpoint_taken", after=after, seconds=20)
-    assert asked and len(requested) >= asked and len(ended) >= asked, \
-        f"the model asked for {asked} tools, told of {len(requested)} requests and {len(ended)} ends"
-    return {"asked": asked, "requested": len(requested), "ended": len(ended)}
-
-
-def answer_all(world, after):
-    """Allows whatever is asked until the agent rests again."""
-    end = time.monotonic() + 90
-    while time.monotonic() < end:
-        for approval in world.approvals():
-            world.run("approve", approval["id"], check=False)
-        if since(world, "turn_ended", after):
-            break
-        time.sleep(0.1)
-    world.at_rest()
+    assert asked and len(requested) >= asked and len(over) >= asked, \
+        f"the model asked for {asked} tools, told of {len(requested)} requests and {len(over)} ends"
+    return {"asked": asked, "requested": len(requested), "ended": len(over)}
 
 
 def ask(world, name):
@@ -123,8 +127,7 @@ def approve(world):
     # Its own word for it may come a moment after the hook that asks.
     world.until("the status `waiting`", lambda: world.agent()["status"] == "waiting", seconds=5)
     world.run("approve", approval["id"])
-    world.wait("turn_ended", after=after, seconds=60)
-    world.at_rest()
+    ended(world, after)
     assert (world.worktree() / "made").exists(), "it did not run what was allowed"
     return {}
 
@@ -134,8 +137,7 @@ def deny(world):
     approval, after = ask(world, "unmade")
     reason = "not today; use git"
     world.run("deny", approval["id"], reason)
-    world.wait("turn_ended", after=after, seconds=60)
-    world.at_rest()
+    ended(world, after)
     assert not (world.worktree() / "unmade").exists(), "it ran what was denied"
     told = any(reason in str(request.get("body")) for request in world.model.journal()[-6:])
     return {"reason_reached_model": told}
@@ -153,11 +155,9 @@ def status(world):
         return {}
     after = world.events.last()
     world.send(FAILS)
-    failed = None
-    if not world.program.asks_in_pane:
-        failed = world.wait("turn_ended", after=after, outcome="failed", seconds=60)
-    world.at_rest()
-    return {"error": "failed" if failed else "at rest"}
+    outcome = ended(world, after)["data"]["outcome"]
+    assert outcome == "failed" or world.program.asks_in_pane, f"an error of the model ended the turn as {outcome}"
+    return {"error": outcome}
 
 
 def interrupt(world, after):
@@ -212,7 +212,7 @@ def resume(world):
     session = world.agent().get("session")
     assert session, "its session id is not known"
     done = world.run("resume", world.name, check=False)
-    assert done.returncode == 0, (done.stderr or done.stdout).strip().splitlines()[-1]
+    assert done.returncode == 0, (done.stderr or done.stdout).strip().splitlines()[0]
     world.wait("agent_spawned", after=world.events.all("agent_exited")[-1]["seq"], seconds=60)
     world.at_rest(90)
     after = world.events.last()

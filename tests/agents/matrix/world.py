@@ -36,7 +36,7 @@ class AgentWorld(World):
         self.home, self.repository = self.top / "home", self.top / "a-repository"
         self.log, self.stamps = self.top / "model.jsonl", self.top / "hooks.stamps"
         self.events = self.model = None
-        self.runners, self.left = [], []
+        self.runners, self.left, self.answered = [], [], None
         for folder in (self.home, self.top / "bin", self.repository):
             folder.mkdir(parents=True)
         self.orchflow = self.stamped_orchflow() if stamped else self.programs.orchflow
@@ -134,22 +134,22 @@ class AgentWorld(World):
         self.runners.append(runner)
         return runner
 
+    def answer_in_pane(self):
+        """Says yes to a question in the pane, once, as the human does where orchflow cannot."""
+        row = self.agent()
+        if row["status"] == "waiting" and self.answered != row["since"]:
+            self.answered = row["since"]
+            self.runner().press(self.program.asks_in_pane[1])
+
     # ------------------------------------------------------------ what was asked and told
 
     def at_rest(self, seconds=60):
         """Waits until the agent can take a prompt; a question in its pane is answered by the human where it has no
         other way."""
-        pressed = 0.0
-
         def rests():
-            nonlocal pressed
             row = self.agent()
-            if row["status"] == "waiting" and self.program.asks_in_pane and pressed != row.get("since"):
-                text, keys = self.program.asks_in_pane
-                runner = self.runner()
-                if runner.shows(text):
-                    pressed = row.get("since")
-                    runner.press(keys)
+            if self.program.asks_in_pane:
+                self.answer_in_pane()
             return row["status"] in ("idle", "done", "failed") and not row["queued"] and row
         return self.until("the agent at rest", rests, seconds)
 
