@@ -37,11 +37,11 @@ return {
   },
   {
     name = "send",
-    summary = "send a prompt to one agent, to several (with commas), or to all",
+    summary = "send a prompt to one agent, to several (with commas), to all, or to those a filter admits",
     usage = "send [--run N] [--json] TO [TEXT...]",
     example = "send claude Also handle an empty name",
     arguments = {
-      { name = "to", arity = "one", required = true, summary = "agents with commas, or all" },
+      { name = "to", arity = "one", required = true, summary = "agents with commas, all, or a filter of agents such as is:idle" },
       { name = "text", arity = "text", required = false, summary = "the prompt; read from standard input when absent" },
     },
     flags = {
@@ -365,11 +365,11 @@ return {
   },
   {
     name = "pick",
-    summary = "pick an agent, an event or a hunk with vim.ui.select",
+    summary = "pick an agent, an event, a hunk or an approval in the picker that is there",
     usage = "pick WHAT [FILTER...]",
     example = "pick hunks agent:claude",
     arguments = {
-      { name = "what", arity = "one", required = true, summary = "agents, events or hunks" },
+      { name = "what", arity = "one", required = true, summary = "agents, events, hunks or approvals" },
       { name = "filter", arity = "many", required = false, summary = "agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words" },
     },
     flags = {

@@ -88,6 +88,23 @@ function scenarios.timeline()
   return { gaps = gaps, work = work, lines = client_seq() - before, kib = memory_kib() }
 end
 
+--- The same, with nothing of ours on the screen: what the host pushes is taken all the same.
+function scenarios.closed()
+  local is_there = false
+  require("orchflow.client").request("status", {}, function()
+    is_there = true
+  end)
+  until_true("the host has answered", function()
+    return is_there
+  end)
+  write(out .. ".ready", {})
+  local before = client_seq()
+  local stop = probe()
+  settle(seconds * 1000)
+  local gaps, work = stop()
+  return { gaps = gaps, work = work, lines = client_seq() - before }
+end
+
 --- Eight windows of Neovim show a terminal each: agents, or the same program without orchflow.
 local function terminals(commands)
   vim.cmd("only")
@@ -252,7 +269,31 @@ function scenarios.review()
     settle(50)
     vim.list_extend(plain_gaps, (stop()))
   end
+  -- The window alone, with a list that is whole; a plain one beside it has lines that Neovim writes by itself.
+  local copens, plain_copens = {}, {}
+  local function open_window(times)
+    vim.cmd("cclose")
+    times[#times + 1] = milliseconds(function()
+      vim.cmd("botright copen 12")
+      vim.cmd("redraw")
+    end)
+    settle(50)
+  end
+  for _ = 1, 5 do
+    open_window(plain_copens)
+  end
+  vim.fn.setqflist({}, "f")
+  vim.cmd("Orchflow review")
+  until_true("all hunks are listed", function()
+    return listed() >= wanted
+  end)
+  settle(300)
+  for _ = 1, 5 do
+    open_window(copens)
+  end
   return {
+    copens = copens,
+    plain_copens = plain_copens,
     firsts = firsts,
     wholes = wholes,
     gaps = gaps,
@@ -262,6 +303,40 @@ function scenarios.review()
     kib = kib,
     listed = #items,
   }
+end
+
+--- Opens a file with very many hunks, and the same file as it is.
+function scenarios.marks()
+  local path = assert(vim.env.BENCH_PATH)
+  local name = "orchflow://1/fake/" .. path
+  local drawn, gaps, work, plain_gaps = {}, {}, {}, {}
+  local function page()
+    return require("orchflow.review.buffer").page(vim.api.nvim_get_current_buf())
+  end
+  for round = 1, 5 do
+    local stop, begin = probe(), vim.uv.hrtime()
+    vim.cmd.edit(name)
+    until_true("the file is shown", function()
+      return page() and page().state == "ready" and not next(page().stale or {})
+    end)
+    local whole = (vim.uv.hrtime() - begin) / 1e6
+    settle(300)
+    local seen, worked = stop()
+    local hunks = #page().hunks
+    assert(hunks >= count, "only " .. hunks .. " hunks")
+    vim.cmd("enew | bwipeout! #")
+    if round > 1 then
+      drawn[#drawn + 1] = whole
+      vim.list_extend(gaps, seen)
+      vim.list_extend(work, worked)
+    end
+    stop = probe()
+    vim.cmd.edit(path)
+    settle(100)
+    vim.list_extend(plain_gaps, (stop()))
+    vim.cmd("enew | bwipeout! #")
+  end
+  return { drawn = drawn, gaps = gaps, work = work, plain_gaps = plain_gaps }
 end
 
 vim.api.nvim_create_autocmd("VimEnter", {

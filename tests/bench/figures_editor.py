@@ -101,6 +101,20 @@ def measure_stalls(world, quick):
     kib = max(found["kib"] for found in best["timeline"])
     yield Figure("editor: Lua memory with the timeline open", "MiB", kib / 1024, None, "", "most", 20)
 
+    editors = {name: Editor(world, name, plugin=name != "empty", BENCH_SECONDS=seconds) for name in ("empty", "closed")}
+    for editor in editors.values():
+        editor.wait_ready()
+    load()
+    found = {name: editor.result() for name, editor in editors.items()}
+    world.wait_logged("ran", 1)
+    world.wait_logged("printed", 7)
+    ours, words = stalls(found["closed"])
+    floor, floor_words = stalls(found["empty"])
+    yield Figure(
+        "editor: longest stall, the same with nothing of ours open", "ms", ours, floor, "an empty Neovim beside it, at the same time",
+        "most", 8, note=f"{words}; empty: {floor_words}; {found['closed']['lines']:,} events were pushed",
+    )
+
     agents = [[str(PROGRAMS / "orchflow"), "attach", name] for name in names]
     flood = [str(PROGRAMS / "fake-agent"), "--log", str(world.top / "plain.log"), "--prompt", f"flood: {rate} {seconds + 4}"]
     found = {}
@@ -140,6 +154,45 @@ def measure_hunks(world, quick):
         "editor: longest stall while the list fills", "ms", longest, max(found["plain_gaps"]), "setqflist() of the same entries, at once", "most", 8, note=words,
     )
     yield Figure(f"editor: Lua memory of {wanted:,} hunks", "MiB", found["kib"] / 1024, None, "", "most", 40)
+    yield Figure(
+        f"editor: window of the list of {wanted:,} hunks opens", "ms", median(found["copens"]), median(found["plain_copens"]),
+        "the same list with lines that Neovim writes", "most", 20, samples={"ours": found["copens"], "baseline": found["plain_copens"]},
+    )
+
+
+# Every fourth line of the longest file.
+EDIT_ONE = r"""
+import pathlib, sys
+path = max(pathlib.Path("src").rglob("*.rs"), key=lambda each: each.stat().st_size)
+lines = path.read_text().splitlines(keepends=True)
+for at in range(1, min(len(lines), 4 * int(sys.argv[1])), 4):
+    lines[at] = lines[at].replace("let ", "let ref ").replace("mut ref ", "ref ")
+path.write_text("".join(lines))
+pathlib.Path(sys.argv[2]).write_text(str(path))
+"""
+
+
+def measure_marks(world, quick):
+    """A file with very many hunks is opened."""
+    wanted = 100 if quick else 1000
+    script, named = world.top / "edit-one.py", world.top / "edited"
+    script.write_text(EDIT_ONE)
+    world.swarm(1)
+    world.in_agent(f"python3 '{script}' {wanted} '{named}'")
+    world.orchflow("send", "--json", "fake", "leave")
+    path = named.read_text()
+    count = wanted * 9 // 10
+
+    def has_hunks():
+        return len(world.orchflow("review", "--json", "--file", path)["data"]) >= count
+
+    until(f"{count} hunks in {path}", has_hunks, 60)
+    found = Editor(world, "marks", BENCH_COUNT=count, BENCH_PATH=path).result()
+    longest, words = stalls(found)
+    yield Figure(
+        f"editor: longest stall while a file of {wanted:,} hunks opens", "ms", longest, max(found["plain_gaps"]), "the file itself, by :edit", "most", 8,
+        note=f"{words}; all marks are there after {median(found['drawn']):.0f} ms",
+    )
 
 
 def measure_timeline(world, quick):

@@ -41,6 +41,7 @@ GROUPS = {
     "runner": (figures_runner.measure, ("tmpfs",)),
     "stalls": (figures_editor.measure_stalls, ("tmpfs",)),
     "hunks": (figures_editor.measure_hunks, ("tmpfs",)),
+    "marks": (figures_editor.measure_marks, ("tmpfs",)),
     "timeline": (figures_editor.measure_timeline, ("tmpfs",)),
     "agents": (figures_agents.measure, ("tmpfs",)),
     "store": (figures_store.measure, ("tmpfs",)),

@@ -234,7 +234,7 @@ fn place(hunk: &crate::event::payload::HunkRef) -> String {
         None => (hunk.insertions, hunk.deletions),
     };
     let some = if hunk.lines.is_some() { "some lines, " } else { "" };
-    format!("{}:{} ({some}+{added} -{removed})", hunk.path.lossy(), hunk.line)
+    format!("{}:{} ({some}+{added} -{removed})", hunk.path.lossy(), hunk.told_line())
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ fn hunk() -> HunkRef {
         agent: AgentKey::new(RunId(7), "claude-2"),
         path: Bytes(b"caf\xe9/src/main.rs".to_vec()),
         line: 41,
+        agent_line: Some(44),
         insertions: 3,
         deletions: 1,
         checkpoint: "c0ffee".into(),

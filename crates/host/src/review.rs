@@ -1,10 +1,12 @@
 //! Hunks of agents' checkpoints, computed once each, and where they stand in the human's files.
 
 pub mod comments;
+pub mod compact;
 pub mod earlier;
 pub mod history;
 pub mod human;
 pub mod json;
+pub mod listing;
 pub mod readable;
 pub mod rivals;
 pub mod row;
@@ -159,6 +161,7 @@ pub fn hunk_ref(subject: &Subject, hunk: &Hunk) -> HunkRef {
         agent: subject.key.clone(),
         path: Bytes(hunk.path.clone()),
         line: hunk.old_start.max(1),
+        agent_line: Some(rivals::agent_line(hunk)),
         insertions: hunk.insertions(),
         deletions: hunk.deletions(),
         checkpoint: subject.checkpoint.clone(),

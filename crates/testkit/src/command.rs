@@ -135,6 +135,11 @@ impl Background {
         targets.into_iter().any(|target| target.as_os_str().as_bytes().starts_with(b"socket:"))
     }
 
+    /// Gives what it has printed on standard error so far.
+    pub fn told(&self) -> String {
+        self.stderr.text()
+    }
+
     /// Sends it SIGINT, as Ctrl-C does.
     pub fn interrupt(&self) {
         if let Some(pid) = Pid::from_raw(self.pid()) {

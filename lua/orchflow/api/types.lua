@@ -126,7 +126,7 @@
 ---@field layout string terminal, split or dashboard
 
 ---@class orchflow.api.Pick
----@field what string agents, events or hunks
+---@field what string agents, events, hunks or approvals
 ---@field filter? string|string[] agent:NAME file:GLOB type:TYPE is:STATE turn:-1 run:N since:10m and words
 
 ---@class orchflow.api.Build
@@ -168,7 +168,7 @@
 ---@field next fun(given?: orchflow.api.Next|string, callback?: orchflow.Callback): table?, orchflow.Failure? Go to what needs you most: a permission, a failure, finished work.
 ---@field enter fun(given?: orchflow.api.Enter|string, callback?: orchflow.Callback): table?, orchflow.Failure? Open a tab in an agent's worktree, to run and debug that version.
 ---@field view fun(given?: orchflow.api.View|string, callback?: orchflow.Callback): table?, orchflow.Failure? Switch the layout: agents only, editor and agents, or activity; again goes back.
----@field pick fun(given?: orchflow.api.Pick|string, callback?: orchflow.Callback): table?, orchflow.Failure? Pick an agent, an event or a hunk with vim.ui.select.
+---@field pick fun(given?: orchflow.api.Pick|string, callback?: orchflow.Callback): table?, orchflow.Failure? Pick an agent, an event, a hunk or an approval in the picker that is there.
 ---@field build fun(given?: orchflow.api.Build|string, callback?: orchflow.Callback): table?, orchflow.Failure? Build the programs in the plugin's folder, as a plugin manager does after an update.
 ---@field clean fun(given?: orchflow.api.Clean|string, callback?: orchflow.Callback): table?, orchflow.Failure? Remove the worktrees of ended agents; their last state is kept under a ref.
 ---@field agents fun(given?: orchflow.api.Agents|string, callback?: orchflow.Callback): table?, orchflow.Failure? List the kinds of agents, where they are installed and how to get them.

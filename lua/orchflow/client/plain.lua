@@ -2,11 +2,13 @@
 
 local M = {}
 
+local NIL = vim.NIL
+
 --- Makes a value plain, in place: what is absent is nil, and bytes that are not UTF-8 are a string again.
 ---@param value any
 ---@return any
 function M.value(value)
-  if value == vim.NIL then
+  if value == NIL then
     return nil
   elseif type(value) == "table" then
     if type(value.b64) == "string" and next(value, next(value)) == nil then
@@ -14,7 +16,7 @@ function M.value(value)
       return ok and bytes or value
     end
     for key, item in pairs(value) do
-      if type(item) == "table" or item == vim.NIL then
+      if type(item) == "table" or item == NIL then
         value[key] = M.value(item)
       end
     end

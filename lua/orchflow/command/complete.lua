@@ -125,7 +125,7 @@ local function one_of(words)
   end
 end
 
-local PICKS = { "agents", "events", "hunks" }
+local PICKS = { "agents", "approvals", "events", "hunks" }
 
 --- Candidates by verb, from the word begun and the words before it.
 ---@type table<string, fun(lead: string, words: string[]): string[]>
@@ -161,7 +161,9 @@ local POSITIONAL = {
     if #words == 0 then
       return PICKS
     end
-    return filter_of(words[1] --[[@as "agents"|"events"|"hunks"]])(lead)
+    return filter_of(
+      words[1] == "approvals" and "agents" or words[1] --[[@as orchflow.FilterScope]]
+    )(lead)
   end,
 }
 

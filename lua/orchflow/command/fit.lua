@@ -25,8 +25,10 @@ M.pick = {
   lines = no_lines,
   open = function(invocation)
     local what = invocation.arguments.what
-    local pickers = require("orchflow.pick").pickers
-    local filter, problem = filters.parse(invocation.arguments.filter or {}, pickers[what] and what)
+    local pick = require("orchflow.pick")
+    local pickers = pick.pickers
+    local filter, problem =
+      filters.parse(invocation.arguments.filter or {}, pickers[what] and pick.scope(what))
     if not pickers[what] then
       local known = vim.tbl_keys(pickers)
       table.sort(known)
@@ -34,14 +36,15 @@ M.pick = {
       problem = ("there is no picker for %s"):format(what)
       problem = problem
         .. (
-          nearest and ("; did you mean %s?"):format(nearest) or ", but for agents, events and hunks"
+          nearest and ("; did you mean %s?"):format(nearest)
+          or ", but for " .. table.concat(known, ", ")
         )
     end
     if problem then
       message.error("orchflow: pick: " .. problem)
       return
     end
-    require("orchflow.pick").open(what, filter --[[@as orchflow.Filter]], function(failure)
+    pick.open(what, filter --[[@as orchflow.Filter]], function(failure)
       if failure then
         message.failure(failure, "orchflow: pick")
       end

@@ -54,11 +54,11 @@ M.review = {
         return
       end
       -- The list is filled as well, so that a script can go on with :Orchflow accept.
-      list.take(query, result.hunks or {})
+      list.take(query, result.hunks or {}, result.run)
       respond(nil, {
         data = (raw or result).hunks or {},
         result = result,
-        run = invocation.flags.run,
+        run = result.run,
         seq = result.seq,
         next = result.next,
         warnings = result.warnings,
@@ -133,7 +133,7 @@ local function whose(hunks)
   elseif not first.path then
     return text.clean(first.id)
   end
-  return ("%s %s:%d"):format(text.clean(first.agent), text.clean(first.path), first.line or 1)
+  return ("%s %s"):format(text.clean(first.agent), view.where(first))
 end
 
 ---@param verb string

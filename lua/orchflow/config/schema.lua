@@ -45,6 +45,7 @@ return group("", {
   "timeline",
   "float",
   "attach",
+  "picker",
   "notify",
   "icons",
   "keys",
@@ -87,7 +88,7 @@ return group("", {
         kind = "integer",
         least = 10,
         most = 10000,
-        default = 200,
+        default = 500,
         description = "Hunks asked for at a time; the first page is shown while the next ones come.",
       },
       winbar = {
@@ -176,6 +177,13 @@ return group("", {
       description = "Whether such a window has a winbar with the agent's state.",
     },
   }),
+  picker = {
+    kind = "choice",
+    values = { "auto", "select", "telescope", "fzf-lua" },
+    default = "auto",
+    description = "What shows `:Orchflow pick`. auto takes `vim.ui.select` where a plugin has made it its own, else "
+      .. "telescope.nvim or fzf-lua where one is installed.",
+  },
   notify = group(
     "What you are told of, wherever you are in the editor; once for each change.",
     { "approval", "question", "failed", "undelivered", "finished" },

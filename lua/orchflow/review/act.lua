@@ -85,9 +85,10 @@ local function may_accept(hunks)
     message.warn("orchflow: not all of this hunk was on the screen yet; again accepts it unseen")
   else
     message.warn(
-      ("orchflow: %d of %s were not on the screen yet; again accepts them unseen"):format(
+      ("orchflow: %d of %s %s not on the screen yet; again accepts them unseen"):format(
         hidden,
-        text.count(#hunks, "hunk")
+        text.count(#hunks, "hunk"),
+        hidden == 1 and "was" or "were"
       )
     )
   end
@@ -182,6 +183,20 @@ local function send_decision(method, hunks, reason)
   }
 end
 
+--- Counts a comment in what is shown. The host may have told of the hunks anew while the comment was typed.
+---@param hunks orchflow.Hunk[]
+---@param step 1|-1
+local function count_comment(hunks, step)
+  for _, hunk in ipairs(hunks) do
+    local page = buffer_view.page(vim.api.nvim_get_current_buf())
+    local shown = page and buffer_view.find(page, hunk.id) or hunk
+    local count = math.max(0, (shown.comments or 0) + step)
+    hunk.comments = count
+    buffer_view.note_comments(hunk.id, count)
+    list.note_comments(hunk.id, count)
+  end
+end
+
 ---@param hunks orchflow.Hunk[]
 ---@param comment string
 local function send_comment(hunks, comment)
@@ -190,10 +205,7 @@ local function send_comment(hunks, comment)
     -- A comment on some lines is one on their hunk.
     return hunk.lines and getmetatable(hunk).__index or hunk
   end, hunks)
-  for _, hunk in ipairs(hunks) do
-    hunk.comments = (hunk.comments or 0) + 1
-    list.note_comments(hunk.id, hunk.comments)
-  end
+  count_comment(hunks, 1)
   local about = vim.tbl_map(function(hunk)
     return { id = hunk.id, hash = hunk.hash }
   end, hunks)
@@ -201,10 +213,7 @@ local function send_comment(hunks, comment)
   client.request("comment", params, function(failure, result)
     if failure then
       message.failure(failure, "orchflow: comment")
-      for _, hunk in ipairs(hunks) do
-        hunk.comments = hunk.comments - 1
-        list.note_comments(hunk.id, hunk.comments)
-      end
+      count_comment(hunks, -1)
       list.refresh_soon()
       buffer_view.refresh_soon()
       return
@@ -216,7 +225,6 @@ local function send_comment(hunks, comment)
     list.refresh_soon()
     buffer_view.refresh_soon()
   end)
-  buffer_view.redraw_hunks(vim.api.nvim_get_current_buf(), hunks)
   walk.advance(window)
 end
 

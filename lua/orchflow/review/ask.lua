@@ -1,6 +1,7 @@
 --- Asks for a reason or a comment: in one line, through `vim.ui.input`, or in a markdown prompt buffer.
 
 local text = require("orchflow.view.text")
+local view = require("orchflow.view.hunk")
 
 local M = {}
 
@@ -9,7 +10,7 @@ local M = {}
 local function title_of(options)
   local first = options.hunks[1]
   local whose = #options.hunks > 1 and text.count(#options.hunks, "hunk")
-    or ("%s %s:%d"):format(text.clean(first.agent), text.clean(first.path), first.line or 1)
+    or ("%s %s"):format(text.clean(first.agent), view.where(first))
   return ("%s: for %s"):format(options.verb, whose)
 end
 

@@ -5,6 +5,7 @@
 local client = require("orchflow.client")
 local forecast = require("orchflow.review.forecast")
 local inline = require("orchflow.view.inline")
+local marks = require("orchflow.review.marks")
 local message = require("orchflow.ui.message")
 local name_of = require("orchflow.review.name")
 local page_of = require("orchflow.review.page")
@@ -130,24 +131,8 @@ end
 ---@param changed? integer[] places of the hunks that have changed
 function M.redraw(buffer, changed)
   if pages[buffer] and vim.api.nvim_buf_is_loaded(buffer) then
-    paint.marks(buffer, pages[buffer], changed)
+    marks.draw(buffer, pages[buffer], changed)
   end
-end
-
---- Draws the marks of hunks of a buffer anew.
----@param buffer integer
----@param hunks orchflow.Hunk[]
-function M.redraw_hunks(buffer, hunks)
-  local named, changed = {}, {}
-  for _, hunk in ipairs(hunks) do
-    named[hunk.id] = true
-  end
-  for index, hunk in ipairs(pages[buffer] and pages[buffer].hunks or {}) do
-    if named[hunk.id] then
-      changed[#changed + 1] = index
-    end
-  end
-  M.redraw(buffer, changed)
 end
 
 --- Draws all review buffers anew, after the mode of the inline view has changed.
@@ -298,6 +283,20 @@ function M.decide(decided)
     end
   end
   M.refresh_soon()
+end
+
+--- Notes how many comments a hunk has, in every review buffer that is open.
+---@param id string
+---@param count integer
+function M.note_comments(id, count)
+  for buffer, page in pairs(pages) do
+    for index, hunk in ipairs(page.hunks) do
+      if hunk.id == id then
+        hunk.comments = count
+        M.redraw(buffer, { index })
+      end
+    end
+  end
 end
 
 --- Dresses and fills a buffer named `orchflow://…`; the plugin's `BufReadCmd` calls it.

@@ -45,22 +45,24 @@ end
 ---@param first integer
 ---@return table[]
 function M.items(list, first)
-  local items = {}
+  local items, count = {}, 0
+  local buffer, key, path ---@type integer, string?, string?
   for place = first, #list.hunks do
     local hunk = list.hunks[place]
-    local file = hunk.key .. "\0" .. (hunk.path_b64 or hunk.path)
-    local buffer = list.buffers[file]
-    if not buffer then
-      buffer = vim.fn.bufadd(name_of.of(hunk))
+    -- Those of a file mostly stand together.
+    if hunk.key ~= key or (hunk.path_b64 or hunk.path) ~= path then
+      key, path = hunk.key, hunk.path_b64 or hunk.path
+      local file = key .. "\0" .. path
+      buffer = list.buffers[file] or vim.fn.bufadd(name_of.of(hunk))
       list.buffers[file] = buffer
     end
     local _, entry = write_line(list, place)
-    items[#items + 1] = {
+    count = count + 1
+    items[count] = {
       bufnr = buffer,
       lnum = view.line(hunk),
       type = view.type(hunk),
       text = entry,
-      valid = 1,
       user_data = { id = hunk.id, hash = hunk.hash, agent = hunk.key },
     }
   end

@@ -1,6 +1,7 @@
 --- Brings hunks from the host to the list: a page at a time, and in slices between which Neovim serves keys.
 
 local client = require("orchflow.client")
+local compact = require("orchflow.review.compact")
 local forecast = require("orchflow.review.forecast")
 local next_turn = require("orchflow.slice").next_turn
 local view = require("orchflow.view.hunk")
@@ -8,9 +9,10 @@ local view = require("orchflow.view.hunk")
 local M = {}
 
 --- Milliseconds that a slice may take.
-local SLICE_MS = 2.5
---- Entries that the list begins with, and the most that are added at once.
-local FIRST, MOST = 40, 100
+local SLICE_MS = 3
+--- Entries that the list begins with, and the most that are added at once: Neovim draws the list's window anew for each
+--- portion, so that many small ones take longer.
+local FIRST, MOST = 40, 500
 --- Hunks asked for first: few enough to be there at once.
 local FIRST_PAGE = 100
 
@@ -23,23 +25,35 @@ function M.is_filling()
   return filling
 end
 
---- Fetches all hunks, a page at a time.
+--- What is known of a listing beside its hunks.
+---@class orchflow.ListingNews
+---@field run? integer the run it is of, where it is of one
+---@field elsewhere { run: integer, hunks: integer }[] other runs in which hunks wait
+---@field warnings string[]
+
+--- Fetches all hunks, a page at a time. All pages are of the run that the first one is of.
 ---@param query table
----@param on_page fun(hunks: orchflow.Hunk[], is_last: boolean)
+---@param on_page fun(hunks: orchflow.Hunk[], is_last: boolean, news: orchflow.ListingNews)
 ---@param on_failure fun(failure: orchflow.Failure)
 function M.fetch(query, on_page, on_failure)
   generation = generation + 1
   local own = generation
-  local brief = forecast.brief()
+  local brief, is_old = forecast.brief(), false
   local function ask(after)
     local page = require("orchflow.config").get().review.page
     local params = vim.tbl_extend("force", query, {
       limit = after and page or math.min(page, FIRST_PAGE),
       after = after,
       brief = brief,
+      compact = not is_old and brief or nil,
     })
     client.request("review", params, function(failure, result)
       if own ~= generation then
+        return
+      elseif failure and params.compact and failure.code == "usage" and not after then
+        -- A host that was started by an older version goes on for days; it knows only lists that are not compact.
+        is_old = true
+        ask(nil)
         return
       elseif failure then
         on_failure(failure)
@@ -49,7 +63,12 @@ function M.fetch(query, on_page, on_failure)
       if result.next then
         ask(result.next)
       end
-      on_page(result.hunks or {}, result.next == nil)
+      local news = {
+        run = result.run,
+        elsewhere = result.elsewhere or {},
+        warnings = result.warnings or {},
+      }
+      on_page(compact.hunks(result), result.next == nil, news)
     end)
   end
   ask(nil)
@@ -77,11 +96,12 @@ end
 
 --- Fetches all hunks and gives them on in portions that take a moment each.
 ---@param query table
----@param take fun(hunks: orchflow.Hunk[]): boolean takes a portion; says whether to go on
+---@param take fun(hunks: orchflow.Hunk[], news: orchflow.ListingNews): boolean takes a portion; says whether to go on
 ---@param on_failure fun(failure: orchflow.Failure)
 function M.fill(query, take, on_failure)
   local queue, at, is_whole, is_running, portion = {}, 1, false, false, FIRST
   local own
+  local first_news ---@type orchflow.ListingNews
   filling = true
   local function pump()
     if own ~= generation then
@@ -89,7 +109,7 @@ function M.fill(query, take, on_failure)
     end
     local last = math.min(at + portion - 1, #queue)
     local began = vim.uv.hrtime()
-    local goes_on = take(vim.list_slice(queue, at, last))
+    local goes_on = take(vim.list_slice(queue, at, last), first_news)
     local spent = (vim.uv.hrtime() - began) / 1e6
     at = last + 1
     -- As many the next time as fit a slice, by what these took; the first portion also made the window.
@@ -104,7 +124,8 @@ function M.fill(query, take, on_failure)
     end
   end
   local is_first = true
-  M.fetch(query, function(hunks, is_last)
+  M.fetch(query, function(hunks, is_last, news)
+    first_news = first_news or news
     vim.list_extend(queue, view.in_order(hunks))
     is_whole = is_last
     if is_first then

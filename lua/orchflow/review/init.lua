@@ -5,6 +5,7 @@ local list = require("orchflow.review.list")
 local message = require("orchflow.ui.message")
 local next_turn = require("orchflow.slice").next_turn
 local seen = require("orchflow.review.seen")
+local text = require("orchflow.view.text")
 
 local M = {}
 
@@ -193,17 +194,48 @@ local function show_window()
   end)
 end
 
+--- Says what a list leaves out, in one line.
+---@param news orchflow.ListingNews
+---@return string?
+function M.left_out(news)
+  local count, runs = 0, news.elsewhere
+  for _, each in ipairs(runs) do
+    count = count + each.hunks
+  end
+  if count == 0 then
+    return nil
+  end
+  local where = #runs == 1 and "run " .. runs[1].run or #runs .. " other runs"
+  local how = #runs == 1 and "run:" .. runs[1].run or "-run:" .. news.run
+  return ("orchflow: this is run %d; %s of %s %s too: :Orchflow review %s"):format(
+    news.run,
+    text.count(count, "hunk"),
+    where,
+    count == 1 and "waits" or "wait",
+    how
+  )
+end
+
 --- Fills the quickfix list with hunks and opens its window.
 ---@param query table parameters of `review`
 function M.open(query)
   watch()
-  list.fill(query, function(failure, hunks)
+  list.fill(query, function(failure, hunks, news)
     if failure then
       message.failure(failure, "orchflow: review")
       return
-    elseif #hunks == 0 then
+    end
+    ---@cast news orchflow.ListingNews
+    for _, warning in ipairs(news.warnings) do
+      message.warn("orchflow: " .. text.clean(warning))
+    end
+    if #hunks == 0 then
       message.info("orchflow: no undecided hunks; :Orchflow status says who still works")
       return
+    end
+    local left_out = news.run and M.left_out(news)
+    if left_out then
+      message.info(left_out)
     end
     -- Neovim fills the window's buffer as soon as there is one: the list and the window take a turn each.
     next_turn(show_window)

@@ -4,7 +4,7 @@ local act = require("orchflow.review.act")
 local buffer_view = require("orchflow.review.buffer")
 local inline = require("orchflow.view.inline")
 local message = require("orchflow.ui.message")
-local paint = require("orchflow.review.paint")
+local marks = require("orchflow.review.marks")
 local walk = require("orchflow.review.walk")
 
 local M = {}
@@ -62,10 +62,10 @@ local function open_agents()
 end
 
 local function cycle()
-  local current = paint.mode()
+  local current = marks.mode()
   for index, mode in ipairs(inline.modes) do
     if mode == current then
-      paint.set_mode(inline.modes[index % #inline.modes + 1])
+      marks.set_mode(inline.modes[index % #inline.modes + 1])
       break
     end
   end
@@ -75,7 +75,7 @@ local function cycle()
     added = "added lines only",
     off = "the file as it is",
   }
-  message.info("orchflow: shown: " .. said[paint.mode()])
+  message.info("orchflow: shown: " .. said[marks.mode()])
 end
 
 local function reload()

@@ -32,6 +32,7 @@ local list = {
   layout = nil, ---@type orchflow.QuickfixLayout?
   buffers = {}, ---@type table<string, integer> by agent and path
   query = {}, ---@type table what the host is asked for
+  run = nil, ---@type integer? the run it is of, where it is of one: a newer one does not come into it
 }
 local stop_listening
 local refresh_timer
@@ -176,10 +177,10 @@ end
 ---@param modified table<string, string>
 local function append(hunks, modified)
   local first = #list.hunks + 1
-  for _, hunk in ipairs(hunks) do
+  for number, hunk in ipairs(hunks) do
     forecast.mark(hunk, modified)
-    list.hunks[#list.hunks + 1] = hunk
-    list.places[hunk.id] = #list.hunks
+    list.hunks[first + number - 1] = hunk
+    list.places[hunk.id] = first + number - 1
   end
   vim.fn.setqflist({}, "a", { id = list.id, items = entries.items(list, first) })
 end
@@ -246,7 +247,8 @@ function M.refresh()
     return
   end
   local all = {}
-  feed.fetch(list.query, function(hunks, is_last)
+  local query = vim.tbl_extend("keep", list.query, { run = list.run })
+  feed.fetch(query, function(hunks, is_last)
     vim.list_extend(all, hunks)
     if is_last and M.stands() then
       update(all)
@@ -284,10 +286,11 @@ end
 
 --- Begins our list with some hunks: in its place where it is the current one, else as a new one.
 ---@param query table
+---@param run? integer
 ---@param hunks orchflow.Hunk[]
-local function begin(query, hunks)
+local function begin(query, run, hunks)
   M.listen()
-  list.query = query
+  list.query, list.run = query, run
   if M.is_current() then
     replace(hunks)
     return
@@ -310,20 +313,23 @@ end
 --- Takes hunks into the quickfix list, all at once.
 ---@param query table parameters of `review` that gave them
 ---@param hunks orchflow.Hunk[]
-function M.take(query, hunks)
-  begin(query, view.in_order(hunks))
+---@param run? integer the run they are of, where they are of one
+function M.take(query, hunks, run)
+  begin(query, run, view.in_order(hunks))
 end
+
+---@alias orchflow.Filled fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[], news?: orchflow.ListingNews)
 
 --- Fills the quickfix list from the host: the first entries at once, the others in parts between which keys are served.
 ---@param query table parameters of `review`
----@param done fun(failure?: orchflow.Failure, hunks?: orchflow.Hunk[]) called when the first entries are there
+---@param done orchflow.Filled called when the first entries are there
 function M.fill(query, done)
   local is_first, modified = true, forecast.modified()
-  feed.fill(query, function(hunks)
+  feed.fill(query, function(hunks, news)
     if is_first then
       is_first = false
-      begin(query, hunks)
-      done(nil, hunks)
+      begin(query, news.run, hunks)
+      done(nil, hunks, news)
       return true
     elseif not M.stands() then
       return false

@@ -21,12 +21,13 @@ local PAGE = 250
 ---@field checkpoint? string
 ---@field turn? integer
 ---@field at? integer microseconds since 1970
----@field base_lines string[]
+---@field base_lines any[] as the host gives them; see `base_of()`
 ---@field is_behind boolean whether the agent wrote since
 ---@field was_shown boolean
 ---@field is_unsure? boolean whether something may have happened since it was last asked for
 ---@field note? string why there are no lines
 ---@field marks? table<string, integer[]> marks of the inline view, by hunk
+---@field stale? table<integer, true> places of hunks whose marks are not drawn as they stand now
 ---@field width? integer cells that they were drawn for
 ---@field gutter? integer cells before those
 
@@ -161,8 +162,10 @@ end
 local function shown_lines(lines)
   local shown = {}
   for index, line in ipairs(lines or {}) do
-    -- Only line ends and NUL would break a buffer's line; everything else is shown as Neovim shows it.
-    shown[index] = tostring(line):gsub("\r?\n?$", ""):gsub("[\n%z]", " ")
+    line = tostring(line)
+    -- Only line ends and NUL would break a buffer's line; everything else is shown as Neovim shows it. Most lines have
+    -- none of them.
+    shown[index] = line:find("[\r\n%z]") and line:gsub("\r?\n?$", ""):gsub("[\n%z]", " ") or line
   end
   return shown
 end
@@ -201,6 +204,13 @@ function M.loading(named)
   }
 end
 
+--- Gives the lines that stood in a page's file before its agent changed it.
+---@param page orchflow.ReviewPage
+---@return string[]
+function M.base_of(page)
+  return shown_lines(page.base_lines)
+end
+
 --- Makes the page of a file.
 ---@param named orchflow.ReviewName
 ---@param file table the host's answer to `file`
@@ -212,11 +222,11 @@ function M.make(named, file, hunks)
   page.run = file.run or named.run or (hunks[1] and hunks[1].run)
   page.path = file.path or named.path
   page.hunks = hunks
-  page.base_lines = shown_lines(file.base_lines)
+  page.base_lines = file.base_lines or {}
   page.deleted = file.missing == true and not file.base_missing
   page.checkpoint, page.turn, page.at = file.checkpoint, file.turn, file.at
   page.note = note_of(page, file)
-  page.lines = page.note and {} or page.deleted and page.base_lines or shown_lines(file.lines)
+  page.lines = page.note and {} or shown_lines(page.deleted and page.base_lines or file.lines)
   return page
 end
 

@@ -3,29 +3,14 @@
 --- Nothing here fires an event that a user or plugin could start something from: no FileType, no Syntax, no BufRead.
 
 local inline = require("orchflow.view.inline")
+local marks = require("orchflow.review.marks")
 local text = require("orchflow.view.text")
 
 local M = {}
 
-local namespace = vim.api.nvim_create_namespace("orchflow_inline")
 --- Longer files are shown without colours: parsing them would hold the editor up.
 local MOST_COLOURED_LINES = 20000
 local WINBAR = "%{%v:lua.require'orchflow.review.winbar'.line()%}"
-
----@type orchflow.InlineMode
-local mode = "inline"
-
---- Gives the mode of the inline view.
----@return orchflow.InlineMode
-function M.mode()
-  return mode
-end
-
---- Sets the mode of the inline view, for all review buffers.
----@param new orchflow.InlineMode
-function M.set_mode(new)
-  mode = new
-end
 
 --- Sets the options of a buffer that shows what an agent wrote. It has no filetype: whatever looks at one would start
 --- there what belongs to real files.
@@ -88,74 +73,6 @@ function M.colour(buffer, path, lines)
   vim.o.eventignore = before
 end
 
---- Gives how wide the text and the columns before it are where a buffer is shown.
----@param buffer integer
----@return integer width
----@return integer gutter
-local function room_of(buffer)
-  local width, gutter = vim.o.columns, nil
-  for index, window in ipairs(vim.fn.win_findbuf(buffer)) do
-    local info = vim.fn.getwininfo(window)[1]
-    local own = info.width - info.textoff
-    width = index == 1 and own or math.max(width, own)
-    gutter = math.max(gutter or 0, info.textoff)
-  end
-  return width, gutter or 2
-end
-
---- Draws a hunk's marks in the place of those it had.
----@param buffer integer
----@param page orchflow.ReviewPage
----@param index integer
----@param options orchflow.InlineOptions
----@param last integer 0-based last line of the buffer
-local function draw(buffer, page, index, options, last)
-  local id = page.hunks[index].id
-  local before, now = page.marks[id] or {}, {}
-  for _, mark in ipairs(inline.marks_of(page.hunks, index, page.lines, options)) do
-    if mark.line <= last then
-      -- A mark that keeps its number keeps its place among those of the same line.
-      mark.options.id = before[#now + 1]
-      now[#now + 1] =
-        vim.api.nvim_buf_set_extmark(buffer, namespace, mark.line, mark.column, mark.options)
-    end
-  end
-  for number = #now + 1, #before do
-    vim.api.nvim_buf_del_extmark(buffer, namespace, before[number])
-  end
-  page.marks[id] = now
-end
-
---- Draws the marks of the inline view: of all hunks, or of those alone that have changed.
----@param buffer integer
----@param page orchflow.ReviewPage
----@param changed? integer[] places of hunks
-function M.marks(buffer, page, changed)
-  local width, gutter = room_of(buffer)
-  if not changed or not page.marks or page.width ~= width or page.gutter ~= gutter then
-    vim.api.nvim_buf_clear_namespace(buffer, namespace, 0, -1)
-    page.marks, page.width, page.gutter = {}, width, gutter
-    changed = nil
-  end
-  if page.note then
-    return
-  end
-  local options = {
-    mode = mode,
-    width = width,
-    gutter = gutter,
-    deleted = page.deleted,
-    opaque = not vim.o.termguicolors,
-  }
-  local last = vim.api.nvim_buf_line_count(buffer) - 1
-  for index in ipairs(changed and {} or page.hunks) do
-    draw(buffer, page, index, options, last)
-  end
-  for _, index in ipairs(changed or {}) do
-    draw(buffer, page, index, options, last)
-  end
-end
-
 local to_set ---@type { buffer: integer, lines: string[] }
 
 --- Puts the lines of a call to `set_lines` into its buffer.
@@ -179,17 +96,14 @@ end
 ---@param page orchflow.ReviewPage
 function M.fill(buffer, page)
   local lines = page.note and { page.note } or page.lines
-  vim.api.nvim_buf_clear_namespace(buffer, namespace, 0, -1)
+  marks.clear(buffer)
   set_lines(buffer, lines)
   if page.note then
-    vim.api.nvim_buf_set_extmark(buffer, namespace, 0, 0, {
-      end_col = #page.note,
-      hl_group = page.state == "failed" and "OrchflowFailed" or "OrchflowMuted",
-    })
+    marks.note(buffer, page.note, page.state == "failed" and "OrchflowFailed" or "OrchflowMuted")
     return
   end
   M.colour(buffer, page.path, page.lines)
-  M.marks(buffer, page)
+  marks.draw(buffer, page)
 end
 
 --- Dresses a window that shows a review buffer. The options are that buffer's alone: another one in the window has
@@ -209,7 +123,7 @@ end
 ---@param deleted? boolean
 ---@return integer
 local function lines_above(hunk, deleted)
-  if mode ~= "inline" or deleted or not inline.is_above(hunk) then
+  if marks.mode() ~= "inline" or deleted or not inline.is_above(hunk) then
     return 0
   end
   return #(hunk.removed or {})
@@ -222,6 +136,9 @@ end
 ---@param hunk orchflow.Hunk
 ---@param deleted? boolean
 function M.reveal(window, first, last, hunk, deleted)
+  -- How much fits is known once the virtual lines are there.
+  local around = vim.api.nvim_win_get_height(window)
+  marks.show_lines(vim.api.nvim_win_get_buf(window), first - around, last + around)
   vim.api.nvim_win_set_cursor(window, { first, 0 })
   vim.api.nvim_win_call(window, function()
     local above = lines_above(hunk, deleted)
@@ -301,6 +218,7 @@ function M.bar(page, hunk, index)
   if page.at then
     add(text.clock(page.at))
   end
+  local mode = marks.mode()
   if mode ~= "inline" then
     add(mode == "added" and "only added" or "marks off")
   end

@@ -3,6 +3,7 @@
 
 local client = require("orchflow.client")
 local inline = require("orchflow.view.inline")
+local marks = require("orchflow.review.marks")
 local paint = require("orchflow.review.paint")
 
 local M = {}
@@ -61,8 +62,10 @@ local function cover(coverages, hunk, page, top, bottom, topfill)
     add(line)
   end
   local needed = last - first + 1
-  local removed = paint.mode() == "inline" and not page.deleted and #(hunk.removed or {}) or 0
-  if removed > 0 then
+  local removed = marks.mode() == "inline" and not page.deleted and #(hunk.removed or {}) or 0
+  if removed > 0 and not marks.is_drawn(page, hunk) then
+    return
+  elseif removed > 0 then
     needed = needed + 1
     local above_shows = top < first or (top == first and topfill >= removed)
     local below_shows = bottom > last or (bottom == last and last == #page.lines)
@@ -155,6 +158,12 @@ function M.is_shown(hunk)
   return drawn[key] ~= nil and drawn[key].whole
 end
 
+--- Notes that the whole of a hunk was shown elsewhere than in a review buffer.
+---@param hunk orchflow.Hunk
+function M.note(hunk)
+  drawn[key_of(hunk)] = { lines = {}, count = 0, whole = true }
+end
+
 --- Says whether anything of a hunk was on the screen.
 ---@param hunk orchflow.Hunk
 ---@return boolean
@@ -204,7 +213,11 @@ local function start()
     group = group,
     desc = "Note what of orchflow's hunks is on the screen",
     callback = function()
-      if #shown_buffers() > 0 then
+      local buffers = shown_buffers()
+      for _, buffer in ipairs(buffers) do
+        marks.show_screen(buffer)
+      end
+      if #buffers > 0 then
         M.look_soon()
       end
     end,

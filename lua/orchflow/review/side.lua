@@ -4,17 +4,29 @@
 
 local buffer_view = require("orchflow.review.buffer")
 local message = require("orchflow.ui.message")
+local page_of = require("orchflow.review.page")
 local paint = require("orchflow.review.paint")
+local text = require("orchflow.view.text")
 
 local M = {}
 
 --- Makes a buffer of lines that is gone with its window.
+---@param whose string whose version the lines are
 ---@param lines string[]
 ---@param path string
 ---@return integer
-local function scratch(lines, path)
+local function scratch(whose, lines, path)
   local buffer = vim.api.nvim_create_buf(false, true)
   paint.dress(buffer)
+  -- What lists buffers and windows says what it is; a comparison of the same file in another tab has the name already.
+  local before = vim.o.eventignore
+  vim.o.eventignore = "all"
+  pcall(
+    vim.api.nvim_buf_set_name,
+    buffer,
+    ("orchflow-diff://%s/%s"):format(whose, text.clean(path))
+  )
+  vim.o.eventignore = before
   vim.bo[buffer].bufhidden = "wipe"
   vim.bo[buffer].modifiable = true
   vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
@@ -81,9 +93,9 @@ local function other_side(page, against)
   if against == "mine" and path and vim.uv.fs_stat(path) then
     return vim.fn.bufadd(path), "yours: " .. page.path
   elseif against == "mine" and #page.base_lines == 0 then
-    return scratch({}, page.path), "yours: no such file"
+    return scratch("yours", {}, page.path), "yours: no such file"
   end
-  return scratch(page.base_lines, page.path), "base: " .. page.path
+  return scratch("base", page_of.base_of(page), page.path), "base: " .. page.path
 end
 
 --- Opens the two versions side by side; in one of them it closes both.
@@ -95,7 +107,7 @@ function M.toggle(against)
     return
   end
   local line = vim.api.nvim_win_get_cursor(0)[1]
-  local theirs = scratch(page.deleted and {} or page.lines, page.path)
+  local theirs = scratch(page.agent, page.deleted and {} or page.lines, page.path)
   local other, title = other_side(page, against)
   vim.cmd("tab split")
   local right = vim.api.nvim_get_current_win()

@@ -4,6 +4,7 @@ local buffer_view = require("orchflow.review.buffer")
 local client = require("orchflow.client")
 local message = require("orchflow.ui.message")
 local text = require("orchflow.view.text")
+local view = require("orchflow.view.hunk")
 
 local M = {}
 
@@ -43,12 +44,7 @@ function M.page(hunk, why, width)
   page:add({
     { text.clean(hunk.agent), "OrchflowAgent" },
     {
-      ("  %s:%d  +%d -%d"):format(
-        text.clean(hunk.path),
-        hunk.line or 1,
-        hunk.insertions or 0,
-        hunk.deletions or 0
-      ),
+      ("  %s  +%d -%d"):format(view.where(hunk), hunk.insertions or 0, hunk.deletions or 0),
     },
     { "  " .. text.clean(hunk.id), "OrchflowMuted" },
   })
@@ -68,15 +64,24 @@ function M.page(hunk, why, width)
   add("forecast", forecast[hunk.forecast] or "")
   for _, rival in ipairs(hunk.rivals or {}) do
     local same = rival.same and "the same text" or "another text"
-    add("rival", ("%s:%s  %s"):format(text.clean(rival.agent), text.clean(rival.line), same))
+    add(
+      "rival",
+      ("%s:%s  %s"):format(text.clean(rival.agent), text.clean(view.rival_line(rival)), same)
+    )
   end
   if hunk.rival_accepted then
     local rival = hunk.rival_accepted
-    add("accepted", ("rival %s:%s"):format(rival.agent, text.clean(rival.line)), "OrchflowDone")
+    local line = text.clean(view.rival_line(rival))
+    add("accepted", ("rival %s:%s"):format(text.clean(rival.agent), line), "OrchflowDone")
   end
   if why then
-    for index, line in ipairs(why.lines or {}) do
-      add(index == 1 and "because" or "", line)
+    local label = "because"
+    for _, line in ipairs(why.lines or {}) do
+      -- What its agent said stands above already.
+      if not (hunk.words and vim.startswith(line, hunk.agent .. " says: ")) then
+        add(label, line)
+        label = ""
+      end
     end
   end
   return page

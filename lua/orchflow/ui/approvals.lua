@@ -64,6 +64,21 @@ local function index_of_shown(state)
   return nil
 end
 
+--- Draws an approval.
+---@param approval orchflow.Approval
+---@param answered? string what became of it
+---@return orchflow.Page
+function M.page(approval, answered)
+  local agent = agent_of(approval)
+  return view.page(approval, {
+    agent = agent,
+    answered = answered,
+    read = function(path)
+      return read_lines(as_the_agent_has_it(path, agent))
+    end,
+  })
+end
+
 ---@param state orchflow.Approvals
 local function draw(state)
   local opened = state.float
@@ -78,13 +93,8 @@ local function draw(state)
     return
   end
   local agent, index = agent_of(approval), index_of_shown(state)
-  local page = view.page(approval, {
-    agent = agent,
-    answered = not index and (state.answered[approval.id] or "answered elsewhere") or nil,
-    read = function(path)
-      return read_lines(as_the_agent_has_it(path, agent))
-    end,
-  })
+  local answered = not index and (state.answered[approval.id] or "answered elsewhere") or nil
+  local page = M.page(approval, answered)
   for line = 1, #page.lines do
     page.rows[line] = approval
   end

@@ -466,6 +466,15 @@ local function map_keys(float)
   end
 end
 
+--- Sees to it that the keys of a float are its own: an Insert mode that was to go on after a command (<C-o>, or
+--- `:startinsert` for a terminal that is left again) would otherwise begin in it.
+---@param window integer
+local function take_keys(window)
+  if vim.api.nvim_get_current_win() == window then
+    vim.cmd.stopinsert()
+  end
+end
+
 --- Opens a float, or goes to the one of that name which is open.
 ---@param options orchflow.FloatOptions
 ---@return orchflow.Float
@@ -474,6 +483,7 @@ function M.open(options)
   local standing = open_floats[options.name]
   if standing and standing:is_open() and not options.window then
     vim.api.nvim_set_current_win(standing.window)
+    take_keys(standing.window)
     return standing
   elseif standing then
     standing:close()
@@ -508,6 +518,7 @@ function M.open(options)
   if window == options.window or options.place == "split" or options.place == "tab" then
     float:say_title()
   end
+  take_keys(window)
   map_keys(float)
   vim.bo[buffer].filetype = "orchflow"
   local group = vim.api.nvim_create_augroup("orchflow_float_" .. buffer, { clear = true })

@@ -39,7 +39,7 @@ local MAX_HEADING = 40
 ---@field changed? boolean whether another content of it was seen before
 ---@field changed_since? boolean whether its content is another one than was listed
 ---@field rivals? orchflow.Rival[]
----@field rival_accepted? { id: string, agent: string, line: integer }
+---@field rival_accepted? { id: string, agent: string, line: integer, agent_line?: integer }
 ---@field forecast? "clean"|"conflict"|"applied"
 ---@field conflict_with? string what it conflicts with where that is not the file on disk
 ---@field words? string the agent's last explanation
@@ -53,7 +53,8 @@ local MAX_HEADING = 40
 ---@field agent string
 ---@field key string
 ---@field path string
----@field line integer
+---@field line integer that of the human's file
+---@field agent_line? integer that of its agent's version
 ---@field same boolean whether its result is the same text
 
 --- What a change is called where it is not a plain edit of lines.
@@ -100,6 +101,24 @@ end
 function M.line(hunk)
   local start = hunk.change == "deleted" and hunk.old_start or hunk.new_start
   return math.max(1, tonumber(start) or 1)
+end
+
+--- Names where a hunk stands: in its agent's version, and in the human's file where that is another line.
+---@param hunk orchflow.Hunk
+---@return string
+function M.where(hunk)
+  local line, yours = M.line(hunk), tonumber(hunk.line)
+  local said = ("%s:%d"):format(text.clean(hunk.path), line)
+  -- What only removes lines stands on the one before.
+  local is_same = yours == line or (hunk.new_lines == 0 and yours == line + 1)
+  return (yours and not is_same) and ("%s (yours: %d)"):format(said, yours) or said
+end
+
+--- Gives the line by which a rival is named: that of its agent's version, as in every list.
+---@param rival { line?: integer, agent_line?: integer }
+---@return integer?
+function M.rival_line(rival)
+  return rival.agent_line or rival.line
 end
 
 --- Gives the letter that tells the quickfix list how serious an entry is.
@@ -153,7 +172,7 @@ function M.rivalry(hunk, places, listed)
   return {
     place = place,
     count = #hunk.rivals + 1,
-    first = { agent = first.agent, line = standing and M.line(standing) or first.line },
+    first = { agent = first.agent, line = standing and M.line(standing) or M.rival_line(first) },
     is_first = place == 1,
     same = first.same == true,
   }
@@ -164,7 +183,10 @@ end
 ---@return string
 function M.rival_note(hunk)
   local rival = hunk.rival_accepted or {}
-  return ("rival of accepted %s:%s"):format(text.clean(rival.agent), text.clean(rival.line))
+  return ("rival of accepted %s:%s"):format(
+    text.clean(rival.agent),
+    text.clean(M.rival_line(rival))
+  )
 end
 
 --- Says what else the human should know of a hunk.
@@ -219,23 +241,41 @@ function M.counts(hunk)
   return insertions > 0 and "+" .. insertions or "", deletions > 0 and "-" .. deletions or ""
 end
 
+---@param left orchflow.Hunk
+---@param right orchflow.Hunk
+---@return boolean
+local function precedes(left, right)
+  local left_sinks, right_sinks = left.rival_accepted ~= nil, right.rival_accepted ~= nil
+  if left_sinks ~= right_sinks then
+    return right_sinks
+  elseif left.path ~= right.path then
+    return left.path < right.path
+  end
+  return (left.line or 0) < (right.line or 0)
+end
+
 --- Orders hunks by file and line, so that rivals stand together; those of an accepted hunk come last.
 ---@param hunks orchflow.Hunk[]
 ---@return orchflow.Hunk[]
 function M.in_order(hunks)
+  local ordered = vim.list_slice(hunks, 1)
+  local stands = true
+  for place = 2, #ordered do
+    stands = stands and not precedes(ordered[place], ordered[place - 1])
+  end
+  -- One agent's hunks come in order.
+  if stands then
+    return ordered
+  end
   local places = {}
   for place, hunk in ipairs(hunks) do
     places[hunk] = place
   end
-  local ordered = vim.list_slice(hunks, 1)
   table.sort(ordered, function(left, right)
-    local left_sinks, right_sinks = left.rival_accepted ~= nil, right.rival_accepted ~= nil
-    if left_sinks ~= right_sinks then
-      return right_sinks
-    elseif left.path ~= right.path then
-      return left.path < right.path
-    elseif left.line ~= right.line then
-      return (left.line or 0) < (right.line or 0)
+    if precedes(left, right) then
+      return true
+    elseif precedes(right, left) then
+      return false
     end
     return places[left] < places[right]
   end)
@@ -296,11 +336,10 @@ end
 function M.plain(hunk)
   local insertions, deletions = M.counts(hunk)
   return (
-    ("%s  %s:%d  %s %s %s %s")
+    ("%s  %s  %s %s %s %s")
       :format(
         text.clean(hunk.id),
-        text.clean(hunk.path),
-        hunk.line or 1,
+        M.where(hunk),
         text.clean(hunk.agent),
         insertions,
         deletions,

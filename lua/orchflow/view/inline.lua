@@ -2,6 +2,7 @@
 --- marks out, each as `nvim_buf_set_extmark()` takes it.
 
 local text = require("orchflow.view.text")
+local view = require("orchflow.view.hunk")
 local words = require("orchflow.view.words")
 
 local M = {}
@@ -129,11 +130,7 @@ function M.remarks(hunk, said_before)
     add("is in your file already")
   end
   if is_open and hunk.rival_accepted then
-    local rival = hunk.rival_accepted
-    add(
-      ("rival of accepted %s:%s"):format(text.clean(rival.agent), text.clean(rival.line)),
-      "OrchflowWaiting"
-    )
+    add(view.rival_note(hunk), "OrchflowWaiting")
   elseif is_open and #(hunk.rivals or {}) > 0 then
     local names = vim.tbl_map(function(rival)
       return text.clean(rival.agent) .. (rival.same and " (the same)" or "")

@@ -23,7 +23,7 @@ end
 ---@field widths integer[] of place, agent, insertions, deletions, heading
 ---@field several_runs boolean
 ---@field paths table<integer, table<string, orchflow.QuickfixPath>> by digits of the line's number
----@field tails table<string, orchflow.QuickfixTail> by all that they say
+---@field tails table<any, any> `orchflow.QuickfixTail` by all that they say, a table in another for each of it
 
 --- What a note mostly wants, as `changed since you saw it`, and the most that is kept free for one.
 local NOTE_WIDTH, MAX_NOTE_WIDTH = 24, 33
@@ -41,7 +41,7 @@ local function rival_width(hunk)
   end
   local longest = 0
   for _, rival in ipairs(hunk.rivals or {}) do
-    local width = #"rival 2/3 of :" + #rival.agent + #tostring(rival.line or "")
+    local width = #"rival 2/3 of :" + #rival.agent + #tostring(view.rival_line(rival) or "")
     longest = math.max(longest, math.min(width, MAX_RIVAL_WIDTH))
   end
   local conflict = longest > 0 and hunk.forecast == "conflict"
@@ -153,6 +153,32 @@ local function write_tail(hunk, layout, mark, note)
   }
 end
 
+--- Gives what stands in a table, a new table where there is nothing.
+---@param tree table
+---@param name any
+---@return table
+local function branch(tree, name)
+  local found = tree[name]
+  if not found then
+    found = {}
+    tree[name] = found
+  end
+  return found
+end
+
+local known_spaces = {} ---@type table<integer, string>
+
+---@param count integer
+---@return string
+local function spaces(count)
+  local known = known_spaces[count]
+  if not known then
+    known = (" "):rep(count)
+    known_spaces[count] = known
+  end
+  return known
+end
+
 --- Writes a line of the quickfix list, and what other programs show of the entry: all but its place.
 ---@param hunk orchflow.Hunk
 ---@param layout orchflow.QuickfixLayout
@@ -165,26 +191,17 @@ function M.line(hunk, layout, rivalry)
   local mark, note = view.mark(hunk), view.note(hunk, rivalry)
   local insertions, deletions = hunk.insertions or 0, hunk.deletions or 0
   local agent = layout.several_runs and hunk.key or hunk.agent
-  -- Most of a long list's lines differ in their places alone.
-  local name = agent
-    .. "\0"
-    .. insertions
-    .. " "
-    .. deletions
-    .. mark
-    .. note
-    .. "\0"
-    .. hunk.change
-    .. "\0"
-    .. hunk.heading
-  local tail = layout.tails[name]
+  -- Most of a long list's lines differ in their places alone; to look that up costs less than a name made of it all.
+  local alike = branch(branch(branch(layout.tails, agent), hunk.heading), hunk.change)
+  alike = branch(branch(branch(alike, insertions), deletions), mark)
+  local tail = alike[note]
   if not tail then
     tail = write_tail(hunk, layout, mark, note)
-    layout.tails[name] = tail
+    alike[note] = tail
   end
   local missing = layout.widths[1] - path.cells - #line - 4
-  local place = path.text .. "|" .. line .. " " .. view.type(hunk) .. "|"
-  return place .. (" "):rep(missing) .. tail.columns, tail.entry
+  local kind = view.type(hunk) == "W" and " W|" or " I|"
+  return path.text .. "|" .. line .. kind .. spaces(missing) .. tail.columns, tail.entry
 end
 
 --- Writes the lines of the quickfix list, in aligned columns.

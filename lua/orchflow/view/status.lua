@@ -34,8 +34,14 @@ local URGENCY = {
   exited = 10,
 }
 
-local SOURCES =
-  { osc7501 = "stated", hook = "hook", title = "title", process = "process", output = "output", screen = "screen" }
+local SOURCES = {
+  osc7501 = "stated",
+  hook = "hook",
+  title = "title",
+  process = "process",
+  output = "output",
+  screen = "screen",
+}
 
 --- Gives the state that is shown: a paused agent is paused, whatever it did before.
 ---@param agent orchflow.Agent

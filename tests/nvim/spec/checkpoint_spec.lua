@@ -337,6 +337,11 @@ return function(it, tests)
       child:lua("return base")
     )
     child:wait("it says by which key", [[return vim.wo.winbar:find("dV closes", 1, true) ~= nil]])
+    -- What lists buffers names both.
+    tests.equal(
+      child:lua("return { vim.fn.bufname(vim.fn.winbufnr(1)), vim.fn.bufname(vim.fn.winbufnr(2)) }"),
+      { "orchflow-diff://base/src/config.lua", "orchflow-diff://claude/src/config.lua" }
+    )
     child:cmd("tabclose")
     child:wait("the tab is closed", "return vim.fn.tabpagenr('$') == 1")
   end)

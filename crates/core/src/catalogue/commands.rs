@@ -82,9 +82,9 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "send",
-        summary: "send a prompt to one agent, to several (with commas), or to all",
+        summary: "send a prompt to one agent, to several (with commas), to all, or to those a filter admits",
         arguments: &[
-            arg("to", Arity::One, true, "agents with commas, or all"),
+            arg("to", Arity::One, true, "agents with commas, all, or a filter of agents such as is:idle"),
             arg("text", Arity::Text, false, "the prompt; read from standard input when absent"),
         ],
         flags: &[RUN, JSON],
@@ -409,8 +409,8 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "pick",
-        summary: "pick an agent, an event or a hunk with vim.ui.select",
-        arguments: &[arg("what", Arity::One, true, "agents, events or hunks"), FILTER],
+        summary: "pick an agent, an event, a hunk or an approval in the picker that is there",
+        arguments: &[arg("what", Arity::One, true, "agents, events, hunks or approvals"), FILTER],
         flags: &[],
         example: "pick hunks agent:claude",
         callers: Callers::Human,

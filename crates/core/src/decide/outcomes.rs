@@ -487,7 +487,7 @@ fn decided(step: &mut Step<'_>, asked: EventSeq, hunk: &HunkRef, decision: &str,
     step.want_checkpoint(&key, HUNK_REJECTED);
     let tell = reason.filter(|_| step.state.agents.get(&key).is_some_and(|agent| agent.is_living()));
     if let Some(reason) = tell {
-        let place = format!("{}:{}", hunk.path.lossy(), hunk.line);
+        let place = format!("{}:{}", hunk.path.lossy(), hunk.told_line());
         let change = if hunk.lines.is_some() { "some lines of your change" } else { "your change" };
         let text =
             format!("I took {change} in {place} out again (no longer in your worktree). Reason: {reason}");

@@ -168,7 +168,7 @@ pub(super) fn comment(step: &mut Step<'_>, hunk: HunkRef, text: String) -> Resul
     }
     let agent = hunk.agent.clone();
     require_living(step, std::slice::from_ref(&agent))?;
-    let place = format!("{}:{}", hunk.path.lossy(), hunk.line);
+    let place = format!("{}:{}", hunk.path.lossy(), hunk.told_line());
     let prompt_text = format!("Comment on your change in {place}:\n{text}");
     let path = hunk.path.0.clone();
     step.emit_with_paths(&agent, vec![path], HunkCommented { hunk, text });

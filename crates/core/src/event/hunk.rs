@@ -18,6 +18,9 @@ pub struct HunkRef {
     pub path: Bytes,
     /// The line in the base it begins at, from 1.
     pub line: u32,
+    /// The line of its agent's version it stands at, from 1, as lists name it. Older events do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_line: Option<u32>,
     /// Lines it adds.
     pub insertions: u32,
     /// Lines it removes.
@@ -33,6 +36,11 @@ impl HunkRef {
     /// Gives the run of the hunk's agent.
     pub fn run(&self) -> RunId {
         self.agent.run
+    }
+
+    /// Gives the line by which people are told of it.
+    pub fn told_line(&self) -> u32 {
+        self.agent_line.unwrap_or(self.line)
     }
 
     /// Tells whether another names the same content of the same hunk, whichever of its lines.

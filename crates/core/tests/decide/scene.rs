@@ -73,6 +73,7 @@ pub fn hunk(agent: &AgentKey, id: &str, hash: &str) -> HunkRef {
         agent: agent.clone(),
         path: Bytes::from("src/greeting.rs"),
         line: 41,
+        agent_line: None,
         insertions: 3,
         deletions: 1,
         checkpoint: "feed".to_owned(),

@@ -253,7 +253,7 @@ async fn resolve(world: &Arc<World>, id: &str) -> Result<Found, Refusal> {
         1 => found.pop().ok_or_else(|| super::no_answer(world)),
         0 => {
             let refusal = gone(world, id, &wanted).await;
-            Err(readable.warnings.into_iter().fold(refusal, |refusal, warning| refusal.hint(warning)))
+            Err(readable.warnings.into_iter().fold(refusal, |refusal, (_, warning)| refusal.hint(warning)))
         }
         count => {
             Err(Refusal::new(Code::AmbiguousHunk, format!("{id} fits {count} hunks"))

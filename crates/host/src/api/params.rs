@@ -101,6 +101,15 @@ pub enum Names {
 }
 
 impl Names {
+    /// Gives the text of a filter where they are one: some word has a `:`, which no name of an agent has.
+    pub fn filter(&self) -> Option<String> {
+        let words = match self {
+            Names::One(text) => std::slice::from_ref(text),
+            Names::Many(list) => list.as_slice(),
+        };
+        words.iter().any(|word| word.contains(':')).then(|| words.join(" "))
+    }
+
     /// Gives the single names.
     pub fn into_list(self) -> Vec<String> {
         let words = match self {

@@ -3,23 +3,24 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use orchflow_core::event::payload::{Bytes, HunkRef};
+use orchflow_core::event::payload::Bytes;
 use orchflow_core::filter::{Filter, Is, Scope};
-use orchflow_core::state::{DecisionState, SeenFile, State};
+use orchflow_core::state::State;
 use orchflow_core::{AgentKey, Refusal, RunId};
 use orchflow_git::diff::FileChange;
-use orchflow_git::hunk::{Hunk, HunkId};
+use orchflow_git::hunk::HunkId;
 use orchflow_git::standing::Standing;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::params::{Names, find_agents, find_run, read};
+use crate::review::compact::compact;
 use crate::review::human::key_of;
 use crate::review::json::hunk_json;
+use crate::review::listing::{Asked, Before, Listing, Told};
 use crate::review::readable::Readable;
-use crate::review::rivals::Rival;
-use crate::review::row::{Decided, Decisions, PageOf, Row, cut, state_of};
-use crate::review::{Subject, place_of, rivals, subjects};
+use crate::review::row::{Decided, PageOf, Row, cut, hunk_of};
+use crate::review::{Subject, rivals, subjects};
 use crate::world::World;
 
 #[derive(Debug, Default, Deserialize)]
@@ -36,6 +37,8 @@ struct Params {
     after: Option<String>,
     /// Leaves out lines, and what says nothing.
     brief: bool,
+    /// The same, with what hunks have in common said once: `columns`, `usual` and `files` in the place of `hunks`.
+    compact: bool,
     /// Words of the filter grammar, beside all of these.
     filter: Option<Words>,
 }
@@ -45,29 +48,6 @@ struct Params {
 enum Words {
     One(String),
     Many(Vec<String>),
-}
-
-/// What the loop knows of the agents that are listed.
-struct Told {
-    /// The agents asked for.
-    subjects: Vec<Subject>,
-    /// Every agent of their runs.
-    around: Vec<Subject>,
-    decisions: Decisions,
-    seen: HashMap<(AgentKey, Bytes), Arc<SeenFile>>,
-    /// What is in the human's tree of files with parts or superseded hunks.
-    accepted: HashMap<(AgentKey, Bytes), Vec<HunkRef>>,
-    newest_run: u64,
-}
-
-impl Told {
-    /// Gives what the human was shown of a file.
-    fn seen_of(&self, subject: &Subject, change: &FileChange) -> Option<&SeenFile> {
-        if self.seen.is_empty() {
-            return None;
-        }
-        self.seen.get(&(subject.key.clone(), Bytes(change.path.clone()))).map(Arc::as_ref)
-    }
 }
 
 pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Refusal> {
@@ -85,6 +65,7 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
         || filter.is.exclude.iter().flatten().any(|asked| *asked == Is::Undecided);
     let (run, mut names) = (params.run, params.agents.map(Names::into_list).unwrap_or_default());
     names.extend(params.agent.clone());
+    let is_named = !names.is_empty();
     let told = world
         .engine()
         .look(move |state| tell(state, run, &names))
@@ -100,88 +81,133 @@ pub(super) async fn list(world: &Arc<World>, params: Value) -> Result<Value, Ref
     let mut histories = Vec::with_capacity(listed.len());
     for (subject, changes) in &listed {
         histories.push(world.history(subject, changes).await.unwrap_or_else(|refusal| {
-            warnings.push(format!(
+            let warning = format!(
                 "nobody can say in which turns {} changed its hunks: {}",
                 subject.key, refusal.message
-            ));
+            );
+            warnings.push((subject.key.run, warning));
             Arc::default()
         }));
     }
     let comments = world.comments().await?;
-    let mut before = HashMap::new();
+    let mut before = Before::new();
     for (subject, changes) in &listed {
         taken_before(world, subject, changes, &told, &mut before).await?;
     }
-    let only = params.file.as_ref().or(params.path.as_ref()).map(|path| path.as_bytes());
-    let limit = params.limit.unwrap_or(usize::MAX).max(1);
-    // Whether a hunk would go in is found out for all only where it is asked for.
-    let asks_standing =
-        asks(Is::Conflict) || filter.is.exclude.iter().flatten().any(|is| *is == Is::Conflict);
-    let mut page = PageOf::after(params.after.as_deref(), if asks_standing { usize::MAX } else { limit });
-    let nothing: Arc<Vec<Hunk>> = Arc::default();
-    'all: for ((subject, changes), history) in listed.iter().zip(&histories) {
-        for change in changes.iter() {
-            let is_meant = only.is_none_or(|only| only == change.path);
-            let seen = told.seen_of(subject, change);
-            let before = match before.is_empty() {
-                true => &nothing,
-                false => before.get(&(&subject.key, change.path.as_slice())).unwrap_or(&nothing),
-            };
-            for hunk in &change.hunks {
-                if !page.pass(hunk) {
-                    break 'all;
-                }
-                if !is_meant {
-                    continue;
-                }
-                let decision = told.decisions.get(&hunk.id);
-                let state = state_of(decision, hunk, before);
-                if !everything && state == Some(DecisionState::Accepted) {
-                    continue;
-                }
-                let is_seen = seen.is_some_and(|seen| seen.has(&hunk.id.to_string(), &hunk.hash.to_string()));
-                let rivals: &[Rival] = rivals.get(&hunk.id).map_or(&[], Vec::as_slice);
-                let row = Row {
-                    subject,
-                    change,
-                    history,
-                    before: Arc::clone(before),
-                    hunk,
-                    decision,
-                    state,
-                    rivals,
-                    rival_accepted: rivals.iter().find(|rival| {
-                        let of = told.decisions.get(&rival.id);
-                        of.is_some_and(|decision| decision.state == DecisionState::Accepted)
-                    }),
-                    seen: is_seen,
-                    changed: !is_seen && seen.is_some_and(|seen| seen.has_at(&place_of(hunk))),
-                    comments: comments.get(&hunk.id).copied().unwrap_or(0),
-                };
-                if asks_standing || filter.is_empty() || row.passes(&filter, told.newest_run, None) {
-                    page.take(row);
-                }
-            }
+    let agents: Vec<_> = listed
+        .iter()
+        .zip(&histories)
+        .map(|((subject, changes), history)| (subject, changes.as_slice(), Arc::clone(history)))
+        .collect();
+    let listing = Listing {
+        told: &told,
+        agents: &agents,
+        rivals: &rivals,
+        comments: &comments,
+        before: &before,
+        asked: Asked {
+            filter: &filter,
+            only: params.file.as_ref().or(params.path.as_ref()).map(|path| path.as_bytes()),
+            everything,
+            // Whether a hunk would go in is found out for all only where it is asked for.
+            asks_standing: asks(Is::Conflict)
+                || filter.is.exclude.iter().flatten().any(|is| *is == Is::Conflict),
+        },
+    };
+    let is_one_run = run.is_none() && !is_named && filter.runs.is_empty();
+    let (limit, after) = (params.limit.unwrap_or(usize::MAX).max(1), params.after.as_deref());
+    let Cut { scope, rows, next } = cut_out(world, &listing, is_one_run, after, limit).await?;
+    let standings = standings(world, &rows).await?;
+    let runs = listing.runs();
+    let tells_of_others = is_one_run && after.is_none() && !listing.asked.asks_standing;
+    let elsewhere: Vec<Value> = runs
+        .iter()
+        .filter(|run| tells_of_others && Some(**run) != scope)
+        .map(|run| (run, listing.waiting(*run)))
+        .filter(|(_, hunks)| *hunks > 0)
+        .map(|(run, hunks)| json!({ "run": run, "hunks": hunks }))
+        .collect();
+    let one = || match runs.as_slice() {
+        [one] => Some(*one),
+        _ => None,
+    };
+    // What is wrong with agents of other runs is told where those are listed, or where nothing is.
+    let is_here = |of: RunId| rows.is_empty() || scope.is_none_or(|scope| scope == of);
+    let warnings: Vec<String> =
+        warnings.into_iter().filter(|(of, _)| is_here(*of)).map(|(_, warning)| warning).collect();
+    let seq = world.engine().pulse().borrow().seq;
+    let mut answer = json!({
+        "run": run.map(RunId).or(scope).or_else(one),
+        "elsewhere": elsewhere,
+        "next": next,
+        "seq": seq,
+        "warnings": warnings,
+    });
+    let hunks = match params.compact {
+        true => compact(world.repository.worktree(), &rows, &standings),
+        false => {
+            let written =
+                |(row, standing): (&Row<'_>, &Arc<Standing>)| hunk_json(world, row, standing, params.brief);
+            json!({ "hunks": rows.iter().zip(&standings).map(written).collect::<Vec<_>>() })
+        }
+    };
+    if let (Value::Object(answer), Value::Object(hunks)) = (&mut answer, hunks) {
+        answer.extend(hunks);
+    }
+    Ok(answer)
+}
+
+/// A page of a listing.
+struct Cut<'a> {
+    /// The run it is of, where one was chosen.
+    scope: Option<RunId>,
+    rows: Vec<Row<'a>>,
+    /// What the next page begins after.
+    next: Option<String>,
+}
+
+/// Cuts a page out of a listing. Where it is to be of one run, that is the one its cursor stands in, else the newest
+/// in which there is anything.
+async fn cut_out<'a>(
+    world: &Arc<World>,
+    listing: &Listing<'a>,
+    is_one_run: bool,
+    after: Option<&'a str>,
+    limit: usize,
+) -> Result<Cut<'a>, Refusal> {
+    let here = after.and_then(hunk_of).and_then(|id| listing.run_of(id));
+    let mut scopes: Vec<Option<RunId>> = match here {
+        _ if !is_one_run => Vec::new(),
+        Some(run) => vec![Some(run)],
+        None => listing.runs().into_iter().map(Some).collect(),
+    };
+    if scopes.is_empty() {
+        scopes.push(None);
+    }
+    let asked = &listing.asked;
+    let mut found = Vec::new();
+    let mut scope = scopes.first().copied().flatten();
+    for each in scopes {
+        let most = if asked.asks_standing { usize::MAX } else { limit };
+        let mut page = PageOf::after(after, most);
+        listing.fill(each, &mut page);
+        let mut rows = page.into_rows()?;
+        if asked.asks_standing {
+            let standings = standings(world, &rows).await?;
+            let mut number = 0;
+            rows.retain(|row| {
+                number += 1;
+                let standing = standings.get(number - 1).map(Arc::as_ref);
+                row.passes(asked.filter, listing.told.newest_run, standing)
+            });
+        }
+        if !rows.is_empty() {
+            (found, scope) = (rows, each);
+            break;
         }
     }
-    let mut rows = page.into_rows()?;
-    if asks_standing {
-        let standings = standings(world, &rows).await?;
-        let mut number = 0;
-        rows.retain(|row| {
-            number += 1;
-            row.passes(&filter, told.newest_run, standings.get(number - 1).map(Arc::as_ref))
-        });
-    }
-    let next = cut(&mut rows, limit);
-    let standings = standings(world, &rows).await?;
-    let hunks: Vec<Value> = rows
-        .iter()
-        .zip(&standings)
-        .map(|(row, standing)| hunk_json(world, row, standing, params.brief))
-        .collect();
-    let seq = world.engine().pulse().borrow().seq;
-    Ok(json!({ "hunks": hunks, "next": next, "seq": seq, "warnings": warnings }))
+    let next = cut(&mut found, limit);
+    Ok(Cut { scope, rows: found, next })
 }
 
 fn tell(state: &State, run: Option<u64>, names: &[String]) -> Result<Told, Refusal> {
@@ -225,7 +251,7 @@ async fn taken_before<'a>(
     subject: &'a Subject,
     changes: &'a Arc<Vec<FileChange>>,
     told: &Told,
-    before: &mut HashMap<(&'a AgentKey, &'a [u8]), Arc<Vec<Hunk>>>,
+    before: &mut Before<'a>,
 ) -> Result<(), Refusal> {
     if told.accepted.is_empty() {
         return Ok(());

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use orchflow_core::command::Command;
 use orchflow_core::event::EventBody;
-use orchflow_core::state::Phase;
+use orchflow_core::filter::{Filter, Is, Scope};
+use orchflow_core::state::{Agent, Phase, State, StatusState};
 use orchflow_core::{AgentKey, Code, Refusal};
 use orchflow_store::{EventFilter, Page};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::params::{Names, find_agents, read};
+use super::params::{Names, find_agents, find_run, read};
 use super::{Session, submit};
 use crate::world::World;
 
@@ -26,27 +27,19 @@ struct SendParams {
 
 pub(super) async fn send(world: &Arc<World>, session: &Session, params: Value) -> Result<Value, Refusal> {
     let params: SendParams = read("send", params)?;
+    let filter = params.to.filter().map(|text| Filter::parse(Scope::Agents, &text)).transpose()?;
     let names = params.to.into_list();
-    let everybody = names.iter().any(|name| name == "all");
     let run = params.run;
     let to = world
         .engine()
-        .ask(move |state| {
-            let mut found = find_agents(state, &names, run)?;
-            if everybody {
-                // A message to all is for those who can hear it.
-                found.retain(|key| {
-                    state.agents.get(key).is_some_and(|agent| {
-                        matches!(agent.phase, Phase::Requested | Phase::Starting | Phase::Running)
-                    })
-                });
-            }
-            Ok::<Vec<AgentKey>, Refusal>(found)
+        .ask(move |state| match filter {
+            Some(filter) => hearers(state, &filter, run),
+            None => named_hearers(state, &names, run),
         })
         .await
         .ok_or_else(|| super::no_answer(world))??;
     if to.is_empty() {
-        return Err(Refusal::new(Code::NotLiving, "no agent runs that could be told")
+        return Err(Refusal::new(Code::NotLiving, "no such agent runs that could be told")
             .hint("orchflow status says who runs; orchflow spawn starts another"));
     }
     let reply = submit(world, session, Command::SendPrompt { to, text: params.text }).await?;
@@ -56,6 +49,50 @@ pub(super) async fn send(world: &Arc<World>, session: &Session, params: Value) -
         .map(|(id, agent)| json!({ "id": id, "agent": agent.name, "state": "queued" }))
         .collect();
     Ok(json!({ "prompts": prompts }))
+}
+
+/// Tells whether an agent can be told something.
+fn hears(agent: &Agent) -> bool {
+    matches!(agent.phase, Phase::Requested | Phase::Starting | Phase::Running)
+}
+
+fn named_hearers(state: &State, names: &[String], run: Option<u64>) -> Result<Vec<AgentKey>, Refusal> {
+    let mut found = find_agents(state, names, run)?;
+    if names.iter().any(|name| name == "all") {
+        // A message to all is for those who can hear it.
+        found.retain(|key| state.agents.get(key).is_some_and(hears));
+    }
+    Ok(found)
+}
+
+/// Finds those a filter admits who can hear: of one run, the newest unless another is named.
+fn hearers(state: &State, filter: &Filter, run: Option<u64>) -> Result<Vec<AgentKey>, Refusal> {
+    let newest = find_run(state, None)?;
+    let of = match run {
+        Some(_) => Some(find_run(state, run)?),
+        None => filter.runs.is_empty().then_some(newest),
+    };
+    let agents = state.agents.values().filter(|agent| {
+        hears(agent)
+            && of.is_none_or(|of| agent.key.run == of)
+            && filter.admits_run(agent.key.run.0, newest.0)
+            && filter.admits_agent(&agent.key)
+            && filter.admits_is(|is| is_so(agent, is))
+            && filter.admits_text(&format!("{} {} {}", agent.key.name, agent.kind, agent.title))
+    });
+    Ok(agents.map(|agent| agent.key.clone()).collect())
+}
+
+/// Tells whether an agent is what a word of `is` says. Who rests after a turn is idle as well as done or failed.
+fn is_so(agent: &Agent, is: Is) -> bool {
+    let status = agent.status.state;
+    let rests = matches!(status, StatusState::Idle | StatusState::Done | StatusState::Failed);
+    match is {
+        Is::Idle => rests && agent.holds_prompts().is_none(),
+        Is::Living => agent.is_living(),
+        Is::Paused => agent.paused.is_some(),
+        other => agent.paused.is_none() && other.word() == status.word(),
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,6 +15,7 @@ use super::log::event_json;
 use super::params::{find_agents, read};
 use super::status::agent_json;
 use crate::clock;
+use crate::review::rivals::agent_line;
 use crate::review::subjects;
 use crate::world::World;
 
@@ -261,7 +262,7 @@ async fn hunk(world: &Arc<World>, id: &str) -> Result<Value, Refusal> {
     for (subject, changes) in &world.readable(&subjects).await?.all {
         let meant = changes.iter().flat_map(|change| &change.hunks);
         for hunk in meant.filter(|hunk| hunk.id.to_string().starts_with(&beginning)) {
-            let place = (hunk.id.to_string(), hunk.path.clone(), hunk.old_start.max(1));
+            let place = (hunk.id.to_string(), hunk.path.clone(), agent_line(hunk));
             found.push((subject.key.clone(), subject.turn, place));
         }
     }
@@ -273,7 +274,7 @@ async fn hunk(world: &Arc<World>, id: &str) -> Result<Value, Refusal> {
         (Some((key, turn, place)), _) => (key, Some(turn), place),
         (None, Some(decision)) => {
             let hunk = &decision.hunk;
-            (hunk.agent.clone(), None, (hunk.id.clone(), hunk.path.0.clone(), hunk.line))
+            (hunk.agent.clone(), None, (hunk.id.clone(), hunk.path.0.clone(), hunk.told_line()))
         }
         (None, None) => {
             return Err(Refusal::new(Code::UnknownHunk, format!("there is no hunk {id}"))

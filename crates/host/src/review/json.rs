@@ -10,7 +10,7 @@ use orchflow_git::standing::{Forecast, Standing};
 use orchflow_wire::json::bytes_to_json;
 use serde_json::{Value, json};
 
-use super::rivals::{Rival, base_line};
+use super::rivals::{Rival, agent_line, base_line};
 use super::row::Row;
 use crate::world::World;
 
@@ -18,8 +18,18 @@ use crate::world::World;
 const LINES_SHOWN: usize = 4000;
 
 /// What a list needs no word of: it is asked for with the file that a hunk is in.
-const BEYOND_A_LIST: [&str; 9] =
-    ["removed", "added", "before", "after", "agent_path", "truncated", "turn", "changed_turn", "checkpoint"];
+const BEYOND_A_LIST: [&str; 10] = [
+    "removed",
+    "added",
+    "before",
+    "after",
+    "agent_path",
+    "truncated",
+    "turn",
+    "changed_turn",
+    "checkpoint",
+    "agent_line",
+];
 
 /// Foretells what accepting a hunk would come to.
 pub fn forecast(hunk: &Hunk, standing: &Standing, before: &[&Hunk]) -> Forecast {
@@ -42,33 +52,7 @@ pub fn hunk_json(world: &World, row: &Row<'_>, standing: &Standing, brief: bool)
         lines.iter().take(shown).map(|line| bytes_to_json(without_end(line))).collect()
     };
     let is_long = hunk.removed.count() > LINES_SHOWN || hunk.added.count() > LINES_SHOWN;
-    let shown_path = match std::str::from_utf8(&hunk.path) {
-        Ok(path) => path.to_owned(),
-        Err(_) => String::from_utf8_lossy(&hunk.path).into_owned(),
-    };
-    let line = |rival: &Rival| standing.line(rival.base_line);
-    let rivals: Vec<Value> = row
-        .rivals
-        .iter()
-        .map(|rival| {
-            json!({
-                "id": rival.id.to_string(),
-                "agent": rival.agent.name,
-                "key": rival.agent.to_string(),
-                "path": shown_path,
-                "line": line(rival),
-                "same": rival.same,
-            })
-        })
-        .collect();
-    let rival_accepted = row
-        .rival_accepted
-        .map(|rival| json!({ "id": rival.id.to_string(), "agent": rival.agent.name, "line": line(rival) }));
     let changed_turn = row.history.changed_turn(&hunk.id);
-    let forecast = match row.state {
-        Some(DecisionState::Accepted) => Forecast::Applied,
-        _ => row.forecast(standing),
-    };
     let mut value = json!({
         "id": hunk.id.to_string(),
         "hash": hunk.hash.to_string(),
@@ -77,10 +61,11 @@ pub fn hunk_json(world: &World, row: &Row<'_>, standing: &Standing, brief: bool)
         "key": subject.key.to_string(),
         "turn": subject.turn,
         "changed_turn": changed_turn,
-        "path": shown_path,
+        "path": shown(&hunk.path),
         "user_path": user_path.to_string_lossy(),
         "agent_path": agent_path.map(|path| path.to_string_lossy().into_owned()),
-        "line": standing.line(base_line(hunk)),
+        "line": line(row, standing),
+        "agent_line": agent_line(hunk),
         "old_start": hunk.old_start,
         "old_lines": hunk.old_lines,
         "new_start": hunk.new_start,
@@ -100,15 +85,14 @@ pub fn hunk_json(world: &World, row: &Row<'_>, standing: &Standing, brief: bool)
         "comments": row.comments,
         "seen": row.seen,
         "changed": row.changed,
-        "rivals": rivals,
-        "rival_accepted": rival_accepted,
-        "forecast": forecast.word(),
-        "words": changed_turn.and_then(|turn| row.history.words(turn)),
+        "rivals": rivals(row, standing),
+        "rival_accepted": rival_accepted(row, standing),
+        "forecast": foretold(row, standing).word(),
+        "words": words(row),
         "checkpoint": subject.checkpoint,
     });
-    let encoded = bytes_to_json(&hunk.path).get("b64").cloned();
     if let Some(object) = value.as_object_mut() {
-        if let Some(encoded) = encoded {
+        if let Some(encoded) = encoded(&hunk.path) {
             object.insert("path_b64".to_owned(), encoded);
         }
         if brief {
@@ -116,6 +100,65 @@ pub fn hunk_json(world: &World, row: &Row<'_>, standing: &Standing, brief: bool)
         }
     }
     value
+}
+
+/// Gives a path as it is shown.
+pub(super) fn shown(path: &[u8]) -> String {
+    match std::str::from_utf8(path) {
+        Ok(path) => path.to_owned(),
+        Err(_) => String::from_utf8_lossy(path).into_owned(),
+    }
+}
+
+/// Gives a path's bytes where they are no text.
+pub(super) fn encoded(path: &[u8]) -> Option<Value> {
+    bytes_to_json(path).get("b64").cloned()
+}
+
+/// Gives the line of the human's file, from 1, at which a hunk would go in.
+pub(super) fn line(row: &Row<'_>, standing: &Standing) -> u32 {
+    standing.line(base_line(row.hunk))
+}
+
+/// Foretells what accepting a listed hunk would come to.
+pub(super) fn foretold(row: &Row<'_>, standing: &Standing) -> Forecast {
+    match row.state {
+        Some(DecisionState::Accepted) => Forecast::Applied,
+        _ => row.forecast(standing),
+    }
+}
+
+/// Gives what its agent said when a hunk got its content.
+pub(super) fn words<'a>(row: &Row<'a>) -> Option<&'a str> {
+    row.history.changed_turn(&row.hunk.id).and_then(|turn| row.history.words(turn))
+}
+
+/// Writes other agents' versions of a hunk's lines.
+pub(super) fn rivals(row: &Row<'_>, standing: &Standing) -> Vec<Value> {
+    let path = shown(&row.hunk.path);
+    let one = |rival: &Rival| {
+        json!({
+            "id": rival.id.to_string(),
+            "agent": rival.agent.name,
+            "key": rival.agent.to_string(),
+            "path": path,
+            "line": standing.line(rival.base_line),
+            "agent_line": rival.agent_line,
+            "same": rival.same,
+        })
+    };
+    row.rivals.iter().map(one).collect()
+}
+
+/// Writes the version of a hunk's lines that was accepted.
+pub(super) fn rival_accepted(row: &Row<'_>, standing: &Standing) -> Option<Value> {
+    let rival = row.rival_accepted?;
+    Some(json!({
+        "id": rival.id.to_string(),
+        "agent": rival.agent.name,
+        "line": standing.line(rival.base_line),
+        "agent_line": rival.agent_line,
+    }))
 }
 
 /// Says whether a value is as good as an absent one.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orchflow_core::Refusal;
+use orchflow_core::{Refusal, RunId};
 use orchflow_git::diff::FileChange;
 
 use super::Subject;
@@ -13,8 +13,8 @@ use crate::world::World;
 pub struct Readable {
     /// Those whose checkpoint could be compared.
     pub all: Vec<(Subject, Arc<Vec<FileChange>>)>,
-    /// One line for each other.
-    pub warnings: Vec<String>,
+    /// One line for each other, with its run.
+    pub warnings: Vec<(RunId, String)>,
 }
 
 impl World {
@@ -29,7 +29,7 @@ impl World {
             match self.changes(&subject.key, &subject.base_tree, &subject.checkpoint).await {
                 Ok(changes) => readable.all.push((subject.clone(), changes)),
                 Err(refusal) => {
-                    readable.warnings.push(unreadable(subject, &refusal.message));
+                    readable.warnings.push((subject.key.run, unreadable(subject, &refusal.message)));
                     first.get_or_insert_with(|| refusal.hint(what_to_do(subject)));
                 }
             }

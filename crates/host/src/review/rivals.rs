@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use orchflow_core::AgentKey;
 use orchflow_git::ObjectId;
 use orchflow_git::diff::FileChange;
-use orchflow_git::hunk::{Hunk, HunkId};
+use orchflow_git::hunk::{Change, Hunk, HunkId};
 
 use super::Subject;
 use crate::world::{World, lock};
@@ -23,6 +23,8 @@ pub struct Rival {
     pub agent: AgentKey,
     /// The line of the base it begins at, from 1.
     pub base_line: u32,
+    /// The line of its agent's version it stands at, from 1.
+    pub agent_line: u32,
     /// Whether it makes the same text of them.
     pub same: bool,
 }
@@ -36,6 +38,12 @@ pub type Known = Mutex<Option<(Vec<(AgentKey, String)>, Arc<Rivals>)>>;
 /// Gives the line of the base, from 1, at which a hunk begins.
 pub fn base_line(hunk: &Hunk) -> u32 {
     if hunk.old_lines == 0 { hunk.old_start + 1 } else { hunk.old_start }
+}
+
+/// Gives the line of its agent's version, from 1, at which a hunk stands; that of the base where the file is gone.
+pub fn agent_line(hunk: &Hunk) -> u32 {
+    let start = if hunk.change == Change::Deleted { hunk.old_start } else { hunk.new_start };
+    start.max(1)
 }
 
 impl World {
@@ -83,8 +91,14 @@ fn compute(all: &[(Subject, Arc<Vec<FileChange>>)]) -> Rivals {
             for ((_, hunk), (subject, rival)) in [(one, two), (two, one)] {
                 let rivals = rivals.entry(hunk.id).or_default();
                 if rivals.len() < MOST {
-                    let agent = subject.key.clone();
-                    rivals.push(Rival { id: rival.id, agent, base_line: base_line(rival), same });
+                    let (agent, base_line) = (subject.key.clone(), base_line(rival));
+                    rivals.push(Rival {
+                        id: rival.id,
+                        agent,
+                        base_line,
+                        agent_line: agent_line(rival),
+                        same,
+                    });
                 }
             }
         }

@@ -73,6 +73,12 @@ impl Row<'_> {
         self.rival_accepted.is_some() && self.state.is_none_or(|state| state == DecisionState::Partly)
     }
 
+    /// Tells whether it waits for a decision.
+    pub fn is_undecided(&self) -> bool {
+        use DecisionState::{Accepted, Accepting, Rejected, Rejecting};
+        !matches!(self.state, Some(Accepted | Accepting | Rejected | Rejecting))
+    }
+
     /// Gives the lines that were taken where this content was decided on in parts.
     pub fn partly(&self) -> Option<&HunkLines> {
         let (hash, lines) = self.decision?.partly.as_ref()?;
@@ -86,9 +92,9 @@ impl Row<'_> {
     }
 
     fn is(&self, is: Is, standing: Option<&Standing>) -> bool {
-        use DecisionState::{Accepted, Accepting, Rejected, Rejecting};
+        use DecisionState::{Accepted, Rejected};
         match is {
-            Is::Undecided => !matches!(self.state, Some(Accepted | Accepting | Rejected | Rejecting)),
+            Is::Undecided => self.is_undecided(),
             Is::Accepted => self.state == Some(Accepted),
             Is::Rejected => self.state == Some(Rejected),
             Is::Commented => self.comments > 0,
@@ -153,6 +159,15 @@ struct Cursor<'a> {
     passed: bool,
 }
 
+fn bare(cursor: &str) -> &str {
+    cursor.strip_prefix(BEHIND).unwrap_or(cursor)
+}
+
+/// Gives the hunk after which a cursor stands, where it names one.
+pub fn hunk_of(cursor: &str) -> Option<HunkId> {
+    bare(cursor).parse().ok()
+}
+
 /// The rows of one page, taken out of all in one pass that ends once no later row can be in it.
 pub struct PageOf<'a> {
     cursor: Option<Cursor<'a>>,
@@ -165,9 +180,8 @@ impl<'a> PageOf<'a> {
     /// Begins a page after a cursor, of at most so many rows.
     pub fn after(cursor: Option<&'a str>, most: usize) -> Self {
         let cursor = cursor.map(|text| {
-            let bare = text.strip_prefix(BEHIND);
-            let text = bare.unwrap_or(text);
-            Cursor { text, id: text.parse().ok(), behind: bare.is_some(), passed: false }
+            let behind = text.starts_with(BEHIND);
+            Cursor { text: bare(text), id: hunk_of(text), behind, passed: false }
         });
         PageOf { cursor, most, front: Vec::new(), behind: Vec::new() }
     }

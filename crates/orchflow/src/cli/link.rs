@@ -75,6 +75,11 @@ fn start_failure(error: &orchflow_host::StartError) -> Failure {
     Failure::new(code, exit, error.to_string())
 }
 
+/// Tells of progress; standard output is for data.
+pub(super) fn say(text: &str) {
+    drop(std::io::stderr().write_all(text.as_bytes()));
+}
+
 impl Link {
     /// Connects to the host of the repository `folder` is in, starting it if none runs.
     pub fn open(folder: &Path, with_environment: bool) -> Result<Link, Failure> {
@@ -177,7 +182,6 @@ impl Link {
         limit: Option<Duration>,
         next: Successor,
     ) -> Result<(), Failure> {
-        let say = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
         say("orchflow: the host went away; agents go on; looking for the next one\n");
         let begun = Instant::now();
         // One that was told to leave takes its socket away; it still writes down what it knows then, and whoever told it

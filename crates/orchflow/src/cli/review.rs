@@ -18,8 +18,18 @@ pub fn list(words: &Words) -> Outcome {
     let hunks = items(&result, "hunks");
     let next = result.get("next").cloned().unwrap_or(Value::Null);
     let seq = result.get("seq").cloned().unwrap_or(Value::Null);
-    let run = words.number("run").map_or(Value::Null, Value::from);
+    let run = result.get("run").cloned().unwrap_or(Value::Null);
+    warnings.extend(elsewhere(&result));
     Ok(Report { run, next, seq, warnings, ..Report::of(rows(&result, "hunks"), show::hunks(hunks)) })
+}
+
+/// Says where other hunks wait: a review is of one run unless others are named.
+fn elsewhere(result: &Value) -> impl Iterator<Item = String> + '_ {
+    items(result, "elsewhere").iter().filter_map(|each| {
+        let (run, hunks) = (each.get("run")?.as_u64()?, each.get("hunks")?.as_u64()?);
+        let (noun, verb) = if hunks == 1 { ("hunk", "waits") } else { ("hunks", "wait") };
+        Some(format!("{hunks} {noun} of run {run} {verb} as well: orchflow review run:{run}"))
+    })
 }
 
 /// Accepts or rejects.

@@ -225,11 +225,10 @@ pub fn hunks(hunks: &[Value]) -> String {
         }
         let _ = writeln!(
             out,
-            "{}  {}  {}:{}  {} +{} -{}  {}{state}",
+            "{}  {}  {}  {} +{} -{}  {}{state}",
             short_id(text(hunk, "id")),
             text(hunk, "agent"),
-            plain(text(hunk, "path")),
-            number(hunk, "line"),
+            place(hunk),
             text(hunk, "change"),
             number(hunk, "insertions"),
             number(hunk, "deletions"),
@@ -263,11 +262,27 @@ fn marks(hunk: &Value) -> Vec<String> {
     }
     let rivals = items(hunk, "rivals").len();
     if let Some(rival) = hunk.get("rival_accepted").filter(|rival| rival.is_object()) {
-        marks.push(format!("rival of accepted {}:{}", plain(text(rival, "agent")), number(rival, "line")));
+        marks.push(format!(
+            "rival of accepted {}:{}",
+            plain(text(rival, "agent")),
+            number(rival, "agent_line")
+        ));
     } else if rivals > 0 {
         marks.push(format!("{rivals} rival{}", if rivals == 1 { "" } else { "s" }));
     }
     marks
+}
+
+/// Says where a hunk stands: in its agent's version, and where it would go in, if that is another line of the human's.
+fn place(hunk: &Value) -> String {
+    let (path, line, yours) = (plain(text(hunk, "path")), number(hunk, "agent_line"), number(hunk, "line"));
+    // What only removes lines stands on the one before.
+    let stands_before = number(hunk, "new_lines") == 0 && line + 1 == yours;
+    if line == yours || stands_before {
+        format!("{path}:{line}")
+    } else {
+        format!("{path}:{line} (yours: {yours})")
+    }
 }
 
 fn short_id(id: &str) -> &str {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::arguments::Words;
 use super::commands::{Outcome, list, open, rows};
 use super::envelope::{Failure, NEEDS_HUMAN, NEGATIVE, Report, TIMED_OUT, USAGE};
-use super::link::{Link, Successor};
+use super::link::{Link, Successor, say};
 use super::{interrupt, show};
 
 pub(super) fn wait(words: &Words) -> Outcome {
@@ -20,6 +20,9 @@ pub(super) fn wait(words: &Words) -> Outcome {
         None => newest_run(&mut link, words)?,
     };
     awaited.set(&run);
+    if let Some(number) = run.as_u64() {
+        say(&format!("orchflow: waits for run {number}\n"));
+    }
     let mut report = wait_for(&mut link, words, run, Instant::now());
     report.warnings.splice(0..0, warnings);
     Ok(report)

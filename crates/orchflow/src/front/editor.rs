@@ -149,7 +149,7 @@ impl EditorLink {
             }
         });
         tasks.spawn(forward(from_nvim_rs, out));
-        tasks.spawn(push(Arc::clone(&mailbox), neovim, with_nulls));
+        tasks.spawn(push(Arc::clone(&mailbox), neovim, with_nulls, FRAME));
         EditorLink { world, mailbox, responses, tasks: Mutex::new(tasks) }
     }
 
@@ -214,7 +214,12 @@ async fn forward(mut from: DuplexStream, out: mpsc::UnboundedSender<Vec<u8>>) {
 }
 
 /// Sends what waits, a batch at a time.
-async fn push(mailbox: Arc<Mailbox>, neovim: Neovim<Compat<DuplexStream>>, with_nulls: bool) {
+async fn push(
+    mailbox: Arc<Mailbox>,
+    neovim: Neovim<Compat<DuplexStream>>,
+    with_nulls: bool,
+    frame: Duration,
+) {
     let write = if with_nulls { orchflow_wire::json::from_json } else { without_null };
     loop {
         mailbox.filled.notified().await;
@@ -232,7 +237,7 @@ async fn push(mailbox: Arc<Mailbox>, neovim: Neovim<Compat<DuplexStream>>, with_
         mailbox.taken.notify_waiters();
         // A list comes in many pages, each asked for when the one before is there: none of them waits for the next frame.
         tokio::select! {
-            () = tokio::time::sleep(FRAME) => {}
+            () = tokio::time::sleep(frame) => {}
             () = mailbox.answered.notified() => {}
         }
     }
@@ -292,5 +297,83 @@ async fn news(world: Arc<World>, answers: Answers, id: u64, cursor: Option<u64>)
         if !more && pulse.changed().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orchflow_wire::Message;
+
+    use super::*;
+
+    /// The other end of a connection: takes batches as Neovim does.
+    struct Peer {
+        from: DuplexStream,
+        to: DuplexStream,
+        reader: FrameReader,
+    }
+
+    impl Peer {
+        /// Takes the next batch, says so, and gives the kinds of what is in it, with their numbers.
+        async fn batch(&mut self) -> Vec<(String, u64)> {
+            let mut chunk = vec![0u8; 4096];
+            let frame = loop {
+                match self.reader.next_frame().unwrap() {
+                    Some(frame) => break frame,
+                    None => {
+                        let count = self.from.read(&mut chunk).await.unwrap();
+                        self.reader.push(&chunk[..count]);
+                    }
+                }
+            };
+            let Message::Request { id, method, params } = Message::decode(&frame).unwrap() else {
+                panic!("a batch is a request");
+            };
+            assert_eq!((method.as_str(), params[0].as_str()), ("nvim_exec_lua", Some(RECEIVE)));
+            let taken = Message::Response { id, error: rmpv::Value::Nil, result: rmpv::Value::Nil };
+            self.to.write_all(&taken.encode()).await.unwrap();
+            let list = orchflow_wire::json::to_json(&params[1][0]);
+            let of = |item: &Value| (item["kind"].as_str().unwrap().to_owned(), item["id"].as_u64().unwrap());
+            list.as_array().unwrap().iter().map(of).collect()
+        }
+    }
+
+    /// Begins to push, with a frame that does not end while a test runs.
+    fn pushing() -> (Answers, Peer, JoinSet<()>) {
+        let (to, to_nvim_rs) = duplex(PIPE);
+        let (from, writer) = duplex(PIPE);
+        let (neovim, io) = Neovim::new(to_nvim_rs.compat(), writer.compat_write(), Silent);
+        let mailbox = Arc::new(Mailbox::default());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { drop(io.await) });
+        tasks.spawn(push(Arc::clone(&mailbox), neovim, false, Duration::from_secs(86_400)));
+        (Answers(mailbox), Peer { from, to, reader: FrameReader::default() }, tasks)
+    }
+
+    fn told(kind: &str, id: u64) -> (String, u64) {
+        (kind.to_owned(), id)
+    }
+
+    #[tokio::test]
+    async fn answers_do_not_wait_for_the_next_frame() {
+        let (answers, mut peer, _tasks) = pushing();
+        for id in 1..=20 {
+            answers.answer(id, Ok(json!({})));
+            assert_eq!(peer.batch().await, [told("answer", id)]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asked_for_waits_for_the_frame_or_for_an_answer() {
+        let (answers, mut peer, _tasks) = pushing();
+        answers.0.put(json!({ "kind": "status", "id": 1 }));
+        assert_eq!(peer.batch().await, [told("status", 1)]);
+        answers.0.put(json!({ "kind": "status", "id": 2 }));
+        // Were it sent at once, these turns would be enough for it.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        answers.answer(3, Ok(json!({})));
+        assert_eq!(peer.batch().await, [told("status", 2), told("answer", 3)]);
     }
 }

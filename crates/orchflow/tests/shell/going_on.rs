@@ -56,7 +56,7 @@ fn waiting_goes_on_for_the_same_run_and_within_its_time() {
     until_begun(&sandbox, "patient");
     let mut newest = sandbox.start(["wait", "--json"]);
     let short = sandbox.start(["wait", "--json", "--timeout", "4s"]);
-    wait_for("both wait", || newest.has_connected() && short.has_connected());
+    wait_for("both wait", || [&newest, &short].iter().all(|one| one.told().contains("waits for run 1")));
     sandbox.kill_host();
     wait_for("there is a next host", || !sandbox.hosts().is_empty());
     // A newer run is not the one that is waited for.

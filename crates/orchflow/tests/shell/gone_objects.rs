@@ -42,6 +42,16 @@ fn an_agent_whose_checkpoint_is_gone_takes_nobody_elses_hunks_away() {
     sandbox.orchflow(["accept", listed["data"][0]["id"].as_str().unwrap()]).expect(0);
     let refused = sandbox.orchflow(["accept", "--json", hunks[0]["id"].as_str().unwrap()]).expect(1).json();
     assert!(refused["error"]["hint"].as_str().unwrap().contains("1/writer "), "{refused}");
+    // Where the hunks of a later run are listed, it is none of their concern; where there are none, it is told.
+    sandbox
+        .orchflow(["swarm", "--wait", "--json", "--include-changes", "--agents", "writer", "go"])
+        .expect(0);
+    let later = sandbox.orchflow(["review", "--json"]).expect(0).json();
+    assert_eq!((&later["run"], &later["warnings"]), (&Value::from(2), &Value::Array(Vec::new())));
+    sandbox.orchflow(["accept", later["data"][0]["id"].as_str().unwrap()]).expect(0);
+    let nothing = sandbox.orchflow(["review", "--json"]).expect(0).json();
+    assert_eq!(nothing["data"], Value::Array(Vec::new()));
+    assert!(nothing["warnings"].to_string().contains("1/writer "), "{nothing}");
     sandbox.leave_nothing();
 }
 

@@ -20,6 +20,7 @@ mod gone_objects;
 mod hooks;
 mod identity;
 mod life;
+mod lists;
 mod misuse;
 mod panes;
 mod parts;

@@ -153,7 +153,10 @@ fn rivals_know_each_other_and_sink_once_one_is_taken() {
         sandbox.orchflow(["review", "--json", "--after", page["next"].as_str().unwrap()]).expect(0).json();
     let sunk = rest["data"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&sunk["id"], &sunk["forecast"]), (&theirs["id"], &json!("conflict")));
-    assert_eq!(sunk["rival_accepted"], json!({ "agent": "writer", "id": mine["id"], "line": 50 }));
+    assert_eq!(
+        sunk["rival_accepted"],
+        json!({ "agent": "writer", "id": mine["id"], "line": 50, "agent_line": 53 })
+    );
     let all = review(&sandbox, &[]);
     assert_eq!(all.last().unwrap()["id"], theirs["id"]);
     let before_last = all.len() - 1;
@@ -165,7 +168,7 @@ fn rivals_know_each_other_and_sink_once_one_is_taken() {
     assert_eq!(review(&sandbox, &["is:conflict"]).len(), 1);
     assert_eq!(review(&sandbox, &["is:accepted"])[0]["id"], mine["id"]);
     let text = sandbox.orchflow(["review"]).expect(0).stdout;
-    assert!(text.contains("rival of accepted writer:50"), "{text}");
+    assert!(text.contains("rival of accepted writer:53"), "{text}");
     sandbox.orchflow(["undo"]).expect(0);
     assert_eq!(review(&sandbox, &[])[0]["id"], theirs["id"], "it rises again");
     sandbox.leave_nothing();

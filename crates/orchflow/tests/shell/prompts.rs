@@ -105,6 +105,37 @@ fn a_message_to_all_reaches_each_once_and_in_order() {
 }
 
 #[test]
+fn a_message_is_for_those_a_filter_admits() {
+    let sandbox = sandbox();
+    sandbox.add_rehearsal("r", "- - say: done\n");
+    sandbox.add_rehearsal("slow", "- - run: sleep 600\n");
+    sandbox.orchflow(["swarm", "--json", "--agents", "r,slow,r", "first"]).expect(0);
+    sandbox.until("slow", "works", |row| row["status"] == "working");
+    for name in ["r", "r-2"] {
+        sandbox.until(name, "is done", |row| row["status"] == "done");
+    }
+    let told = |to: &str| {
+        let sent = sandbox.data_of(["send", "--json", to, "more"]);
+        let names =
+            sent.as_array().unwrap().iter().map(|prompt| prompt["agent"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(told("is:idle"), ["r", "r-2"], "who rests can be told at once");
+    assert_eq!(told("is:working agent:slow"), ["slow"]);
+    assert_eq!(told("is:living -agent:r"), ["r-2", "slow"]);
+    let wrong = sandbox.orchflow(["send", "--json", "is:idel", "more"]).expect(2);
+    assert_eq!(wrong.error_code(), "usage");
+    let nobody = sandbox.orchflow(["send", "--json", "is:failed", "more"]).expect(1);
+    assert_eq!(nobody.error_code(), "not_living");
+    // As with "all", those of the newest run are meant, unless another is named.
+    sandbox.orchflow(["swarm", "--json", "--agents", "r", "second"]).expect(0);
+    sandbox.until("r-3", "is done", |row| row["status"] == "done");
+    assert_eq!(told("is:living"), ["r-3"]);
+    assert_eq!(told("run:1 agent:slow"), ["slow"]);
+    sandbox.leave_nothing();
+}
+
+#[test]
 fn evidence_stands_in_the_log_for_every_step_of_a_prompt() {
     let sandbox = sandbox();
     sandbox.add_rehearsal("r", "- - say: done\n");
