@@ -30,13 +30,14 @@ pub use program::{Presence, find_program, version_in};
 pub use shown::{Shown, ShownPatterns, ShownState};
 pub(crate) use template::fill;
 
-const BUILT_IN: [(&str, &str); 19] = [
+const BUILT_IN: [(&str, &str); 21] = [
     ("aider", include_str!("catalogue/builtin/aider.toml")),
     ("claude", include_str!("catalogue/builtin/claude.toml")),
     ("claude-acp", include_str!("catalogue/builtin/claude-acp.toml")),
     ("claude-api", include_str!("catalogue/builtin/claude-api.toml")),
     ("codex", include_str!("catalogue/builtin/codex.toml")),
     ("codex-acp", include_str!("catalogue/builtin/codex-acp.toml")),
+    ("copilot", include_str!("catalogue/builtin/copilot.toml")),
     ("copilot-acp", include_str!("catalogue/builtin/copilot-acp.toml")),
     ("gemini", include_str!("catalogue/builtin/gemini.toml")),
     ("gemini-acp", include_str!("catalogue/builtin/gemini-acp.toml")),
@@ -44,6 +45,7 @@ const BUILT_IN: [(&str, &str); 19] = [
     ("gpt", include_str!("catalogue/builtin/gpt.toml")),
     ("grok", include_str!("catalogue/builtin/grok.toml")),
     ("ollama", include_str!("catalogue/builtin/ollama.toml")),
+    ("opencode", include_str!("catalogue/builtin/opencode.toml")),
     ("opencode-acp", include_str!("catalogue/builtin/opencode-acp.toml")),
     ("openrouter", include_str!("catalogue/builtin/openrouter.toml")),
     ("qwen", include_str!("catalogue/builtin/qwen.toml")),
@@ -259,6 +261,7 @@ mod tests {
                 "claude-api",
                 "codex",
                 "codex-acp",
+                "copilot",
                 "copilot-acp",
                 "gemini",
                 "gemini-acp",
@@ -266,6 +269,7 @@ mod tests {
                 "gpt",
                 "grok",
                 "ollama",
+                "opencode",
                 "opencode-acp",
                 "openrouter",
                 "qwen",
@@ -312,7 +316,10 @@ mod tests {
             ("program = 'x'\n[ready]\ntimeout_s = 'long'", "ready.timeout_s (line 3): invalid type"),
             ("program = 'x'\n[[dialog]]\nscreen = 'x'\nwaiting = 'y'", "waiting (line 4): unknown field"),
             ("program = 'x'\nargs = [", "line 2: "),
-            ("program = 'x'\nkind = 'clade'", "kind (line 2): unknown kind `clade`, expected one of claude"),
+            (
+                "program = 'x'\nkind = 'clade'",
+                "kind (line 2): unknown kind `clade`, expected one of aider, claude",
+            ),
             ("program = 'x'\n[status]\nsource = 'title'", "status.title: "),
             ("program = 'x'\n[[status.title]]\npattern = ''\nstate = 'idle'", "status.title[0].pattern: "),
             (

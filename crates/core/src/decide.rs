@@ -14,6 +14,7 @@ mod reports;
 mod resume;
 mod review;
 mod rules;
+mod screen;
 mod shown;
 mod status;
 

@@ -18,5 +18,6 @@ mod resume;
 mod review;
 mod rules;
 mod scene;
+mod screens;
 mod titles;
 mod views;
