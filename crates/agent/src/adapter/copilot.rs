@@ -15,7 +15,7 @@ use crate::hooks::{Answer, Parsed, cut, cut_text};
 use crate::launch::{Launch, LaunchContext, LaunchError};
 
 /// GitHub Copilot CLI.
-pub(super) const ADAPTER: Adapter = Adapter { name: "copilot", hooks: true, launch, parse, answer };
+pub(super) const ADAPTER: Adapter = Adapter { name: "copilot", hooks: true, launch, parse, answer, notice: None, trusts: None };
 
 /// The hooks that only report.
 const REPORTED: [&str; 11] = [
@@ -118,6 +118,7 @@ fn read(name: &str, fields: &Fields) -> Option<Report> {
             input: fields.value("toolInput"),
             tool_use_id: None,
             answerable: true,
+            held: false,
         },
         "notification" => Report::NotificationShown {
             message: fields.text("message")?,

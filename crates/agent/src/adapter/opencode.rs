@@ -14,7 +14,7 @@ use crate::hooks::{Answer, Parsed, cut_text};
 use crate::launch::{Launch, LaunchContext, LaunchError};
 
 /// opencode.
-pub(super) const ADAPTER: Adapter = Adapter { name: "opencode", hooks: true, launch, parse, answer };
+pub(super) const ADAPTER: Adapter = Adapter { name: "opencode", hooks: true, launch, parse, answer, notice: None, trusts: None };
 
 /// What opencode loads; it finds the hook program in its environment.
 const PLUGIN: &str = include_str!("opencode/plugin.js");
@@ -126,6 +126,7 @@ fn read(name: &str, fields: &Fields) -> Option<Report> {
             input: fields.value("input"),
             tool_use_id: fields.text("callID"),
             answerable: true,
+            held: false,
         },
         // The others of several tools asked for at once still wait.
         "permission.replied" if fields.number("open")? > 0 => {

@@ -1,6 +1,5 @@
 //! What fronts ask for.
 
-use super::status::Seen;
 use super::{Step, review, rules};
 use crate::command::{AdoptedSession, AgentSpec, Base, Command, ViewPlace};
 use crate::effect::EffectBody;
