@@ -18,6 +18,7 @@ fn request(command: &str, answerable: bool) -> Report {
         input: json!({"command": command}),
         tool_use_id: None,
         answerable,
+        held: false,
     }
 }
 

@@ -19,6 +19,11 @@ pub(super) struct TurnUsage {
 }
 
 impl TurnUsage {
+    /// Begins to count. `counts_session` says that a turn's figures count from the session's beginning.
+    pub(super) fn of(counts_session: bool) -> TurnUsage {
+        TurnUsage { counts_session, ..TurnUsage::default() }
+    }
+
     /// Reads `usage_update`: how full the context is, and what the session cost.
     pub(super) fn read_update(&mut self, update: &Value) {
         let number = |name: &str| update.get(name).and_then(Value::as_u64);

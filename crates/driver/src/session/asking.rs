@@ -35,6 +35,7 @@ impl Session {
             input: bounded(&question.input),
             tool_use_id: question.tool_use_id.clone(),
             answerable: true,
+            held: false,
         };
         let asks = self.reporting.ask(self.asked, report);
         self.state("blocked", Some("permission"), Some(&format!("approve {}", question.summary)));
