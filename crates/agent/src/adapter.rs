@@ -7,11 +7,11 @@
 mod aider;
 mod claude;
 mod codex;
-mod gemini;
-mod qwen;
 mod copilot;
 mod fields;
+mod gemini;
 mod opencode;
+mod qwen;
 
 use serde_json::Value;
 

@@ -15,7 +15,8 @@ use crate::hooks::{Answer, Parsed, cut_text};
 use crate::launch::{Launch, LaunchContext, LaunchError};
 
 /// aider.
-pub(super) const ADAPTER: Adapter = Adapter { name: "aider", hooks: false, launch, parse, answer, notice: None, trusts: None };
+pub(super) const ADAPTER: Adapter =
+    Adapter { name: "aider", hooks: false, launch, parse, answer, notice: None, trusts: None };
 
 /// The hook's name.
 const NOTIFIED: &str = "notified";

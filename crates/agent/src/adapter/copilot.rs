@@ -15,7 +15,8 @@ use crate::hooks::{Answer, Parsed, cut, cut_text};
 use crate::launch::{Launch, LaunchContext, LaunchError};
 
 /// GitHub Copilot CLI.
-pub(super) const ADAPTER: Adapter = Adapter { name: "copilot", hooks: true, launch, parse, answer, notice: None, trusts: None };
+pub(super) const ADAPTER: Adapter =
+    Adapter { name: "copilot", hooks: true, launch, parse, answer, notice: None, trusts: None };
 
 /// The hooks that only report.
 const REPORTED: [&str; 11] = [

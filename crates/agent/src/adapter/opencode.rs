@@ -14,7 +14,8 @@ use crate::hooks::{Answer, Parsed, cut_text};
 use crate::launch::{Launch, LaunchContext, LaunchError};
 
 /// opencode.
-pub(super) const ADAPTER: Adapter = Adapter { name: "opencode", hooks: true, launch, parse, answer, notice: None, trusts: None };
+pub(super) const ADAPTER: Adapter =
+    Adapter { name: "opencode", hooks: true, launch, parse, answer, notice: None, trusts: None };
 
 /// What opencode loads; it finds the hook program in its environment.
 const PLUGIN: &str = include_str!("opencode/plugin.js");

@@ -420,7 +420,8 @@ impl Entry {
         if has_program && self.program.trim().is_empty() {
             return Err("program: say which program to start".to_owned());
         }
-        let args = self.args.iter().chain(&self.resume.args).chain(&self.resume.fork).chain(&self.session.args);
+        let args =
+            self.args.iter().chain(&self.resume.args).chain(&self.resume.fork).chain(&self.session.args);
         let hooks = self.hooks.as_ref();
         if has_nul(&self.program) || args.chain(hooks.iter().flat_map(|hooks| &hooks.args)).any(has_nul) {
             return Err("program and args cannot contain a NUL character".to_owned());

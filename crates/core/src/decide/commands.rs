@@ -5,8 +5,8 @@ use crate::command::{AdoptedSession, AgentSpec, Base, Command, ViewPlace};
 use crate::effect::EffectBody;
 use crate::event::Actor;
 use crate::event::payload::{
-    AgentAdopted, AgentRequested, BudgetSet, CleanRequested, HumanProvidedGuidance, RunStarted, StopRequested,
-    ViewRequested,
+    AgentAdopted, AgentRequested, BudgetSet, CleanRequested, HumanProvidedGuidance, RunStarted,
+    StopRequested, ViewRequested,
 };
 use crate::id::{MAX_AGENT_NAME, is_agent_name};
 use crate::price::nanodollars;

@@ -61,7 +61,10 @@ fn working(scene: &mut Scene, signals: Signals) -> AgentKey {
 
 fn asked(scene: &mut Scene, agent: &AgentKey, input: serde_json::Value) {
     let tool = "edit".to_owned();
-    scene.report(agent, Report::ApprovalRequested { tool, input, tool_use_id: None, answerable: true, held: false });
+    scene.report(
+        agent,
+        Report::ApprovalRequested { tool, input, tool_use_id: None, answerable: true, held: false },
+    );
 }
 
 #[test]
