@@ -4,9 +4,13 @@
 //! answered. Its name is the `kind` of catalogue entries and the format on the command line of its hooks. A program
 //! without one is driven by its catalogue entry alone.
 
+mod aider;
 mod claude;
 mod codex;
+mod copilot;
+mod fields;
 mod gemini;
+mod opencode;
 mod qwen;
 
 use serde_json::Value;
@@ -36,7 +40,15 @@ pub(crate) struct Adapter {
 }
 
 /// All of them.
-const ADAPTERS: &[&Adapter] = &[&claude::ADAPTER, &codex::ADAPTER, &gemini::ADAPTER, &qwen::ADAPTER];
+const ADAPTERS: &[&Adapter] = &[
+    &aider::ADAPTER,
+    &claude::ADAPTER,
+    &codex::ADAPTER,
+    &copilot::ADAPTER,
+    &gemini::ADAPTER,
+    &opencode::ADAPTER,
+    &qwen::ADAPTER,
+];
 
 /// Finds the adapter of a name.
 pub(crate) fn find(name: &str) -> Option<&'static Adapter> {

@@ -26,11 +26,13 @@ pub use program::{Presence, find_program, version_in};
 pub use shown::{Shown, ShownPatterns, ShownState};
 pub(crate) use template::fill;
 
-const BUILT_IN: [(&str, &str); 7] = [
+const BUILT_IN: [(&str, &str); 9] = [
     ("aider", include_str!("catalogue/builtin/aider.toml")),
     ("claude", include_str!("catalogue/builtin/claude.toml")),
     ("codex", include_str!("catalogue/builtin/codex.toml")),
+    ("copilot", include_str!("catalogue/builtin/copilot.toml")),
     ("gemini", include_str!("catalogue/builtin/gemini.toml")),
+    ("opencode", include_str!("catalogue/builtin/opencode.toml")),
     ("qwen", include_str!("catalogue/builtin/qwen.toml")),
     ("rehearsal", include_str!("catalogue/builtin/rehearsal.toml")),
     ("shell", include_str!("catalogue/builtin/shell.toml")),
@@ -225,7 +227,10 @@ mod tests {
         let (catalogue, problems) = Catalogue::load(None);
         assert_eq!(problems, []);
         let names: Vec<_> = catalogue.iter().map(|entry| entry.name.as_str()).collect();
-        assert_eq!(names, ["aider", "claude", "codex", "gemini", "qwen", "rehearsal", "shell"]);
+        assert_eq!(
+            names,
+            ["aider", "claude", "codex", "copilot", "gemini", "opencode", "qwen", "rehearsal", "shell"]
+        );
         let claude = catalogue.get("claude").unwrap();
         assert_eq!(claude.kind, Kind::Program("claude"));
         assert_eq!(claude.signals().status, StatusSource::Osc7501);
@@ -253,7 +258,10 @@ mod tests {
             ("program = 'x'\n[ready]\ntimeout_s = 'long'", "ready.timeout_s (line 3): invalid type"),
             ("program = 'x'\n[[dialog]]\nscreen = 'x'\nwaiting = 'y'", "waiting (line 4): unknown field"),
             ("program = 'x'\nargs = [", "line 2: "),
-            ("program = 'x'\nkind = 'clade'", "kind (line 2): unknown kind `clade`, expected one of claude"),
+            (
+                "program = 'x'\nkind = 'clade'",
+                "kind (line 2): unknown kind `clade`, expected one of aider, claude",
+            ),
             ("program = 'x'\n[status]\nsource = 'title'", "status.title: "),
             ("program = 'x'\n[[status.title]]\npattern = ''\nstate = 'idle'", "status.title[0].pattern: "),
             (
