@@ -113,14 +113,6 @@ pub enum LaunchError {
         /// The agent's title.
         agent: String,
     },
-    /// What a template speaks of is written as text.
-    #[error("{} is not valid UTF-8, so {agent} cannot be told of it; use another path", path.display())]
-    Path {
-        /// The path.
-        path: PathBuf,
-        /// The agent's title.
-        agent: String,
-    },
     /// A file of the launch is named in text.
     #[error(
         "the path {} is not valid UTF-8, so {agent} cannot be told of it; set XDG_DATA_HOME to one that is",

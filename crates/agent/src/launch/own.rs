@@ -70,5 +70,5 @@ pub(super) fn session_args(
 fn text(path: &Path, entry: &Entry) -> Result<String, LaunchError> {
     path.to_str()
         .map(str::to_owned)
-        .ok_or_else(|| LaunchError::Path { path: path.to_owned(), agent: entry.title.clone() })
+        .ok_or_else(|| LaunchError::FilePath { path: path.to_owned(), agent: entry.title.clone() })
 }
