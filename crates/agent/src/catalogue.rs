@@ -24,18 +24,20 @@ pub use entry::{
 pub use program::{Presence, find_program, version_in};
 pub use shown::{Shown, ShownPatterns, ShownState};
 
-const BUILT_IN: [(&str, &str); 16] = [
+const BUILT_IN: [(&str, &str); 18] = [
     ("aider", include_str!("catalogue/builtin/aider.toml")),
     ("claude", include_str!("catalogue/builtin/claude.toml")),
     ("claude-acp", include_str!("catalogue/builtin/claude-acp.toml")),
     ("claude-api", include_str!("catalogue/builtin/claude-api.toml")),
     ("codex-acp", include_str!("catalogue/builtin/codex-acp.toml")),
+    ("copilot", include_str!("catalogue/builtin/copilot.toml")),
     ("copilot-acp", include_str!("catalogue/builtin/copilot-acp.toml")),
     ("gemini-acp", include_str!("catalogue/builtin/gemini-acp.toml")),
     ("gemini-api", include_str!("catalogue/builtin/gemini-api.toml")),
     ("gpt", include_str!("catalogue/builtin/gpt.toml")),
     ("grok", include_str!("catalogue/builtin/grok.toml")),
     ("ollama", include_str!("catalogue/builtin/ollama.toml")),
+    ("opencode", include_str!("catalogue/builtin/opencode.toml")),
     ("opencode-acp", include_str!("catalogue/builtin/opencode-acp.toml")),
     ("openrouter", include_str!("catalogue/builtin/openrouter.toml")),
     ("qwen-acp", include_str!("catalogue/builtin/qwen-acp.toml")),
@@ -240,12 +242,14 @@ mod tests {
                 "claude-acp",
                 "claude-api",
                 "codex-acp",
+                "copilot",
                 "copilot-acp",
                 "gemini-acp",
                 "gemini-api",
                 "gpt",
                 "grok",
                 "ollama",
+                "opencode",
                 "opencode-acp",
                 "openrouter",
                 "qwen-acp",
@@ -291,7 +295,10 @@ mod tests {
             ("program = 'x'\n[ready]\ntimeout_s = 'long'", "ready.timeout_s (line 3): invalid type"),
             ("program = 'x'\n[[dialog]]\nscreen = 'x'\nwaiting = 'y'", "waiting (line 4): unknown field"),
             ("program = 'x'\nargs = [", "line 2: "),
-            ("program = 'x'\nkind = 'clade'", "kind (line 2): unknown kind `clade`, expected one of claude"),
+            (
+                "program = 'x'\nkind = 'clade'",
+                "kind (line 2): unknown kind `clade`, expected one of aider, claude",
+            ),
             ("program = 'x'\n[status]\nsource = 'title'", "status.title: "),
             ("program = 'x'\n[[status.title]]\npattern = ''\nstate = 'idle'", "status.title[0].pattern: "),
             (
