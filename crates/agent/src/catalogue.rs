@@ -22,13 +22,15 @@ pub use entry::{
 pub use program::{Presence, find_program, version_in};
 pub use shown::{Shown, ShownPatterns, ShownState};
 
-const BUILT_IN: [(&str, &str); 10] = [
+const BUILT_IN: [(&str, &str); 12] = [
     ("aider", include_str!("catalogue/builtin/aider.toml")),
     ("claude", include_str!("catalogue/builtin/claude.toml")),
     ("claude-acp", include_str!("catalogue/builtin/claude-acp.toml")),
     ("codex-acp", include_str!("catalogue/builtin/codex-acp.toml")),
+    ("copilot", include_str!("catalogue/builtin/copilot.toml")),
     ("copilot-acp", include_str!("catalogue/builtin/copilot-acp.toml")),
     ("gemini-acp", include_str!("catalogue/builtin/gemini-acp.toml")),
+    ("opencode", include_str!("catalogue/builtin/opencode.toml")),
     ("opencode-acp", include_str!("catalogue/builtin/opencode-acp.toml")),
     ("qwen-acp", include_str!("catalogue/builtin/qwen-acp.toml")),
     ("rehearsal", include_str!("catalogue/builtin/rehearsal.toml")),
@@ -240,8 +242,10 @@ mod tests {
                 "claude",
                 "claude-acp",
                 "codex-acp",
+                "copilot",
                 "copilot-acp",
                 "gemini-acp",
+                "opencode",
                 "opencode-acp",
                 "qwen-acp",
                 "rehearsal",
@@ -281,7 +285,10 @@ mod tests {
             ("program = 'x'\n[ready]\ntimeout_s = 'long'", "ready.timeout_s (line 3): invalid type"),
             ("program = 'x'\n[[dialog]]\nscreen = 'x'\nwaiting = 'y'", "waiting (line 4): unknown field"),
             ("program = 'x'\nargs = [", "line 2: "),
-            ("program = 'x'\nkind = 'clade'", "kind (line 2): unknown kind `clade`, expected one of claude"),
+            (
+                "program = 'x'\nkind = 'clade'",
+                "kind (line 2): unknown kind `clade`, expected one of aider, claude",
+            ),
             ("program = 'x'\n[status]\nsource = 'title'", "status.title: "),
             ("program = 'x'\n[[status.title]]\npattern = ''\nstate = 'idle'", "status.title[0].pattern: "),
             (

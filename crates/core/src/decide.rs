@@ -10,6 +10,7 @@ mod outcomes;
 mod pause;
 mod reports;
 mod review;
+mod screen;
 mod shown;
 mod status;
 

@@ -15,5 +15,6 @@ mod properties;
 mod readiness;
 mod review;
 mod scene;
+mod screens;
 mod titles;
 mod views;

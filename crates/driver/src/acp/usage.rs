@@ -9,7 +9,7 @@ pub(super) struct TurnUsage {
     /// The session's model.
     pub(super) model: Option<String>,
     /// Whether the figures of an answer count from the session's beginning.
-    pub(super) counts_session: bool,
+    counts_session: bool,
     before: [u64; 5],
     turn: Usage,
     has_figures: bool,
@@ -19,6 +19,11 @@ pub(super) struct TurnUsage {
 }
 
 impl TurnUsage {
+    /// Begins without figures. `counts_session` says that those of an answer count from the session's beginning.
+    pub(super) fn new(counts_session: bool) -> TurnUsage {
+        TurnUsage { counts_session, ..TurnUsage::default() }
+    }
+
     /// Reads `usage_update`: how full the context is, and what the session cost.
     pub(super) fn read_update(&mut self, update: &Value) {
         let number = |name: &str| update.get(name).and_then(Value::as_u64);
@@ -134,7 +139,7 @@ mod tests {
 
     #[test]
     fn figures_of_a_whole_session_are_told_by_the_turn() {
-        let mut usage = TurnUsage { counts_session: true, ..TurnUsage::default() };
+        let mut usage = TurnUsage::new(true);
         for (told, expected) in [(6000, 6000), (7200, 1200), (7200, 0)] {
             usage.read_answer(
                 &json!({ "usage": { "inputTokens": told, "outputTokens": 34, "totalTokens": told + 34 } }),
