@@ -70,7 +70,8 @@ return {
     arguments = {
       { name = "agent", arity = "one", required = true, summary = "the agent" },
     },
-    flags = {},
+    flags = {
+    },
   },
   {
     name = "status",

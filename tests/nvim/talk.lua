@@ -44,17 +44,17 @@ function M.events(clock)
       '"then change it."',
       { text = "then change it.\nIt is one file.", last = true }
     ),
-    say("tool_requested", "Read: src/config.rs", {
+    say("tool_requested", "wants Read: src/config.rs", {
       tool = "Read",
       tool_use_id = "t1",
       input = { file_path = "/worktrees/claude/src/config.rs" },
     }, { paths = { "src/config.rs" } }),
-    say("tool_finished", "Read: src/config.rs", {
+    say("tool_finished", "did Read: src/config.rs", {
       tool = "Read",
       tool_use_id = "t1",
       response = { output = "fn load() {\n}\n" },
     }, { paths = { "src/config.rs" } }),
-    say("tool_requested", "Edit: src/config.rs", {
+    say("tool_requested", "wants Edit: src/config.rs", {
       tool = "Edit",
       tool_use_id = "t2",
       input = {
@@ -78,7 +78,7 @@ function M.events(clock)
         paths = { "src/config.rs" },
       }
     ),
-    say("tool_requested", "Bash: cargo test", {
+    say("tool_requested", "wants Bash: cargo test", {
       tool = "Bash",
       tool_use_id = "t3",
       input = { command = "cargo test" },
@@ -88,7 +88,7 @@ function M.events(clock)
       tool_use_id = "t3",
       error = "exit code 1\n1 test failed",
     }),
-    say("turn_ended", "turn 1 ended, 47 s", { turn = 1, outcome = "done", message = "Done." }),
+    say("turn_ended", "turn 1 done: Done.", { turn = 1, outcome = "done", message = "Done." }),
     say(
       "prompt_queued",
       "prompt queued",
@@ -96,7 +96,7 @@ function M.events(clock)
       { actor = "human" }
     ),
     say("turn_started", "turn 2 started", { turn = 2, prompt = 16 }),
-    say("tool_requested", "Bash: cargo test", {
+    say("tool_requested", "wants Bash: cargo test", {
       tool = "Bash",
       tool_use_id = "t4",
       input = { command = "cargo test" },

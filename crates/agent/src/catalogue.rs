@@ -230,6 +230,15 @@ mod tests {
     }
 
     #[test]
+    fn an_acp_program_of_ones_own_needs_no_more_than_its_name() {
+        let entry = parse_user("kind = \"acp\"\nprogram = \"my-agent\"\nargs = [\"--acp\"]").unwrap();
+        assert_eq!(entry.kind, Kind::Acp);
+        assert_eq!(entry.signals().ready, ReadySignal::Status);
+        assert_eq!(entry.signals().status, StatusSource::Osc7501);
+        assert!(entry.signals().hooks);
+    }
+
+    #[test]
     fn every_built_in_agent_is_sound() {
         let (catalogue, problems) = Catalogue::load(None);
         assert_eq!(problems, []);

@@ -6,7 +6,7 @@ mod screen;
 mod speech;
 
 use std::collections::VecDeque;
-use std::io::{self, Stdout};
+use std::io::{self, PipeReader, Stdout};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -96,6 +96,7 @@ pub struct Session {
     /// What it thinks, up to the end of a line.
     thought: String,
     questions: VecDeque<Open>,
+    settled: Vec<(Instant, PipeReader)>,
     asked: u64,
     stated: String,
     terminal_reads_status: bool,
@@ -132,6 +133,7 @@ impl Session {
             speech: Speech::default(),
             thought: String::new(),
             questions: VecDeque::new(),
+            settled: Vec::new(),
             asked: 0,
             stated: String::new(),
             terminal_reads_status: false,
@@ -191,6 +193,7 @@ impl Session {
             Err(RecvTimeoutError::Timeout) => {}
         }
         let now = Instant::now();
+        self.settled.retain(|(until, _)| *until > now);
         if self.escape_decides.is_some_and(|decides| decides <= now) {
             self.escape_decides = None;
             if let Some(key) = self.decoder.settle() {

@@ -277,7 +277,6 @@ local function draw_words(block, lines)
   for _, line in ipairs(lines_of(table.concat(block.texts))) do
     put(lines, { line })
   end
-  put(lines, { "" })
 end
 
 --- Gives the changes that a tool makes: of its arguments, else of what it told at its end.
@@ -339,7 +338,7 @@ local OUTCOMES = { done = "OrchflowMuted", failed = "OrchflowFailed", denied = "
 ---@param lines orchflow.TalkLine[]
 ---@param worktrees? string[]
 local function draw_tool(block, lines, worktrees)
-  local said = event_words.words(block.event, worktrees)
+  local said = event_words.words(block.event, worktrees):gsub("^wants ", "")
   local inserted, removed, details = 0, 0, {}
   for _, change in ipairs(changes(block)) do
     for _, line in ipairs(diff_lines(change)) do
@@ -395,9 +394,19 @@ end
 ---@param worktrees? string[]
 local function draw_note(block, lines, worktrees)
   local group = event_words.group(block.event.type) or "OrchflowMuted"
+  local said = event_words.words(block.event, worktrees)
+  local data = block.event.data
+  if
+    block.event.type == "turn_ended"
+    and data.outcome ~= "failed"
+    and type(data.turn) == "number"
+  then
+    -- Its last words stand above.
+    said = ("turn %d %s"):format(data.turn, text.clean(data.outcome))
+  end
   put(lines, {
     { "  " .. text.pad(event_words.sign(block.event.type), 2), group },
-    { event_words.words(block.event, worktrees), group },
+    { said, group },
   }, "1", { seq = block.seq })
 end
 
@@ -408,6 +417,13 @@ end
 ---@return orchflow.TalkLine[]
 function M.block(talk, index, worktrees)
   local block, lines = talk.blocks[index], {}
+  local before = talk.blocks[index - 1]
+  local is_speech = block.kind == "words"
+  if before and block.kind ~= "turn" and before.kind ~= "turn" then
+    if is_speech ~= (before.kind == "words") then
+      put(lines, { "" })
+    end
+  end
   if block.kind == "turn" then
     draw_turn(talk, block, lines)
   elseif block.kind == "words" then

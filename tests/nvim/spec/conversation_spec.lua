@@ -36,7 +36,7 @@ return function(it, tests)
       "asks: Edit: src/config.rs  allowed: fine",
       "Bash: cargo test  failed",
       "exit code 1",
-      "turn 1 ended",
+      "turn 1 done",
       "> turn 2",
       "run it again",
       "<CR> answers",

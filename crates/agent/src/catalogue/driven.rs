@@ -11,10 +11,12 @@ pub struct Acp {
     /// Whether it may read and write the files of its worktree through us. Some programs cannot make new files
     /// then.
     pub files: bool,
+    /// Whether the tokens it tells at a turn's end count from the beginning of its session.
+    pub counts_session: bool,
 }
 
 impl Default for Acp {
     fn default() -> Self {
-        Acp { mode: None, files: true }
+        Acp { mode: None, files: true, counts_session: false }
     }
 }

@@ -116,14 +116,14 @@ fn every_message_fits_the_schema() {
     let mut sent = Vec::new();
     for (acp, resume, opened) in [
         (
-            Acp { mode: Some("plan".into()), files: true },
+            Acp { mode: Some("plan".into()), ..Acp::default() },
             None,
             json!({
                 "sessionId": "s", "modes": { "currentModeId": "a", "availableModes": [{ "id": "plan", "name": "Plan" }] },
             }),
         ),
         (
-            Acp { mode: Some("Agent".into()), files: true },
+            Acp { mode: Some("Agent".into()), ..Acp::default() },
             None,
             json!({ "sessionId": "s", "configOptions": [
             { "id": "mode", "category": "mode", "options": [{ "value": "u#agent", "name": "Agent" }] },

@@ -22,6 +22,8 @@ const CONTENT: usize = 32;
 struct Call {
     name: Option<String>,
     title: Option<String>,
+    /// The first of them: some programs end a call under another.
+    first_title: Option<String>,
     kind: Option<String>,
     raw_input: Value,
     raw_output: Value,
@@ -132,6 +134,9 @@ impl Call {
         };
         set(&mut self.name, name);
         set(&mut self.title, text("title"));
+        if self.first_title.is_none() {
+            set(&mut self.first_title, text("title"));
+        }
         set(&mut self.kind, text("kind"));
         self.since.get_or_insert_with(Instant::now);
         for (known, name) in [(&mut self.raw_input, "rawInput"), (&mut self.raw_output, "rawOutput")] {
@@ -158,7 +163,7 @@ impl Call {
 
     /// Names the tool: in the program's word where it has one, else by what it does.
     fn tool(&self) -> String {
-        let title = self.title.as_ref().filter(|title| !title.contains(char::is_whitespace));
+        let title = self.first_title.as_ref().filter(|title| !title.contains(char::is_whitespace));
         let by_kind = match self.kind.as_deref() {
             Some("other") | None => None,
             Some(kind) => Some(kind.to_owned()),

@@ -8,6 +8,9 @@ use serde_json::Value;
 pub(super) struct TurnUsage {
     /// The session's model.
     pub(super) model: Option<String>,
+    /// Whether the figures of an answer count from the session's beginning.
+    counts_session: bool,
+    before: [u64; 5],
     turn: Usage,
     has_figures: bool,
     /// What the session cost by now, and up to the turn before.
@@ -16,6 +19,11 @@ pub(super) struct TurnUsage {
 }
 
 impl TurnUsage {
+    /// Begins without figures. `counts_session` says that those of an answer count from the session's beginning.
+    pub(super) fn new(counts_session: bool) -> TurnUsage {
+        TurnUsage { counts_session, ..TurnUsage::default() }
+    }
+
     /// Reads `usage_update`: how full the context is, and what the session cost.
     pub(super) fn read_update(&mut self, update: &Value) {
         let number = |name: &str| update.get(name).and_then(Value::as_u64);
@@ -63,20 +71,29 @@ impl TurnUsage {
         }
     }
 
-    fn add(&mut self, figures: &Value, [input, cached, written, output, reasoning]: [&str; 5]) {
+    fn add(&mut self, figures: &Value, names: [&str; 5]) {
         let number = |name: &str| figures.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let (cached, written) = (number(cached), number(written));
-        let mut fresh = number(input);
+        let told = names.map(number);
+        let total = figures.get("totalTokens").and_then(Value::as_u64);
+        let [mut input, cached, written, output, reasoning] = if self.counts_session {
+            let before = std::mem::replace(&mut self.before, told);
+            std::array::from_fn(|place| {
+                let (now, then) = (told.get(place).copied(), before.get(place).copied());
+                now.unwrap_or(0).saturating_sub(then.unwrap_or(0))
+            })
+        } else {
+            told
+        };
         // Some count what came from a cache among the input; their total tells.
-        if figures.get("totalTokens").and_then(Value::as_u64) == Some(fresh.saturating_add(number(output))) {
-            fresh = fresh.saturating_sub(cached.saturating_add(written));
+        if total == Some(told[0].saturating_add(told[3])) {
+            input = input.saturating_sub(cached.saturating_add(written));
         }
         let sum = |known: &mut u64, more: u64| *known = known.saturating_add(more);
-        sum(&mut self.turn.input_tokens, fresh);
+        sum(&mut self.turn.input_tokens, input);
         sum(&mut self.turn.cached_tokens, cached);
         sum(&mut self.turn.cache_write_tokens, written);
-        sum(&mut self.turn.output_tokens, number(output));
-        sum(&mut self.turn.reasoning_tokens, number(reasoning));
+        sum(&mut self.turn.output_tokens, output);
+        sum(&mut self.turn.reasoning_tokens, reasoning);
         self.has_figures = true;
     }
 
@@ -118,6 +135,17 @@ mod tests {
         let second = usage.take().unwrap();
         assert_eq!((second.input_tokens, second.output_tokens, second.cost_usd), (7, 2, Some(0.25)));
         assert_eq!(usage.take(), None, "a turn without figures reports none");
+    }
+
+    #[test]
+    fn figures_of_a_whole_session_are_told_by_the_turn() {
+        let mut usage = TurnUsage::new(true);
+        for (told, expected) in [(6000, 6000), (7200, 1200), (7200, 0)] {
+            usage.read_answer(
+                &json!({ "usage": { "inputTokens": told, "outputTokens": 34, "totalTokens": told + 34 } }),
+            );
+            assert_eq!(usage.take().unwrap().input_tokens, expected);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Permissions asked for: of the host and in the terminal at once; the first answer counts.
 
 use std::io::PipeReader;
+use std::time::{Duration, Instant};
 
 use orchflow_agent::hooks::Answer;
 use orchflow_agent::terminal::Key;
@@ -11,12 +12,15 @@ use crate::backend::{Question, Verdict};
 use crate::bounded::bounded;
 use crate::transcript;
 
+/// How long a question that was answered in the terminal is still asked of the host.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// A question that is open.
 pub(super) struct Open {
     id: u64,
     pub(super) question: Question,
     /// As long as it lives, the host is asked.
-    _asks: Option<PipeReader>,
+    asks: Option<PipeReader>,
 }
 
 impl Session {
@@ -34,7 +38,7 @@ impl Session {
         };
         let asks = self.reporting.ask(self.asked, report);
         self.state("blocked", Some("permission"), Some(&format!("approve {}", question.summary)));
-        self.questions.push_back(Open { id: self.asked, question, _asks: asks });
+        self.questions.push_back(Open { id: self.asked, question, asks });
         self.log(&[])
     }
 
@@ -83,6 +87,8 @@ impl Session {
         };
         let summary = open.question.summary.clone();
         (open.question.reply)(verdict);
+        // The host is to hear from the status that it was answered here, before nobody waits for it any more.
+        self.settled.extend(open.asks.map(|asks| (Instant::now() + SETTLED, asks)));
         if self.questions.is_empty() && self.phase == Phase::Working {
             self.state("working", None, None);
         }
