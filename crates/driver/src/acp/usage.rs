@@ -9,7 +9,7 @@ pub(super) struct TurnUsage {
     /// The session's model.
     pub(super) model: Option<String>,
     /// Whether the figures of an answer count from the session's beginning.
-    pub(super) counts_session: bool,
+    counts_session: bool,
     before: [u64; 5],
     turn: Usage,
     has_figures: bool,
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn figures_of_a_whole_session_are_told_by_the_turn() {
-        let mut usage = TurnUsage { counts_session: true, ..TurnUsage::default() };
+        let mut usage = TurnUsage::new(true);
         for (told, expected) in [(6000, 6000), (7200, 1200), (7200, 0)] {
             usage.read_answer(
                 &json!({ "usage": { "inputTokens": told, "outputTokens": 34, "totalTokens": told + 34 } }),
