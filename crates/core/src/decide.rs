@@ -13,6 +13,7 @@ mod pause;
 mod reports;
 mod review;
 mod rules;
+mod screen;
 mod shown;
 mod status;
 

@@ -17,5 +17,6 @@ mod readiness;
 mod review;
 mod rules;
 mod scene;
+mod screens;
 mod titles;
 mod views;
