@@ -45,8 +45,13 @@ pub fn answer(format: &str, name: &str, answer: &Answer) -> HookOutput {
 
 /// Tells whether an agent whose hooks have this format takes other arguments with a permission.
 pub fn takes_arguments(format: &str) -> bool {
-    // A rehearsal speaks as Claude Code does.
-    let format = if format == "rehearsal" { "claude" } else { format };
+    let format = match format {
+        // A rehearsal speaks as Claude Code does.
+        "rehearsal" => "claude",
+        // The tools are ours there.
+        "api" => return true,
+        format => format,
+    };
     let other = Answer::Allow { updated_input: Some(Value::Object(serde_json::Map::new())) };
     let plain = Answer::Allow { updated_input: None };
     let said = |decision| answer(format, "PermissionRequest", decision).output;
@@ -102,8 +107,8 @@ mod tests {
 
     #[test]
     fn who_takes_other_arguments_is_known_from_its_words() {
-        assert!(takes_arguments("claude") && takes_arguments("rehearsal"));
-        assert!(!takes_arguments("other"));
+        assert!(takes_arguments("claude") && takes_arguments("rehearsal") && takes_arguments("api"));
+        assert!(!takes_arguments("other") && !takes_arguments("acp"));
     }
 
     #[test]

@@ -27,7 +27,8 @@ impl Telling {
         swarm.extend(words);
         swarm.push("do it");
         sandbox.orchflow(&swarm).expect(0);
-        sandbox.until("teller", "runs", |row| row["living"] == true);
+        // A turn that begins later would show that its model answers.
+        sandbox.until("teller", "is in its turn", |row| row["living"] == true && row["turn"] == 1);
         wait_for("the teller is ready", || sandbox.home().join("orders").exists());
         Telling { sandbox }
     }
