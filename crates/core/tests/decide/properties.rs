@@ -434,7 +434,12 @@ proptest! {
             }
         }
         let state = &kept.scene.state;
-        prop_assert!(state.prompts.is_empty() && state.approvals.is_empty());
+        // What waited for an agent that was cut off waits until that is started again.
+        let waits = |prompt: &Prompt| {
+            let was_cut_off = state.agents.get(&prompt.agent).is_some_and(Agent::was_cut_off);
+            was_cut_off && prompt.state == PromptState::Queued
+        };
+        prop_assert!(state.prompts.values().all(waits) && state.approvals.is_empty());
         for run in state.runs.values() {
             prop_assert!(run.outcome.is_some(), "run {} is open: {:#?}", run.run, state.agents_of(run.run));
         }
