@@ -5,7 +5,7 @@ PREFIX ?= $(HOME)/.local
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build install uninstall bench lint fmt picture clean
+.PHONY: help run test test-agents build install uninstall bench lint fmt picture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ run: ## build, and open Neovim on a sample repository with three agents at work
 
 test: ## fetch what the tests need and run all of them (FAMILY="rust lua" for some)
 	@scripts/test.sh $(FAMILY)
+
+test-agents: ## install the real agent programs (large), drive each, write doc/agents.md (AGENTS="claude codex" for some)
+	@scripts/test-agents.sh $(AGENTS)
 
 build: ## build the release binaries, target/release/orchflow and orchflow-hook
 	@. scripts/lib/common.sh && need_git_and_cargo && build_release

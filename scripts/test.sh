@@ -91,6 +91,7 @@ family_shell() {
   fi
   if have python3; then
     check picture python3 scripts/picture.py --self-test
+    check agents-document python3 tests/agents/run.py --check
     PYTHONDONTWRITEBYTECODE=1 check bench-driver python3 tests/bench/run.py --list
   else
     skip picture "no python3 here"

@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import figures_agents  # noqa: E402
 import figures_editor  # noqa: E402
 import figures_hook  # noqa: E402
 import figures_host  # noqa: E402
@@ -42,6 +43,7 @@ GROUPS = {
     "hunks": (figures_editor.measure_hunks, ("tmpfs",)),
     "marks": (figures_editor.measure_marks, ("tmpfs",)),
     "timeline": (figures_editor.measure_timeline, ("tmpfs",)),
+    "agents": (figures_agents.measure, ("tmpfs",)),
     "store": (figures_store.measure, ("tmpfs",)),
 }
 
@@ -80,7 +82,7 @@ def main(words):
                         figure.name += f" ({world.place})"
                     figures.append(figure)
                     say(table([figure], []).splitlines()[2])
-        except (NotMeasured, subprocess.TimeoutExpired, OSError, KeyError, ValueError) as error:
+        except (NotMeasured, AssertionError, subprocess.TimeoutExpired, OSError, KeyError, ValueError) as error:
             missing.append((group, f"{type(error).__name__}: {error}" if not isinstance(error, NotMeasured) else str(error)))
             say(f"not measured: {group}: {error}")
     print(table(figures, missing))

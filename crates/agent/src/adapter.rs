@@ -4,7 +4,11 @@
 //! answered. Its name is the `kind` of catalogue entries and the format on the command line of its hooks. A program
 //! without one is driven by its catalogue entry alone.
 
+mod aider;
 mod claude;
+mod copilot;
+mod fields;
+mod opencode;
 
 use serde_json::Value;
 
@@ -28,7 +32,7 @@ pub(crate) struct Adapter {
 }
 
 /// All of them.
-const ADAPTERS: &[&Adapter] = &[&claude::ADAPTER];
+const ADAPTERS: &[&Adapter] = &[&aider::ADAPTER, &claude::ADAPTER, &copilot::ADAPTER, &opencode::ADAPTER];
 
 /// Finds the adapter of a name.
 pub(crate) fn find(name: &str) -> Option<&'static Adapter> {

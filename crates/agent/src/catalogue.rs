@@ -20,9 +20,11 @@ pub use entry::{
 pub use program::{Presence, find_program, version_in};
 pub use shown::{Shown, ShownPatterns, ShownState};
 
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("aider", include_str!("catalogue/builtin/aider.toml")),
     ("claude", include_str!("catalogue/builtin/claude.toml")),
+    ("copilot", include_str!("catalogue/builtin/copilot.toml")),
+    ("opencode", include_str!("catalogue/builtin/opencode.toml")),
     ("rehearsal", include_str!("catalogue/builtin/rehearsal.toml")),
     ("shell", include_str!("catalogue/builtin/shell.toml")),
 ];
@@ -216,7 +218,7 @@ mod tests {
         let (catalogue, problems) = Catalogue::load(None);
         assert_eq!(problems, []);
         let names: Vec<_> = catalogue.iter().map(|entry| entry.name.as_str()).collect();
-        assert_eq!(names, ["aider", "claude", "rehearsal", "shell"]);
+        assert_eq!(names, ["aider", "claude", "copilot", "opencode", "rehearsal", "shell"]);
         let claude = catalogue.get("claude").unwrap();
         assert_eq!(claude.kind, Kind::Program("claude"));
         assert_eq!(claude.signals().status, StatusSource::Osc7501);
@@ -244,7 +246,10 @@ mod tests {
             ("program = 'x'\n[ready]\ntimeout_s = 'long'", "ready.timeout_s (line 3): invalid type"),
             ("program = 'x'\n[[dialog]]\nscreen = 'x'\nwaiting = 'y'", "waiting (line 4): unknown field"),
             ("program = 'x'\nargs = [", "line 2: "),
-            ("program = 'x'\nkind = 'clade'", "kind (line 2): unknown kind `clade`, expected one of claude"),
+            (
+                "program = 'x'\nkind = 'clade'",
+                "kind (line 2): unknown kind `clade`, expected one of aider, claude",
+            ),
             ("program = 'x'\n[status]\nsource = 'title'", "status.title: "),
             ("program = 'x'\n[[status.title]]\npattern = ''\nstate = 'idle'", "status.title[0].pattern: "),
             (

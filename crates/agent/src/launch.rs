@@ -80,6 +80,27 @@ pub enum LaunchError {
         /// The agent's title.
         agent: String,
     },
+    /// A file of the launch is named in text.
+    #[error(
+        "the path {} is not valid UTF-8, so {agent} cannot be told of it; set XDG_DATA_HOME to one that is",
+        path.display()
+    )]
+    FilePath {
+        /// The path.
+        path: PathBuf,
+        /// The agent's title.
+        agent: String,
+    },
+    /// The user's own configuration of a launch cannot be added to.
+    #[error("{name} in the environment is not {wanted}; correct or unset it, then start {agent} again")]
+    Environment {
+        /// The variable.
+        name: String,
+        /// The agent's title.
+        agent: String,
+        /// What it has to be.
+        wanted: String,
+    },
     /// The entry says nothing about resuming.
     #[error("{agent} cannot take up an earlier session: its catalogue entry has no `resume.args`")]
     CannotResume {
@@ -243,6 +264,72 @@ mod tests {
         assert!(
             launch.environment.contains(&("ORCHFLOW_HOOK".into(), "/opt/it's here/orchflow-hook".into()))
         );
+    }
+
+    fn json_of(launch: &Launch, name: &str) -> Value {
+        let file = launch.files.iter().find(|(path, ..)| path.ends_with(name)).unwrap();
+        serde_json::from_slice(&file.1).unwrap()
+    }
+
+    #[test]
+    fn copilot_gets_its_hooks_by_a_plugin_of_this_launch() {
+        let launch = launch("copilot", &context());
+        let plugin = "/data/agents/7-claude-2/copilot-plugin";
+        assert_eq!(words(&launch), ["/usr/bin/claude", "--plugin-dir", plugin, "--verbose"]);
+        assert_eq!(json_of(&launch, "copilot-plugin/plugin.json")["hooks"], "hooks/hooks.json");
+        let hooks = json_of(&launch, "copilot-plugin/hooks/hooks.json");
+        assert_eq!(hooks["version"], 1);
+        assert_eq!(
+            hooks["hooks"]["permissionRequest"],
+            serde_json::json!([{
+                "type": "command",
+                "bash": r"'/opt/it'\''s here/orchflow-hook' --wait 590 copilot permissionRequest",
+                "timeoutSec": 600,
+            }])
+        );
+        assert_eq!(hooks["hooks"].as_object().unwrap().len(), 12);
+        let resumed =
+            LaunchContext { resume: Some("s-1".into()), session_id: Some("s-2".into()), ..context() };
+        let resumed = super::tests::launch("copilot", &resumed);
+        assert!(words(&resumed).contains(&"--resume=s-1") && !words(&resumed).contains(&"--session-id"));
+    }
+
+    #[test]
+    fn opencode_gets_a_plugin_beside_those_of_the_user() {
+        let config = |launch: &Launch| -> Value {
+            let found = launch.environment.iter().filter(|(name, _)| name == "OPENCODE_CONFIG_CONTENT");
+            let [(_, text)] = found.collect::<Vec<_>>()[..] else { panic!("not once") };
+            serde_json::from_str(text.to_str().unwrap()).unwrap()
+        };
+        let ours = "file:///data/agents/7%20%C3%A9/opencode-plugin.js";
+        let mut context = LaunchContext { agent_dir: "/data/agents/7 é".into(), ..context() };
+        let plain = launch("opencode", &context);
+        assert_eq!(config(&plain), serde_json::json!({ "plugin": [ours] }));
+        assert!(plain.files[0].1.starts_with(b"// Tells orchflow"));
+        context.front_environment =
+            vec![("OPENCODE_CONFIG_CONTENT".into(), r#"{"model":"x/y","plugin":["mine"]}"#.into())];
+        let merged = config(&launch("opencode", &context));
+        assert_eq!(merged, serde_json::json!({ "model": "x/y", "plugin": ["mine", ours] }));
+        for broken in ["{ // no\n}", "[]", "", r#"{"plugin":"mine"}"#] {
+            context.front_environment = vec![("OPENCODE_CONFIG_CONTENT".into(), broken.into())];
+            let (catalogue, _) = Catalogue::load(None);
+            let error = prepare(catalogue.get("opencode").unwrap(), &context).unwrap_err().to_string();
+            assert!(error.contains("OPENCODE_CONFIG_CONTENT") && error.contains("unset it"), "{error}");
+        }
+    }
+
+    #[test]
+    fn aider_keeps_its_histories_out_of_the_worktree_and_hands_over_its_log() {
+        let launch = launch("aider", &context());
+        let words = words(&launch);
+        let after = |option: &str| words[words.iter().position(|word| *word == option).unwrap() + 1];
+        assert_eq!(after("--chat-history-file"), "/data/agents/7-claude-2/aider-chat.md");
+        let command = after("--notifications-command");
+        assert!(
+            command.starts_with("tail -n 1 '/data/agents/7-claude-2/aider-events.jsonl' | "),
+            "{command}"
+        );
+        assert!(command.ends_with("/orchflow-hook' aider notified") && words.contains(&"--notifications"));
     }
 
     #[test]

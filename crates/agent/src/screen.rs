@@ -1,6 +1,11 @@
 //! Known dialogs on a rendered screen. A match is a guess, shown as one; nothing is answered for it.
 
-use crate::catalogue::Entry;
+use orchflow_core::effect::{SCREEN_EARLY, SCREEN_WORKING};
+
+use crate::catalogue::{Entry, ShownState};
+
+/// How many of the last rows that are not empty are looked at for what a program does.
+const LAST_ROWS: usize = 4;
 
 /// Finds a dialog of the entry on the screen, given as its rows' text: what it waits for, and the text
 /// that says so. A text may be broken over rows and framed by lines.
@@ -12,6 +17,28 @@ pub fn match_dialog(entry: &Entry, rows: &[String]) -> Option<(String, String)> 
         (!wanted.is_empty() && screen.contains(&wanted))
             .then(|| (dialog.waiting_for.clone(), dialog.screen.clone()))
     })
+}
+
+/// Finds a text that has to stand on the screen before the program is ready; gives that it is too early where the
+/// entry names one and it does not.
+pub fn match_early(entry: &Entry, rows: &[String]) -> Option<(String, String)> {
+    let wanted: String = fold(entry.ready.screen.as_deref()?).collect();
+    let screen: String = rows.iter().flat_map(|row| fold(row)).collect();
+    (!screen.contains(&wanted)).then(|| (SCREEN_EARLY.to_owned(), wanted))
+}
+
+/// Finds what a program that is ready does by the last rows of its screen: what it waits for, or
+/// [`SCREEN_WORKING`], and the row. Nothing where it is at rest.
+pub fn match_state(entry: &Entry, rows: &[String]) -> Option<(String, String)> {
+    let last = rows.iter().rev().filter(|row| !row.trim().is_empty()).take(LAST_ROWS);
+    let found = last.flat_map(|row| entry.status.screen.iter().map(move |shown| (shown, row)));
+    let (shown, row) = found.into_iter().find(|(shown, row)| shown.is(row))?;
+    let what = match shown.state {
+        ShownState::Working => SCREEN_WORKING.to_owned(),
+        ShownState::Waiting => shown.waiting_for.clone().unwrap_or_else(|| "answer".to_owned()),
+        ShownState::Idle | ShownState::Done | ShownState::Failed => return None,
+    };
+    Some((what, orchflow_core::describe::one_line(row)))
 }
 
 /// Leaves what a frame or a line break cannot change: neither blanks nor lines and blocks drawn.

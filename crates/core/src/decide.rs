@@ -11,6 +11,7 @@ mod pause;
 mod reports;
 mod resume;
 mod review;
+mod screen;
 mod shown;
 mod status;
 

@@ -9,6 +9,15 @@ use crate::command::ViewPlace;
 use crate::event::payload::{Bytes, HunkRef};
 use crate::{AgentKey, EventSeq, RunId, Timestamp};
 
+/// What a screen waits for that shows no sign yet of being ready; see [`Outcome::ScreenRead`].
+pub const SCREEN_EARLY: &str = "its first screen";
+
+/// Attempts from here on look whether a program in a turn is at rest; the turn is added.
+pub const SCREEN_AT_REST: u32 = 1 << 16;
+
+/// What a screen waits for whose program works.
+pub const SCREEN_WORKING: &str = "its work";
+
 /// Identifies an effect: the event that wants it and its place among that event's effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EffectId {
@@ -360,7 +369,8 @@ pub enum Outcome {
         /// Whether the program printed something after it.
         echoed: bool,
     },
-    /// What the screen shows: what it waits for, and the text that says so.
+    /// What the screen shows: what it waits for ([`SCREEN_EARLY`] and [`SCREEN_WORKING`] among it), and the text that
+    /// says so. Nothing where it waits for nothing known.
     ScreenRead(Option<(String, String)>),
     /// A timer fired.
     Woken,

@@ -131,6 +131,14 @@ fn no_opinion(arguments: &Arguments) -> ExitCode {
         ("claude", "PreToolUse") => {
             format!(r#""permissionDecision":"deny","permissionDecisionReason":"{REASON}""#)
         }
+        ("copilot", "permissionRequest") => {
+            say(io::stdout(), format!(r#"{{"behavior":"deny","message":"{REASON}"}}"#).as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        ("opencode", "permission.asked") => {
+            say(io::stdout(), format!(r#"{{"reply":"reject","message":"{REASON}"}}"#).as_bytes());
+            return ExitCode::SUCCESS;
+        }
         // The way to refuse that the agents' command hooks have in common.
         _ => {
             say(io::stderr(), format!("{REASON}\n").as_bytes());

@@ -19,6 +19,7 @@ local RETRY_DELAYS_MS = { 200, 500, 1000, 2000, 5000, 10000 }
 ---@field params table
 ---@field callback fun(failure?: orchflow.Failure, result?: table, raw?: table)
 ---@field asked_at number milliseconds
+---@field as_it_came? boolean whether the result is given on as it came, with `vim.NIL` for what is absent
 
 local link = {
   phase = "idle", ---@type "idle"|"connecting"|"connected"|"retrying"
@@ -121,7 +122,8 @@ local function finish(request, failure, result)
   link.pending[request.id] = nil
   -- A script prints results as they came, so it gets them with their nils as well.
   local raw = require("orchflow.mode").is_script() and vim.deepcopy(result) or nil
-  guarded("the answer to " .. request.method, request.callback, plain(failure), plain(result), raw)
+  local answer = request.as_it_came and result or plain(result)
+  guarded("the answer to " .. request.method, request.callback, plain(failure), answer, raw)
 end
 
 ---@param requests table<any, orchflow.Request>
@@ -161,8 +163,10 @@ end
 ---@param method string
 ---@param params? table
 ---@param callback? fun(failure?: orchflow.Failure, result?: table, raw?: table)
-function M.request(method, params, callback)
+---@param as_it_came? boolean whether the result is known to be plain: going through a long one takes its time
+function M.request(method, params, callback, as_it_came)
   local request = new_request(method, params or {}, callback or function() end)
+  request.as_it_came = as_it_came
   if link.phase == "connected" and link.root ~= M.root() then
     M.close()
   elseif link.phase == "connected" then

@@ -9,10 +9,10 @@ local view = require("orchflow.view.hunk")
 local M = {}
 
 --- Milliseconds that a slice may take.
-local SLICE_MS = 3
+local SLICE_MS = 2.5
 --- Entries that the list begins with, and the most that are added at once: Neovim draws the list's window anew for each
 --- portion, so that many small ones take longer.
-local FIRST, MOST = 40, 500
+local FIRST, MOST = 40, 250
 --- Hunks asked for first: few enough to be there at once.
 local FIRST_PAGE = 100
 
@@ -39,6 +39,8 @@ function M.fetch(query, on_page, on_failure)
   generation = generation + 1
   local own = generation
   local brief, is_old = forecast.brief(), false
+  -- A script is told of what is absent by name, which is nil only once the answer was gone through.
+  local is_plain = not require("orchflow.mode").is_script()
   local function ask(after)
     local page = require("orchflow.config").get().review.page
     local params = vim.tbl_extend("force", query, {
@@ -69,7 +71,7 @@ function M.fetch(query, on_page, on_failure)
         warnings = result.warnings or {},
       }
       on_page(compact.hunks(result), result.next == nil, news)
-    end)
+    end, params.compact and is_plain)
   end
   ask(nil)
 end

@@ -154,7 +154,7 @@ end
 ---@param listed? orchflow.Hunk[]
 ---@return orchflow.Rivalry?
 function M.rivalry(hunk, places, listed)
-  if #(hunk.rivals or {}) == 0 then
+  if not hunk.rivals or #hunk.rivals == 0 then
     return nil
   end
   local function place_of(each)

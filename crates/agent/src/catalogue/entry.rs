@@ -157,11 +157,14 @@ pub struct Ready {
     pub signal: ReadySignal,
     /// After so many seconds without it, counted from its start, the human is told.
     pub timeout_s: u64,
+    /// A text that stands on its screen once it is ready, for `signal = "screen"`; none where no known dialog is
+    /// enough.
+    pub screen: Option<String>,
 }
 
 impl Default for Ready {
     fn default() -> Self {
-        Ready { signal: ReadySignal::Output, timeout_s: 60 }
+        Ready { signal: ReadySignal::Output, timeout_s: 60, screen: None }
     }
 }
 
@@ -175,11 +178,19 @@ pub struct StatusFrom {
     pub title: Vec<Shown>,
     /// The same for its notifications (OSC 9, 99 and 777).
     pub notification: Vec<Shown>,
+    /// For `source = "screen"`: what stands in one of the last rows of its screen while it works or asks. Where it
+    /// prints no more and none of it stands there, it is at rest.
+    pub screen: Vec<Shown>,
 }
 
 impl Default for StatusFrom {
     fn default() -> Self {
-        StatusFrom { source: StatusSource::Output, title: Vec::new(), notification: Vec::new() }
+        StatusFrom {
+            source: StatusSource::Output,
+            title: Vec::new(),
+            notification: Vec::new(),
+            screen: Vec::new(),
+        }
     }
 }
 
@@ -360,6 +371,17 @@ impl Entry {
             ));
         }
         self.shown().check()?;
+        super::shown::check("screen", &self.status.screen)?;
+        if self.status.source == StatusSource::Screen && self.status.screen.is_empty() {
+            return Err(
+                "status.screen: with source = \"screen\", say what stands there while it works".to_owned()
+            );
+        }
+        if self.ready.screen.as_ref().is_some_and(|text| text.trim().is_empty()) {
+            return Err(
+                "ready.screen: it is empty; say what stands on the screen once it is ready".to_owned()
+            );
+        }
         if self.status.source == StatusSource::Title && self.status.title.is_empty() {
             return Err("status.title: with source = \"title\", say what the titles mean".to_owned());
         }

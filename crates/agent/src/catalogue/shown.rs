@@ -57,18 +57,29 @@ impl ShownPatterns {
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
-        for (place, patterns) in [("title", &self.title), ("notification", &self.notification)] {
-            for (index, shown) in patterns.iter().enumerate() {
-                let path = format!("status.{place}[{index}]");
-                if shown.pattern.trim().is_empty() || shown.pattern.chars().count() > LONGEST_PATTERN {
-                    return Err(format!("{path}.pattern: give between 1 and {LONGEST_PATTERN} characters"));
-                }
-                if shown.waiting_for.is_some() && shown.state != ShownState::Waiting {
-                    return Err(format!("{path}.waiting_for: only state = \"waiting\" waits for something"));
-                }
-            }
+        check("title", &self.title)?;
+        check("notification", &self.notification)
+    }
+}
+
+/// Checks the patterns of `status.PLACE`.
+pub(super) fn check(place: &str, patterns: &[Shown]) -> Result<(), String> {
+    for (index, shown) in patterns.iter().enumerate() {
+        let path = format!("status.{place}[{index}]");
+        if shown.pattern.trim().is_empty() || shown.pattern.chars().count() > LONGEST_PATTERN {
+            return Err(format!("{path}.pattern: give between 1 and {LONGEST_PATTERN} characters"));
         }
-        Ok(())
+        if shown.waiting_for.is_some() && shown.state != ShownState::Waiting {
+            return Err(format!("{path}.waiting_for: only state = \"waiting\" waits for something"));
+        }
+    }
+    Ok(())
+}
+
+impl Shown {
+    /// Tells whether a whole text is meant, the blanks at its ends taken off.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        fits(self.pattern.trim(), text.trim())
     }
 }
 

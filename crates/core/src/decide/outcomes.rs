@@ -2,7 +2,7 @@
 
 use super::status::{Seen, may_show_dialog};
 use super::{Step, delivery, reports};
-use crate::effect::{Effect, EffectBody, Ended, Outcome, Timer};
+use crate::effect::{Effect, EffectBody, Ended, Outcome, SCREEN_AT_REST, SCREEN_EARLY, Timer};
 use crate::event::payload::{
     self, AgentFailedToStart, AgentSpawned, AiGeneratedCode, AiRequestedReview, CheckpointFailed,
     CheckpointTaken, CleanFailed, DecisionRefused, EffectLost, HostStarted, HumanRevertedChange,
@@ -22,6 +22,9 @@ const FILES_TOLD: usize = 200;
 
 /// How long a program may show nothing known before somebody should look, in microseconds.
 const SILENT_START: i64 = 5_000_000;
+
+/// The same for one that is known to draw other things before its input line.
+const SLOW_START: i64 = 20_000_000;
 
 pub(super) fn decide(step: &mut Step<'_>, effect: &Effect, outcome: Outcome) {
     match &effect.body {
@@ -212,7 +215,8 @@ fn pasted(step: &mut Step<'_>, key: &AgentKey, prompt: u64, outcome: Outcome) {
                 return;
             }
             let Some(agent) = step.state.agents.get(key) else { return };
-            let tells = agent.signals.hooks || agent.signals.status != StatusSource::Output || agent.stated;
+            let shows = matches!(agent.signals.status, StatusSource::Output | StatusSource::Screen);
+            let tells = agent.signals.hooks || !shows || agent.stated;
             if tells {
                 step.await_acceptance(key, prompt);
             } else {
@@ -235,6 +239,10 @@ fn pasted(step: &mut Step<'_>, key: &AgentKey, prompt: u64, outcome: Outcome) {
 fn screen_read(step: &mut Step<'_>, key: &AgentKey, attempt: u32, outcome: Outcome) {
     let Outcome::ScreenRead(found) = outcome else { return };
     let Some(agent) = step.state.agents.get(key) else { return };
+    if let Some(turn) = attempt.checked_sub(SCREEN_AT_REST) {
+        super::screen::rests(step, key, turn, found);
+        return;
+    }
     if agent.ready || !agent.is_living() {
         return;
     }
@@ -243,10 +251,15 @@ fn screen_read(step: &mut Step<'_>, key: &AgentKey, attempt: u32, outcome: Outco
     let silent_for = step.context.now.0.saturating_sub(begun.0);
     // That it is late says more than that nobody knows its screen.
     let is_overdue = agent.is_overdue(step.context.now);
+    let is_early = found.as_ref().is_some_and(|(waiting_for, _)| waiting_for == SCREEN_EARLY);
+    if is_early && !is_overdue && silent_for < SLOW_START {
+        return;
+    }
+    let found = found.filter(|_| !is_early);
     let found = found.filter(|(waiting_for, _)| !is_overdue || waiting_for != LOOK);
     // A dialog may be drawn a moment after the program began to read keys, so the first look is not enough.
     let reads = agent.bracketed_paste || agent.session.is_some();
-    let is_clear = found.as_ref().is_none_or(|(waiting_for, _)| waiting_for == LOOK);
+    let is_clear = !is_early && found.as_ref().is_none_or(|(waiting_for, _)| waiting_for == LOOK);
     if agent.signals.ready == ReadySignal::Screen && reads && is_clear {
         if attempt > 0 {
             step.see(key, Seen::new(StatusState::Idle, Channel::Screen));

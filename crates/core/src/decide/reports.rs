@@ -42,7 +42,7 @@ pub(super) fn take(step: &mut Step<'_>, key: &AgentKey, channel: Channel, report
             exited(step, key, code, signal, leftover_ended, false);
         }
         Report::StatusStated { state, detail, category } => match channel {
-            Channel::Title | Channel::Notification => {
+            Channel::Title | Channel::Notification | Channel::Hook => {
                 super::shown::decide(step, key, state, detail, category, channel);
             }
             _ => stated(step, key, state, detail, category.as_deref()),
@@ -217,7 +217,9 @@ fn dialog_name(detail: Option<&str>) -> Option<&'static str> {
 
 fn output(step: &mut Step<'_>, key: &AgentKey, report: &Report) {
     let Some(agent) = step.state.agents.get(key) else { return };
-    let by_output = agent.signals.status == StatusSource::Output && !agent.stated;
+    let looks = agent.signals.status == StatusSource::Screen && !agent.stated;
+    let by_output =
+        agent.signals.status == StatusSource::Output && !agent.stated || looks && !agent.signals.hooks;
     let in_turn = agent.in_turn;
     // A shell hides its input line while a command runs, however silent that is.
     let is_hidden = agent.signals.ready == ReadySignal::BracketedPaste && !agent.bracketed_paste;
@@ -239,6 +241,7 @@ fn output(step: &mut Step<'_>, key: &AgentKey, report: &Report) {
         }
         // A halted program prints nothing; it is looked at again when it goes on.
         Report::OutputQuiet if agent.is_halted() => {}
+        Report::OutputQuiet if looks && in_turn => super::screen::look(step, key),
         Report::OutputQuiet if by_output && !is_hidden => {
             step.see(key, Seen::new(StatusState::Idle, Channel::Output));
             if in_turn {
@@ -392,11 +395,14 @@ fn content(step: &mut Step<'_>, key: &AgentKey, report: Report) {
     step.push(Some(key.clone()), Some(key.run), cause, paths, body);
 }
 
+/// The arguments of tools that name a file.
+const PATHS: [&str; 4] = ["file_path", "path", "filePath", "notebook_path"];
+
 /// Gives the repository-relative paths a tool's arguments name.
 fn paths_of(step: &Step<'_>, key: &AgentKey, input: &Value) -> Vec<Vec<u8>> {
     let worktree = step.state.agents.get(key).and_then(|agent| agent.worktree.as_ref());
     let root = worktree.map_or(&[][..], |root| root.0.as_slice());
-    let mut paths: Vec<Vec<u8>> = ["file_path", "path", "notebook_path"]
+    let mut paths: Vec<Vec<u8>> = PATHS
         .iter()
         .filter_map(|name| input.get(name)?.as_str())
         .map(|path| {
@@ -422,6 +428,21 @@ pub(super) struct Call<'a> {
     input: &'a Value,
 }
 
+/// Tells whether the arguments of a call are those that were asked for: not every program asks with all of them, or by
+/// the same names. What is about the same file is the same.
+fn holds(input: &Value, asked: &Value) -> bool {
+    match (input, asked) {
+        (Value::Object(input), Value::Object(asked)) if !asked.is_empty() => {
+            let path = |of: &serde_json::Map<String, Value>| {
+                PATHS.iter().find_map(|name| of.get(*name)?.as_str().map(str::to_owned))
+            };
+            let same_file = path(asked).is_some_and(|asked| path(input) == Some(asked));
+            same_file || asked.iter().all(|(name, value)| input.get(name) == Some(value))
+        }
+        _ => input == asked,
+    }
+}
+
 impl<'a> Call<'a> {
     fn new(tool: &'a str, id: &'a Option<String>, input: &'a Value) -> Self {
         Call { tool, id: id.as_deref(), input }
@@ -432,7 +453,7 @@ impl<'a> Call<'a> {
     fn is_asked_by(self, approval: &Approval) -> bool {
         match (self.id, approval.tool_use_id.as_deref()) {
             (Some(ended), Some(asked)) => ended == asked,
-            _ => self.tool == approval.tool && self.input == &approval.input,
+            _ => self.tool == approval.tool && holds(self.input, &approval.input),
         }
     }
 }

@@ -28,7 +28,12 @@ pub(super) fn decide(
             if !hooks && (flying || !in_turn) {
                 step.start_turn(key, "it shows that it works", None);
             }
-            supersede_unblocked(step, key);
+            if source == Channel::Hook {
+                // The program counts what it waits for itself: nothing.
+                supersede(step, key, None, NOT_BLOCKED);
+            } else {
+                supersede_unblocked(step, key);
+            }
             step.see(key, Seen::new(StatusState::Working, source).detail(detail));
         }
         StatedState::Blocked => {
@@ -39,6 +44,12 @@ pub(super) fn decide(
                 && was.waiting_for.as_ref() == Some(&waiting_for);
             let detail = if told { was.detail } else { detail };
             step.see(key, Seen::new(StatusState::Waiting, source).detail(detail).waiting_for(waiting_for));
+        }
+        // Its hooks tell of an end as such: this is an interruption.
+        StatedState::Idle if source == Channel::Hook => {
+            supersede(step, key, None, NOT_BLOCKED);
+            step.see(key, Seen::new(StatusState::Idle, source).detail(detail));
+            step.end_turn(key, TurnOutcome::Interrupted, None);
         }
         StatedState::Idle => {
             supersede(step, key, None, NOT_BLOCKED);

@@ -5,7 +5,7 @@ use crate::AgentKey;
 use crate::event::payload::AgentStatusChanged;
 use crate::report::Channel;
 use crate::state::agent::TURN_ENDED;
-use crate::state::{Agent, Confidence, Phase, ReadySignal, StatusState, TurnOutcome};
+use crate::state::{Agent, Confidence, Phase, ReadySignal, StatusSource, StatusState, TurnOutcome};
 
 /// A status as one source has it.
 pub(super) struct Seen {
@@ -57,7 +57,10 @@ fn is_believed(agent: &Agent, seen: StatusState, source: Channel) -> bool {
             !agent.stated && (agent.ready || agent.signals.ready == ReadySignal::Status)
         }
         Channel::Osc | Channel::Output => !agent.stated && !agent.signals.hooks,
-        Channel::Screen => may_show_dialog(agent),
+        Channel::Screen => {
+            let is_asked = agent.ready && agent.signals.status == StatusSource::Screen;
+            may_show_dialog(agent) || (is_asked && !agent.stated)
+        }
     }
 }
 

@@ -95,6 +95,10 @@ pub enum StatusSource {
     Osc7501,
     /// Its window title, and hooks.
     Title,
+    /// Hooks, which tell of everything.
+    Hooks,
+    /// Hooks where it has some, else whether it prints; once it prints no more, the last rows of its screen.
+    Screen,
     /// Whether it prints.
     Output,
 }

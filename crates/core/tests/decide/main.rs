@@ -16,5 +16,6 @@ mod readiness;
 mod resume;
 mod review;
 mod scene;
+mod screens;
 mod titles;
 mod views;

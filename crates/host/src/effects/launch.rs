@@ -12,6 +12,7 @@ use orchflow_agent::catalogue::Presence;
 use orchflow_agent::launch::{LaunchContext, prepare};
 use orchflow_core::effect::{Ended, Outcome};
 use orchflow_core::event::payload::Bytes;
+use orchflow_core::state::StatusSource;
 use orchflow_core::{AgentKey, Code, Refusal};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -184,7 +185,7 @@ async fn try_launch(
         spool: world.folders.spool(agent),
         runner_file: folder.join("runner.json"),
         exit_file: folder.join("exit.json"),
-        report_output: !entry.signals().hooks,
+        report_output: !entry.signals().hooks || entry.status.source == StatusSource::Screen,
         shown: entry.shown(),
     };
     let ready = start_runner(world, &order, &folder.join("runner.log")).await?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchflow_core::effect::Outcome;
+use orchflow_core::effect::{Outcome, SCREEN_AT_REST};
 use orchflow_core::{AgentKey, Code, Refusal};
 use orchflow_mux::client::ClientError;
 use orchflow_mux::protocol::Manner;
@@ -70,7 +70,11 @@ pub(super) async fn read_screen(world: &Arc<World>, agent: &AgentKey, attempt: u
     };
     match tokio::time::timeout(Duration::from_secs(2), client.screen()).await {
         Ok(Ok(screen)) => {
-            let known = orchflow_agent::screen::match_dialog(entry, &screen.rows);
+            if attempt >= SCREEN_AT_REST {
+                return Outcome::ScreenRead(orchflow_agent::screen::match_state(entry, &screen.rows));
+            }
+            let known = orchflow_agent::screen::match_dialog(entry, &screen.rows)
+                .or_else(|| orchflow_agent::screen::match_early(entry, &screen.rows));
             let shows = attempt >= PATIENT_LOOKS && screen.rows.iter().any(|row| !row.trim().is_empty());
             let unknown = || shows.then(|| ("look at the pane".to_owned(), "no known dialog".to_owned()));
             Outcome::ScreenRead(known.or_else(unknown))
