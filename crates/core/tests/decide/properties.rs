@@ -8,7 +8,7 @@ use orchflow_core::effect::{Effect, Ended, Outcome};
 use orchflow_core::event::payload::Bytes;
 use orchflow_core::event::{Actor, EventBody};
 use orchflow_core::report::{Report, StatedState, Writer};
-use orchflow_core::state::State;
+use orchflow_core::state::{Agent, Prompt, PromptState, State};
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal, RunId, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
