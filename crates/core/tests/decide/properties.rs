@@ -11,9 +11,9 @@ use orchflow_core::policy::Policy;
 use orchflow_core::price::{Price, Prices};
 use orchflow_core::report::{Report, StatedState, Writer};
 use orchflow_core::rule::{NewRule, Rule, RuleScope, RuleSource, Verdict};
-use orchflow_core::state::State;
 use orchflow_core::state::budget::BudgetScope;
 use orchflow_core::state::ledger::Day;
+use orchflow_core::state::{Agent, Prompt, PromptState, State};
 use orchflow_core::usage::{LimitKind, Usage};
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal, RunId, Timestamp};
 use proptest::prelude::*;
@@ -524,7 +524,12 @@ proptest! {
             }
         }
         let state = &kept.scene.state;
-        prop_assert!(state.prompts.is_empty() && state.approvals.is_empty());
+        // What waited for an agent that was cut off waits until that is started again.
+        let waits = |prompt: &Prompt| {
+            let was_cut_off = state.agents.get(&prompt.agent).is_some_and(Agent::was_cut_off);
+            was_cut_off && prompt.state == PromptState::Queued
+        };
+        prop_assert!(state.prompts.values().all(waits) && state.approvals.is_empty());
         for run in state.runs.values() {
             prop_assert!(run.outcome.is_some(), "run {} is open: {:#?}", run.run, state.agents_of(run.run));
         }
