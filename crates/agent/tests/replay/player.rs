@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use orchflow_agent::catalogue::{Catalogue, Entry};
 use orchflow_agent::{hooks, status};
-use orchflow_core::command::{AgentSpec, Base, Command, ViewPlace};
+use orchflow_core::command::{AgentSpec, Answer, Base, Command, ViewPlace};
 use orchflow_core::decide::{Context, Input, decide};
 use orchflow_core::effect::{Effect, EffectBody, Outcome};
 use orchflow_core::event::payload::Bytes;
@@ -195,7 +195,7 @@ impl<'a> Player<'a> {
         };
         let place = ViewPlace { backend: "none".to_owned(), ..ViewPlace::default() };
         let objective = "anything".to_owned();
-        let command = Command::StartRun { objective, base, agents: vec![spec], place };
+        let command = Command::StartRun { objective, base, agents: vec![spec], place, budget_usd: None };
         let mut player = Player {
             case,
             state: State::default(),
@@ -215,7 +215,8 @@ impl<'a> Player<'a> {
 
     fn input(&mut self, input: Input) -> Vec<AgentKey> {
         let now = Timestamp(START + (self.now * 1e6) as i64);
-        let context = Context { now, next_seq: EventSeq(self.events.len() as u64 + 1) };
+        let policy = std::sync::Arc::default();
+        let context = Context { now, next_seq: EventSeq(self.events.len() as u64 + 1), policy };
         let decision = decide(&mut self.state, input, &context).unwrap();
         self.events.extend(decision.events);
         self.open.extend(decision.effects);
@@ -246,10 +247,8 @@ impl<'a> Player<'a> {
     fn answer(&mut self, allow: bool) {
         let approval = *self.state.approvals.keys().next_back().unwrap();
         let actor = Actor::Human { user: "ada".to_owned() };
-        self.input(Input::Command {
-            actor,
-            command: Command::AnswerApproval { approval, allow, reason: None },
-        });
+        let answer = Answer { allow, reason: None, input: None, rule: None };
+        self.input(Input::Command { actor, command: Command::AnswerApproval { approval, answer } });
         self.carry_out();
     }
 

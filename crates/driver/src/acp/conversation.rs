@@ -113,7 +113,7 @@ impl Conversation {
             permissions: BTreeMap::new(),
             asked: 0,
             tools: Tools::default(),
-            usage: TurnUsage::of(orders.acp.counts_session),
+            usage: TurnUsage::new(orders.acp.counts_session),
             nonsense: 0,
             odd_in_turn: 0,
         }

@@ -20,7 +20,7 @@ pub(super) struct TurnUsage {
 
 impl TurnUsage {
     /// Begins to count. `counts_session` says that a turn's figures count from the session's beginning.
-    pub(super) fn of(counts_session: bool) -> TurnUsage {
+    pub(super) fn new(counts_session: bool) -> TurnUsage {
         TurnUsage { counts_session, ..TurnUsage::default() }
     }
 
