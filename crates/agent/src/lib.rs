@@ -2,14 +2,17 @@
 //!
 //! Which agents there are is data ([`catalogue`]). How one is started ([`launch`]), what its hooks say
 //! ([`hooks`], with what is special to a program in `adapter/`), what its terminal says ([`status`], [`screen`]) are pure functions over that data: they
-//! start nothing and wait for nothing; only [`trust`] reads files. The built-in [`rehearsal`] is the one program in here.
+//! start nothing and wait for nothing; only [`trust`] reads files. The built-in [`rehearsal`] is the one program in here; what it shares with
+//! the drivers of agents that have no terminal is [`terminal`], and [`orders`] is what a driver is told.
 
 mod adapter;
 pub mod catalogue;
 pub mod hooks;
 pub mod launch;
+pub mod orders;
 pub mod rehearsal;
 pub mod screen;
 pub mod status;
+pub mod terminal;
 pub mod transcript;
 pub mod trust;

@@ -12,7 +12,7 @@ local M = {}
 local SLICE_MS = 2.5
 --- Entries that the list begins with, and the most that are added at once: Neovim draws the list's window anew for each
 --- portion, so that many small ones take longer.
-local FIRST, MOST = 40, 500
+local FIRST, MOST = 40, 250
 --- Hunks asked for first: few enough to be there at once.
 local FIRST_PAGE = 100
 
