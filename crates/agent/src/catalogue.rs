@@ -371,7 +371,7 @@ mod tests {
         let mapped = "program = 'x'\n[[hooks.report]]\nhook = 'h'\nreport = 'tool_requested'\n";
         for (text, expected) in [
             ("[hooks]", "hooks.report: say what its hooks mean, or name a known hooks.format"),
-            ("[hooks]\nformat = 'smoke'", "hooks.format: \"smoke\" is not known; there are: claude"),
+            ("[hooks]\nformat = 'smoke'", "hooks.format: \"smoke\" is not known; there are: aider"),
             (
                 "[hooks]\nformat = 'claude'\nargs = ['{agent_dri}/x']",
                 "hooks.args[0]: there is no placeholder {agent_dri}",
