@@ -63,6 +63,17 @@ return {
     },
   },
   {
+    name = "talk",
+    summary = "show what was said and done with an agent, and say what is next",
+    usage = "talk AGENT",
+    example = "talk claude",
+    arguments = {
+      { name = "agent", arity = "one", required = true, summary = "the agent" },
+    },
+    flags = {
+    },
+  },
+  {
     name = "status",
     summary = "say who works, who waits and who is done",
     usage = "status [--run N] [--all] [--json]",

@@ -3,6 +3,8 @@
 //! A file describes one agent. The user's files stand in one folder and replace a built-in agent of the
 //! same name. A broken file is a [`Problem`] that names it; the other agents stay.
 
+mod api;
+mod driven;
 mod entry;
 mod program;
 mod shown;
@@ -14,17 +16,31 @@ use std::path::{Path, PathBuf};
 use orchflow_core::state::{ReadySignal, StatusSource};
 use serde::Deserialize;
 
+pub use api::{Api, ApiKey, Approve, Dialect};
+pub use driven::Acp;
 pub use entry::{
     Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, Source, StatusFrom,
 };
 pub use program::{Presence, find_program, version_in};
 pub use shown::{Shown, ShownPatterns, ShownState};
 
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 18] = [
     ("aider", include_str!("catalogue/builtin/aider.toml")),
     ("claude", include_str!("catalogue/builtin/claude.toml")),
+    ("claude-acp", include_str!("catalogue/builtin/claude-acp.toml")),
+    ("claude-api", include_str!("catalogue/builtin/claude-api.toml")),
+    ("codex-acp", include_str!("catalogue/builtin/codex-acp.toml")),
     ("copilot", include_str!("catalogue/builtin/copilot.toml")),
+    ("copilot-acp", include_str!("catalogue/builtin/copilot-acp.toml")),
+    ("gemini-acp", include_str!("catalogue/builtin/gemini-acp.toml")),
+    ("gemini-api", include_str!("catalogue/builtin/gemini-api.toml")),
+    ("gpt", include_str!("catalogue/builtin/gpt.toml")),
+    ("grok", include_str!("catalogue/builtin/grok.toml")),
+    ("ollama", include_str!("catalogue/builtin/ollama.toml")),
     ("opencode", include_str!("catalogue/builtin/opencode.toml")),
+    ("opencode-acp", include_str!("catalogue/builtin/opencode-acp.toml")),
+    ("openrouter", include_str!("catalogue/builtin/openrouter.toml")),
+    ("qwen-acp", include_str!("catalogue/builtin/qwen-acp.toml")),
     ("rehearsal", include_str!("catalogue/builtin/rehearsal.toml")),
     ("shell", include_str!("catalogue/builtin/shell.toml")),
 ];
@@ -136,8 +152,8 @@ fn parse(stem: &str, text: &str, source: Source) -> Result<Entry, String> {
     }
     entry.source = source;
     let says_source = given.get("status").is_some_and(|status| status.get("source").is_some());
-    if entry.kind == Kind::Rehearsal {
-        // A file that only names a script means that too.
+    if entry.kind == Kind::Rehearsal || entry.kind.is_driven() {
+        // A file that only names a script, or a model, means that too.
         if !given.contains_key("ready") {
             entry.ready.signal = ReadySignal::Status;
         }
@@ -214,11 +230,50 @@ mod tests {
     }
 
     #[test]
+    fn an_acp_program_of_ones_own_needs_no_more_than_its_name() {
+        let entry = parse_user("kind = \"acp\"\nprogram = \"my-agent\"\nargs = [\"--acp\"]").unwrap();
+        assert_eq!(entry.kind, Kind::Acp);
+        assert_eq!(entry.signals().ready, ReadySignal::Status);
+        assert_eq!(entry.signals().status, StatusSource::Osc7501);
+        assert!(entry.signals().hooks);
+    }
+
+    #[test]
     fn every_built_in_agent_is_sound() {
         let (catalogue, problems) = Catalogue::load(None);
         assert_eq!(problems, []);
         let names: Vec<_> = catalogue.iter().map(|entry| entry.name.as_str()).collect();
-        assert_eq!(names, ["aider", "claude", "copilot", "opencode", "rehearsal", "shell"]);
+        assert_eq!(
+            names,
+            [
+                "aider",
+                "claude",
+                "claude-acp",
+                "claude-api",
+                "codex-acp",
+                "copilot",
+                "copilot-acp",
+                "gemini-acp",
+                "gemini-api",
+                "gpt",
+                "grok",
+                "ollama",
+                "opencode",
+                "opencode-acp",
+                "openrouter",
+                "qwen-acp",
+                "rehearsal",
+                "shell",
+            ]
+        );
+        for driven in catalogue.iter().filter(|entry| entry.kind.is_driven()) {
+            let signals = driven.signals();
+            assert_eq!(signals.status, StatusSource::Osc7501, "{}", driven.name);
+            assert!(signals.hooks && signals.ready == ReadySignal::Status, "{}", driven.name);
+            let is_program = driven.kind == Kind::Acp;
+            assert_eq!(driven.install.is_some(), is_program, "{} says how to get it", driven.name);
+            assert_eq!(driven.api.is_some(), !is_program, "{}", driven.name);
+        }
         let claude = catalogue.get("claude").unwrap();
         assert_eq!(claude.kind, Kind::Program("claude"));
         assert_eq!(claude.signals().status, StatusSource::Osc7501);
@@ -235,6 +290,9 @@ mod tests {
         assert_eq!(entry.ready.signal, ReadySignal::Output);
         assert_eq!(entry.status.source, StatusSource::Output);
     }
+
+    const MODEL: &str =
+        "kind = 'api'\n[api]\nbase_url = 'https://x.example/v1'\ndialect = 'openai-chat'\nmodel = 'm'";
 
     #[test]
     fn a_mistake_is_named_with_its_dotted_path_and_line() {
@@ -267,6 +325,21 @@ mod tests {
             ("program = 'x'\n[environment]\nORCHFLOW_TOKEN = '1'", "environment.ORCHFLOW_TOKEN: "),
             ("program = 'x'\n[environment]\n'A=B' = '1'", "environment.\"A=B\": "),
             ("program = 'x'\n[ready]\ntimeout_s = 0", "ready.timeout_s: "),
+            ("program = 'x'\nunset = ['ORCHFLOW_TOKEN']", "unset: "),
+            ("kind = 'acp'", "program: "),
+            ("kind = 'acp'\nprogram = 'x'\n[acp]\nmod = 'plan'", "acp.mod (line 4): unknown field `mod`"),
+            ("program = 'x'\n[acp]\nmode = 'plan'", "acp: only an agent of kind"),
+            ("kind = 'api'", "api: say which model"),
+            (format!("{MODEL}\nmodle = 'x'").as_str(), "api.modle (line 6): unknown field `modle`"),
+            (format!("{MODEL}\ncontext = 7").as_str(), "api.context: give a number between 4096"),
+            (MODEL.replace("https", "gopher").as_str(), "api.base_url: "),
+            (MODEL, "api.key: say where the key comes from"),
+            (
+                format!("{MODEL}\nheaders = {{ Authorization = 'x' }}\nkey = {{ env = ['K'] }}").as_str(),
+                "keys do not stand in files",
+            ),
+            (format!("{MODEL}\nkey = {{ env = ['ORCHFLOW_TOKEN'] }}").as_str(), "cannot be the name"),
+            (format!("{MODEL}\nkey = {{ value = 'sk-1' }}").as_str(), "unknown field `value`"),
             ("program = 'x'\n[prompt]\npiece = 0", "prompt.piece: "),
             ("program = 'x'\n[prompt]\nclear = [{ keys = 'x', times = 2000 }]", "prompt.clear: "),
             ("program = 'x'\n[rehearsal]\nscript = 'x.yaml'", "rehearsal: "),

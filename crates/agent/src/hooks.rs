@@ -9,7 +9,7 @@ use orchflow_core::report::{Channel, Report};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub use answer::{Answer, HookOutput, answer};
+pub use answer::{Answer, HookOutput, answer, read_direct};
 
 /// The format of bodies that hold a report as it is; see [`direct`].
 pub const DIRECT_FORMAT: &str = "report";
@@ -74,21 +74,15 @@ struct Direct {
 }
 
 /// Writes a report as the body of the format [`DIRECT_FORMAT`]: the way in which the runner tells what
-/// it saw on the terminal.
+/// it saw on the terminal, and a driver what its agent did.
 pub fn direct(channel: Channel, report: &Report) -> Vec<u8> {
     json!(Direct { channel, report: report.clone() }).to_string().into_bytes()
 }
 
 fn parse_direct(name: &str, value: Value) -> Parsed {
+    let value = cut(value);
     match Direct::deserialize(&value) {
         Ok(Direct { channel, report }) => {
-            let report = match report {
-                Report::Other { name, payload } => {
-                    Report::Other { name: cut_text(&name), payload: cut(payload) }
-                }
-                Report::TitleChanged { title } => Report::TitleChanged { title: cut_text(&title) },
-                report => report,
-            };
             Parsed { report, channel, session_id: None, subagent: None, note: None }
         }
         Err(error) => Parsed::other(name, value, format!("the body is no report: {error}")),

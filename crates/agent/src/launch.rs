@@ -13,6 +13,7 @@ use orchflow_core::AgentKey;
 
 use crate::adapter;
 use crate::catalogue::{Entry, Kind};
+use crate::orders::{self, Orders};
 
 pub(crate) use environment::is_ours_to_set;
 
@@ -120,22 +121,23 @@ pub enum LaunchError {
 /// # Errors
 /// [`LaunchError`] when the entry cannot be started in this way.
 pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchError> {
+    let environment = environment::complete(entry, context);
+    if entry.kind.is_driven() {
+        return Ok(driven(entry, context, environment));
+    }
     let mut argv: Vec<OsString> = Vec::new();
-    match entry.kind {
-        Kind::Rehearsal => {
-            argv.push(context.orchflow_program.clone().into());
-            argv.extend(["rehearsal", "--name", &context.key.name, "--persona"].map(OsString::from));
-            argv.push(context.persona.to_string().into());
-            if let Some(script) = entry.script() {
-                argv.extend(["--script".into(), script.into()]);
-            }
+    if entry.kind == Kind::Rehearsal {
+        argv.push(context.orchflow_program.clone().into());
+        argv.extend(["rehearsal", "--name", &context.key.name, "--persona"].map(OsString::from));
+        argv.push(context.persona.to_string().into());
+        if let Some(script) = entry.script() {
+            argv.extend(["--script".into(), script.into()]);
         }
-        Kind::Program(_) | Kind::Command => {
-            argv.push(context.program.clone().map_or_else(|| entry.program.clone().into(), Into::into));
-        }
+    } else {
+        argv.push(program(entry, context).into());
     }
     argv.extend(entry.args.iter().map(OsString::from));
-    let mut launch = Launch { argv, environment: environment::complete(entry, context), files: Vec::new() };
+    let mut launch = Launch { argv, environment, files: Vec::new() };
     if let Some(adapter) = adapter::find(entry.kind.word()) {
         (adapter.launch)(entry, context, &mut launch)?;
     }
@@ -152,6 +154,28 @@ pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchE
     }
     launch.argv.extend(context.extra_args.iter().cloned());
     Ok(launch)
+}
+
+fn program(entry: &Entry, context: &LaunchContext) -> PathBuf {
+    context.program.clone().unwrap_or_else(|| PathBuf::from(&entry.program))
+}
+
+/// Prepares an agent without a terminal of its own: its driver, with its orders in a file.
+fn driven(entry: &Entry, context: &LaunchContext, environment: Vec<(OsString, OsString)>) -> Launch {
+    let more = context.extra_args.iter().map(|word| word.to_string_lossy().into_owned());
+    let orders = Orders {
+        kind: entry.kind,
+        name: context.key.name.clone(),
+        title: entry.title.clone(),
+        program: program(entry, context),
+        args: entry.args.iter().cloned().chain(more).collect(),
+        resume: context.resume.clone(),
+        acp: entry.acp.clone().unwrap_or_default(),
+        api: entry.api.clone(),
+    };
+    let file = context.agent_dir.join(orders::FILE);
+    let argv = vec![context.orchflow_program.clone().into(), "drive".into(), file.clone().into()];
+    Launch { argv, environment, files: vec![(file, orders.to_bytes(), 0o600)] }
 }
 
 #[cfg(test)]
@@ -341,5 +365,32 @@ mod tests {
         let error = prepare(catalogue.get("claude").unwrap(), &context).unwrap_err().to_string();
         assert!(error.contains("not valid UTF-8") && error.contains("install orchflow"), "{error}");
         assert!(prepare(catalogue.get("rehearsal").unwrap(), &context).is_ok());
+    }
+
+    #[test]
+    fn an_agent_without_a_terminal_is_run_by_its_driver() {
+        let mut context = context();
+        context.program = Some("/usr/bin/gemini".into());
+        context.resume = Some("s-1".into());
+        let launched = launch("gemini-acp", &context);
+        assert_eq!(launched.argv, ["/opt/orchflow", "drive", "/data/agents/7-claude-2/drive.json"]);
+        let (file, text, mode) = &launched.files[0];
+        assert_eq!((file.to_str().unwrap(), *mode), ("/data/agents/7-claude-2/drive.json", 0o600));
+        let orders: Orders = serde_json::from_slice(text).unwrap();
+        assert_eq!(orders.kind, Kind::Acp);
+        assert_eq!(orders.program, PathBuf::from("/usr/bin/gemini"));
+        assert_eq!(orders.args, ["--acp", "--verbose"]);
+        assert_eq!(orders.resume.as_deref(), Some("s-1"));
+        assert!(!orders.acp.files, "new files cannot be made by it otherwise");
+    }
+
+    #[test]
+    fn what_an_entry_takes_out_of_the_environment_is_gone() {
+        let mut context = context();
+        context.front_environment = vec![("IS_SANDBOX".into(), "yes".into()), ("HOME".into(), "/h".into())];
+        let has =
+            |name: &str| launch(name, &context).environment.iter().any(|(name, _)| name == "IS_SANDBOX");
+        assert!(!has("claude-acp"));
+        assert!(has("opencode-acp"));
     }
 }

@@ -6,8 +6,6 @@
 //! that it is a rehearsal.
 
 mod builtin;
-mod display;
-mod keys;
 mod player;
 mod process;
 mod reporting;
@@ -15,18 +13,17 @@ mod script;
 mod tools;
 mod words;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
-
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::sync::mpsc::channel;
 
 pub use script::{Ask, Change, Edit, Flood, Script, ScriptError, Step, Subagent};
 
 use player::Player;
 use process::Event;
+
+use crate::terminal::{self, Input, RawMode};
 
 /// How a rehearsal is played.
 #[derive(Debug, Clone)]
@@ -91,48 +88,15 @@ fn play(options: Options) -> Result<(), RehearsalError> {
     let script = options.script.as_deref().map(Script::read).transpose()?;
     let raw = RawMode::enter().map_err(RehearsalError::NoTerminal)?;
     let (events, arriving) = channel();
-    read_terminal(events.clone());
+    let keys = events.clone();
+    terminal::read(move |input| {
+        let event = match input {
+            Input::Bytes(bytes) => Event::Bytes(bytes),
+            Input::Hangup => Event::Hangup,
+        };
+        keys.send(event).is_ok()
+    });
     let played = Player::new(options, script, events, arriving).play();
     drop(raw);
     Ok(played?)
-}
-
-fn read_terminal(events: Sender<Event>) {
-    thread::spawn(move || {
-        let mut stdin = io::stdin().lock();
-        let mut buffer = [0u8; 8192];
-        loop {
-            let event = match stdin.read(&mut buffer) {
-                Ok(length @ 1..) => Event::Bytes(buffer.get(..length).unwrap_or_default().to_vec()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                _ => Event::Hangup,
-            };
-            let last = matches!(event, Event::Hangup);
-            if events.send(event).is_err() || last {
-                return;
-            }
-        }
-    });
-}
-
-/// The terminal in raw mode for as long as this lives.
-struct RawMode {
-    before: Termios,
-}
-
-impl RawMode {
-    fn enter() -> rustix::io::Result<RawMode> {
-        let stdin = rustix::stdio::stdin();
-        let before = tcgetattr(stdin)?;
-        let mut raw = before.clone();
-        raw.make_raw();
-        tcsetattr(stdin, OptionalActions::Now, &raw)?;
-        Ok(RawMode { before })
-    }
-}
-
-impl Drop for RawMode {
-    fn drop(&mut self) {
-        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.before);
-    }
 }

@@ -58,7 +58,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let (body, truncated) = read_body(io::stdin().lock());
-    let Some(options) = options() else {
+    let Some(options) = ReporterOptions::from_environment() else {
         debug(
             &"ORCHFLOW_SOCKET, ORCHFLOW_AGENT, ORCHFLOW_TOKEN or ORCHFLOW_SPOOL is not set; nothing was reported",
         );
@@ -173,15 +173,6 @@ fn parse(arguments: &[String]) -> Option<Arguments> {
 fn seconds(text: &str) -> Option<Duration> {
     // A day is longer than any agent waits for a hook.
     text.parse().ok().filter(|seconds| (1..=86_400).contains(seconds)).map(Duration::from_secs)
-}
-
-fn options() -> Option<ReporterOptions> {
-    Some(ReporterOptions {
-        socket: env::var_os("ORCHFLOW_SOCKET")?.into(),
-        agent: env::var("ORCHFLOW_AGENT").ok()?,
-        token: env::var("ORCHFLOW_TOKEN").ok()?,
-        spool: env::var_os("ORCHFLOW_SPOOL")?.into(),
-    })
 }
 
 /// Reads everything, so that the writer never meets a closed pipe, and keeps the first part.

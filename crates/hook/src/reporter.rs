@@ -1,5 +1,7 @@
 //! Hands reports to the host, or keeps them in the spool.
 
+use std::env;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -25,6 +27,18 @@ pub struct ReporterOptions {
     pub token: String,
     /// The agent's spool.
     pub spool: PathBuf,
+}
+
+impl ReporterOptions {
+    /// Takes them from the environment an agent is started in; `None` where one is missing.
+    pub fn from_environment() -> Option<ReporterOptions> {
+        Some(ReporterOptions {
+            socket: env::var_os("ORCHFLOW_SOCKET")?.into(),
+            agent: env::var("ORCHFLOW_AGENT").ok()?,
+            token: env::var("ORCHFLOW_TOKEN").ok()?,
+            spool: env::var_os("ORCHFLOW_SPOOL")?.into(),
+        })
+    }
 }
 
 /// What became of a report.
@@ -80,6 +94,36 @@ impl Reporter {
             truncated: false,
         };
         self.deliver_report(&report)
+    }
+
+    /// Delivers what this process asks just now and waits for the answer, at most so long, and only while the
+    /// other end of the pipe `given_up` is open.
+    ///
+    /// # Errors
+    /// Why there is no answer; the report is in the spool then, where that could be written.
+    pub fn ask_for_decision(
+        &mut self,
+        format: &str,
+        name: &str,
+        body: &[u8],
+        patience: Duration,
+        given_up: BorrowedFd<'_>,
+    ) -> Result<Option<Opinion>, LinkError> {
+        let at = now_micros();
+        let ReporterOptions { agent, token, .. } = self.options.clone();
+        let report = Report {
+            id: &new_id(at),
+            agent: &agent,
+            token: &token,
+            at,
+            format,
+            name,
+            body,
+            pid: std::process::id(),
+            decision: true,
+            truncated: false,
+        };
+        self.decide(&report, patience, &[Watched::Reader(given_up)]).map_err(|(error, _)| error)
     }
 
     /// Delivers a report. Returns within about a second.

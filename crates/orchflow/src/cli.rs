@@ -32,6 +32,7 @@ pub fn main() -> ExitCode {
         "runner" => crate::process::runner::run(),
         "hook" => orchflow_hook::program::run(words.list("words").into_iter().map(Into::into)),
         "rehearsal" => commands::rehearsal(&words),
+        "drive" => orchflow_driver::drive(std::path::Path::new(&words.text("orders").unwrap_or_default())),
         "attach" => commands::attach(&words),
         "completions" => commands::completions(&words),
         "catalogue" => commands::catalogue(&words),

@@ -5,6 +5,28 @@ use std::path::PathBuf;
 
 use crate::{Sandbox, write};
 
+/// The rest of a program that [`Sandbox::add_acp`] adds. It takes a cancellation as the end of its turn.
+const ACP: &str = r#"
+say() { printf '%s\n' "$1"; }
+update() { say "{\"jsonrpc\":\"2.0\",\"method\":\"session/update\",\"params\":{\"sessionId\":\"s-1\",\"update\":$1}}"; }
+ends() { say "{\"jsonrpc\":\"2.0\",\"id\":$prompt,\"result\":{\"stopReason\":\"$1\"}}"; }
+hear() { IFS= read -r line || exit 0; printf '%s\n' "$line" >> "$heard"; }
+ask() {
+  say "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"session/request_permission\",\"params\":{\"sessionId\":\"s-1\",\"toolCall\":$1,\"options\":[{\"optionId\":\"o-1\",\"name\":\"Yes\",\"kind\":\"allow_once\"},{\"optionId\":\"o-2\",\"name\":\"No\",\"kind\":\"reject_once\"}]}}"
+  hear
+}
+while hear; do
+  id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+  case $line in
+    *'"method":"initialize"'*)
+      say "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"protocolVersion\":1,\"agentInfo\":{\"name\":\"fake\",\"version\":\"1.0\"}}}" ;;
+    *'"method":"session/new"'*) say "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"sessionId\":\"s-1\"}}" ;;
+    *'"method":"session/prompt"'*) prompt=$id; turn ;;
+    *'"method":"session/cancel"'*) ends cancelled ;;
+  esac
+done
+"#;
+
 impl Sandbox {
     /// Adds a rehearsal that plays `script` (YAML: turns of steps).
     pub fn add_rehearsal(&self, name: &str, script: &str) {
@@ -30,6 +52,21 @@ impl Sandbox {
         );
         write(&self.agents().join(format!("{name}.toml")), entry);
         path
+    }
+
+    /// Adds an agent of the Agent Client Protocol, a program in POSIX shell. At each prompt it runs the function
+    /// `turn` of `script`; `say` writes a message, `update` one about the session, `ask` asks for a permission and
+    /// waits for its answer, which is then in `$line`, `ends` ends the turn. What it is sent stands in
+    /// `$HOME/heard-NAME`.
+    ///
+    /// # Panics
+    /// When its file cannot be made.
+    pub fn add_acp(&self, name: &str, script: &str) {
+        let path = self.root().join("bin").join(name);
+        write(&path, format!("#!/bin/sh\nheard=$HOME/heard-{name}\n{script}\n{ACP}"));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let entry = format!("kind = \"acp\"\ntitle = \"Fake ACP\"\nprogram = '{}'\n", path.display());
+        write(&self.agents().join(format!("{name}.toml")), entry);
     }
 
     /// Adds an agent that takes pastes and keeps every byte it reads; [`Sandbox::heard`] gives them.

@@ -15,6 +15,7 @@ local OPENS = {
   enter = true,
   next = true,
   pick = true,
+  talk = true,
   timeline = true,
   view = true,
 }

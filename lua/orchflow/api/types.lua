@@ -28,6 +28,9 @@
 ---@field follow? boolean look on: send no keys and leave the agent's size alone
 ---@field in? string in the editor: where it is shown (split)
 
+---@class orchflow.api.Talk
+---@field agent string the agent
+
 ---@class orchflow.api.Status
 ---@field run? integer the run; the newest when absent
 ---@field all? boolean agents of earlier runs too
@@ -158,6 +161,7 @@
 ---@field spawn fun(given?: orchflow.api.Spawn|string, callback?: orchflow.Callback): table?, orchflow.Failure? Add an agent to a run.
 ---@field send fun(given?: orchflow.api.Send|string, callback?: orchflow.Callback): table?, orchflow.Failure? Send a prompt to one agent, to several (with commas), or to all.
 ---@field attach fun(given?: orchflow.api.Attach|string, callback?: orchflow.Callback): table?, orchflow.Failure? Show an agent in this terminal, or in a window of the editor.
+---@field talk fun(given?: orchflow.api.Talk|string, callback?: orchflow.Callback): table?, orchflow.Failure? Show what was said and done with an agent, and say what is next.
 ---@field status fun(given?: orchflow.api.Status|string, callback?: orchflow.Callback): table?, orchflow.Failure? Say who works, who waits and who is done.
 ---@field log fun(given?: orchflow.api.Log|string, callback?: orchflow.Callback): table?, orchflow.Failure? Show what happened; with `verify`, check the whole log for changes.
 ---@field timeline fun(given?: orchflow.api.Timeline|string, callback?: orchflow.Callback): table?, orchflow.Failure? Open the timeline: what happened, live at its end.

@@ -145,6 +145,7 @@ local POSITIONAL = {
     return #words == 0 and agents() or {}
   end,
   attach = agents,
+  talk = agents,
   enter = agents,
   focus = agents,
   show = agents,

@@ -49,6 +49,17 @@ M.attach = {
   end,
 }
 
+M.talk = {
+  request = only_on_a_screen(
+    "a script has no window to talk in",
+    "run `orchflow log agent:NAME` to read, `orchflow send NAME TEXT` to speak"
+  ),
+  lines = no_lines,
+  open = function(invocation)
+    require("orchflow.ui.conversation").open(invocation.arguments.agent)
+  end,
+}
+
 ---@param result table of focus
 ---@return string
 local function focus_words(result)

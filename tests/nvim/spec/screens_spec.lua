@@ -121,6 +121,17 @@ return function(it, tests)
     title_says(child, " of 1.2M")
   end)
 
+  screen("talk", function(child)
+    child:lua([[talk = require("talk"); talk.serve(stub, ... - 100)]], CLOCK)
+    child:cmd("Orchflow talk claude")
+    child:wait("it is filled", [[return vim.fn.search("^  waits: and then", "nw") > 0]])
+    child:cmd("only")
+    child:keys("gg")
+    child:cmd([[call search("Edit: src/config.rs")]])
+    child:keys("zo")
+    child:cmd("echo ''")
+  end, "orchflow.ui.conversation")
+
   screen("why", function(child)
     child:lua(LOG, CLOCK)
     child:lua(

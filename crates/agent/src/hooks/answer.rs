@@ -1,9 +1,13 @@
 //! What a hook that asks is told.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::DIRECT_FORMAT;
+
 /// The human's decision, or a policy's.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
     /// The tool may be used, perhaps with other arguments.
     Allow {
@@ -30,9 +34,18 @@ pub struct HookOutput {
 
 /// Writes an answer in the words of the agent's hooks. A hook that cannot carry an answer gets none.
 pub fn answer(format: &str, name: &str, answer: &Answer) -> HookOutput {
-    let said = crate::adapter::find(format).and_then(|adapter| (adapter.answer)(name, answer));
+    let said = match answer {
+        Answer::NoOpinion => None,
+        answer if format == DIRECT_FORMAT => serde_json::to_value(answer).ok(),
+        answer => crate::adapter::find(format).and_then(|adapter| (adapter.answer)(name, answer)),
+    };
     let output = said.map(|said| said.to_string().into_bytes()).unwrap_or_default();
     HookOutput { output, exit: 0 }
+}
+
+/// Reads an answer that was given to a report of the format [`DIRECT_FORMAT`]; what makes no sense is no opinion.
+pub fn read_direct(output: &[u8]) -> Answer {
+    serde_json::from_slice(output).unwrap_or(Answer::NoOpinion)
 }
 
 #[cfg(test)]
@@ -83,5 +96,20 @@ mod tests {
         assert_eq!(said("Stop", &Answer::Deny { reason: "x".into() }), "");
         let elsewhere = answer("other", "PermissionRequest", &Answer::Allow { updated_input: None });
         assert_eq!(elsewhere.output, b"");
+    }
+
+    #[test]
+    fn a_driver_reads_the_answer_it_is_given() {
+        for given in [
+            Answer::Allow { updated_input: None },
+            Answer::Allow { updated_input: Some(json!({"command": "ls"})) },
+            Answer::Deny { reason: "not \"here\"\n".into() },
+            Answer::NoOpinion,
+        ] {
+            assert_eq!(read_direct(&answer(DIRECT_FORMAT, "ask", &given).output), given);
+        }
+        for nonsense in [&b"{}"[..], b"[]", b"{\"answer\":\"perhaps\"}", b"\xff"] {
+            assert_eq!(read_direct(nonsense), Answer::NoOpinion);
+        }
     }
 }

@@ -61,8 +61,9 @@ pub(super) fn complete(entry: &Entry, context: &LaunchContext) -> Vec<(OsString,
             Some((_, known)) => *known = value,
             None => environment.push((name, value)),
         };
+    let is_unset = |name: &OsStr| entry.unset.iter().any(|unset| name == unset.as_str());
     for (name, value) in &context.front_environment {
-        if !is_removed(name) {
+        if !is_removed(name) && !is_unset(name) {
             set(name.clone(), value.clone());
         }
     }

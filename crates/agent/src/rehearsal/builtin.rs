@@ -8,8 +8,8 @@ mod language;
 
 use std::path::Path;
 
-use super::display::plain;
 use super::script::{Change, Edit, Step};
+use crate::terminal::plain;
 use greeting::Greeting;
 
 /// How one persona goes about it.

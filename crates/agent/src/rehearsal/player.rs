@@ -8,16 +8,14 @@ use std::io::{self, Stdout};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use rustix::termios::tcgetwinsize;
 use serde_json::{Value, json};
 
 use super::Options;
-use super::display::{Display, plain};
-use super::keys::{Decoder, Key};
 use super::process::{self, Event, Output, Task};
 use super::reporting::Session;
 use super::script::Script;
 use crate::status;
+use crate::terminal::{self, Decoder, Display, Key, plain};
 
 /// The name a rehearsal states its status under.
 const APP: &str = "rehearsal";
@@ -141,7 +139,7 @@ impl Player {
         self.activity = Activity::Idle;
         let _ = self.report("SessionEnd", json!({ "reason": reason }));
         let _ = self.state("clear", None, None);
-        let _ = self.display.draw(&[], &[], self.columns());
+        let _ = self.display.draw(&[], &[], terminal::columns());
         let _ = self.display.control("\u{1b}[?2004l\u{1b}]0;\u{1b}\\");
         Ok(())
     }
@@ -350,15 +348,8 @@ impl Player {
             }
         }
         footer.push(format!("❯ {}", plain(&self.typed)));
-        let columns = self.columns();
+        let columns = terminal::columns();
         Ok(self.display.draw(lines, &footer, columns)?)
-    }
-
-    fn columns(&self) -> usize {
-        match tcgetwinsize(rustix::stdio::stdout()) {
-            Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
-            _ => 80,
-        }
     }
 
     /// States the status, to a terminal that reads it.

@@ -108,6 +108,16 @@ pub const COMMANDS: &[CommandSpec] = &[
         hidden: false,
     },
     CommandSpec {
+        name: "talk",
+        summary: "show what was said and done with an agent, and say what is next",
+        arguments: &[arg("agent", Arity::One, true, "the agent")],
+        flags: &[],
+        example: "talk claude",
+        callers: Callers::Human,
+        front: Front::Editor,
+        hidden: false,
+    },
+    CommandSpec {
         name: "status",
         summary: "say who works, who waits and who is done",
         arguments: &[],
@@ -553,6 +563,21 @@ pub const COMMANDS: &[CommandSpec] = &[
         callers: Callers::Human,
         front: Front::Shell,
         hidden: false,
+    },
+    CommandSpec {
+        name: "drive",
+        summary: "stand in for an agent without a terminal of its own; started by the host",
+        arguments: &[arg(
+            "orders",
+            Arity::One,
+            true,
+            "the file that says which agent, and how it is reached",
+        )],
+        flags: &[],
+        example: "drive drive.json",
+        callers: Callers::Human,
+        front: Front::Shell,
+        hidden: true,
     },
     CommandSpec {
         name: "runner",

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchflow_agent::catalogue::{Presence, Source, version_in};
+use orchflow_agent::catalogue::{Api, Presence, Source, version_in};
 use orchflow_core::Refusal;
 use serde_json::{Value, json};
 
@@ -49,9 +49,24 @@ pub(super) async fn list(world: &Arc<World>, session: &Session) -> Result<Value,
             "version": version,
             "hint": hint,
             "source": source,
+            "api": entry.api.as_ref().map(|api| describe(api, session)),
         }));
     }
     Ok(json!({ "agents": agents, "warnings": kinds.problems }))
+}
+
+/// Describes a model behind an HTTP interface: which, where, and whether a key for it stands in the environment.
+fn describe(api: &Api, session: &Session) -> Value {
+    let is_set = |name: &String| {
+        session.environment.iter().any(|(known, value)| known == name.as_str() && !value.is_empty())
+    };
+    json!({
+        "model": api.model,
+        "base_url": api.base_url,
+        "key_env": api.key.env,
+        "key_required": api.key.required,
+        "key_set": api.key.env.iter().any(is_set),
+    })
 }
 
 /// Asks a program for its version; nothing where it says none within five seconds.

@@ -20,14 +20,18 @@ pub(super) fn choose_kinds(
         return Ok((world.config.agents.clone(), Vec::new()));
     }
     let search = search_path(session);
-    let installed: Vec<String> = world
-        .kinds()
+    let kinds = world.kinds();
+    let (driven, mut installed): (Vec<_>, Vec<_>) = kinds
         .catalogue
         .iter()
         .filter(|entry| matches!(entry.detect(&search), Presence::Installed { .. }))
         .filter(|entry| entry.signals().hooks)
-        .map(|entry| entry.name.clone())
-        .collect();
+        .partition(|entry| entry.kind.is_driven());
+    // Most programs of the one sort are also of the other; nobody means them twice.
+    if installed.is_empty() {
+        installed = driven;
+    }
+    let installed: Vec<String> = installed.into_iter().map(|entry| entry.name.clone()).collect();
     if !installed.is_empty() {
         return Ok((installed, Vec::new()));
     }

@@ -68,6 +68,10 @@ pub(super) async fn read_screen(world: &Arc<World>, agent: &AgentKey, attempt: u
     let (Some(entry), Ok((client, _))) = (entry, world.runners.connect(agent).await) else {
         return Outcome::ScreenRead(None);
     };
+    // A driver of ours shows no dialogs; it says by itself what is wrong.
+    if entry.kind.is_driven() {
+        return Outcome::ScreenRead(None);
+    }
     match tokio::time::timeout(Duration::from_secs(2), client.screen()).await {
         Ok(Ok(screen)) => {
             if attempt >= SCREEN_AT_REST {

@@ -326,6 +326,7 @@ pub fn agents(result: &Value) -> String {
         let place = match agent.get("path").and_then(Value::as_str) {
             Some(path) => path.to_owned(),
             None if text(agent, "kind") == "rehearsal" => "built in; plays a script, no model".to_owned(),
+            None if text(agent, "kind") == "api" => model(agent.get("api").unwrap_or(&Value::Null)),
             None => format!("not installed; {}", text(agent, "hint")),
         };
         rows.push([
@@ -363,6 +364,25 @@ pub fn candidates(result: &Value) -> String {
         return "no agent that was started elsewhere works in this repository\n".to_owned();
     }
     table(&rows)
+}
+
+/// Says where a model is and whether its key was found in the environment.
+fn model(api: &Value) -> String {
+    let is = |key: &str| api.get(key).and_then(Value::as_bool) == Some(true);
+    let names: Vec<&str> = api
+        .get("key_env")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let key = match (is("key_set"), is("key_required")) {
+        (true, _) => "its key is set".to_owned(),
+        (false, true) if names.is_empty() => "its key comes from a command or the keyring".to_owned(),
+        (false, true) => format!("{} is not set", names.join(" or ")),
+        (false, false) => "needs no key".to_owned(),
+    };
+    format!("{} at {}; {key}", plain(text(api, "model")), plain(text(api, "base_url")))
 }
 
 /// Shows the permissions agents wait for.

@@ -9,6 +9,8 @@
     reason = "a test says what it expects by failing"
 )]
 
+mod acp;
+mod api;
 mod contract;
 mod crash;
 mod crash_fronts;

@@ -6,10 +6,10 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::{Activity, DIM, Flow, Player, RESET};
-use crate::rehearsal::display::plain;
 use crate::rehearsal::reporting::{Decision, decision};
 use crate::rehearsal::script::{Ask, Change, Edit};
 use crate::rehearsal::tools;
+use crate::terminal::plain;
 
 /// As long as Claude Code's hook waits, in seconds.
 const HOOK_WAIT_S: &str = "590";

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::{DIM, Flow, Player, RESET};
 use crate::rehearsal::builtin;
-use crate::rehearsal::display::{plain, wrap};
 use crate::rehearsal::process;
 use crate::rehearsal::reporting::uuid;
 use crate::rehearsal::script::{Edit, Flood, Step, Subagent};
 use crate::rehearsal::tools::{self, Use};
 use crate::rehearsal::words::Words;
+use crate::terminal::{self, plain, wrap};
 
 /// How many lines of a command's output are shown.
 const SHOWN_LINES: usize = 8;
@@ -81,7 +81,7 @@ impl Player {
 
     /// Sets a text for the screen: a sign before its first line, the others below it.
     fn paragraph(&self, sign: char, text: &str) -> Vec<String> {
-        let columns = self.columns().saturating_sub(3);
+        let columns = terminal::columns().saturating_sub(3);
         let lines = text.lines().flat_map(|line| wrap(&plain(line), columns));
         lines
             .enumerate()

@@ -8,13 +8,20 @@ const PASTE_ENDS: &[u8] = b"\x1b[201~";
 
 /// One thing the human or the terminal did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Key {
+pub enum Key {
+    /// A character was typed.
     Text(char),
+    /// Enter.
     Enter,
+    /// Backspace.
     Backspace,
+    /// Escape.
     Escape,
+    /// Control and C.
     CtrlC,
+    /// Control and D.
     CtrlD,
+    /// Control and U.
     CtrlU,
     /// A bracketed paste.
     Paste(String),
@@ -24,7 +31,7 @@ pub(super) enum Key {
 
 /// Reads bytes as they come; keeps what is not whole yet.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub struct Decoder {
     pending: Vec<u8>,
 }
 
@@ -37,7 +44,7 @@ enum Taken {
 
 impl Decoder {
     /// Takes bytes in and gives the keys they complete.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Key> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Key> {
         let known = self.pending.len();
         self.pending.extend_from_slice(bytes);
         // A large paste comes in many pieces; only the new one is searched for its end.
@@ -66,12 +73,12 @@ impl Decoder {
     }
 
     /// Tells whether an Escape may be waiting for the rest of a sequence.
-    pub(super) fn is_undecided(&self) -> bool {
+    pub fn is_undecided(&self) -> bool {
         self.pending == [0x1b]
     }
 
     /// Says that nothing followed: what waited was the Escape key.
-    pub(super) fn settle(&mut self) -> Option<Key> {
+    pub fn settle(&mut self) -> Option<Key> {
         self.is_undecided().then(|| {
             self.pending.clear();
             Key::Escape

@@ -1,27 +1,35 @@
-//! The rehearsal's small screen: lines that scroll, and a few that stay below them.
+//! A small screen: lines that scroll, and a few that stay below them.
 
 use std::io::{self, Write};
 
 /// Draws on a terminal in raw mode.
-pub(super) struct Display<W: Write> {
+#[derive(Debug)]
+pub struct Display<W: Write> {
     out: W,
     footer_rows: usize,
 }
 
 impl<W: Write> Display<W> {
-    pub(super) fn new(out: W) -> Self {
+    /// Draws on `out`.
+    pub fn new(out: W) -> Self {
         Display { out, footer_rows: 0 }
     }
 
     /// Sends a control sequence as it is.
-    pub(super) fn control(&mut self, sequence: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn control(&mut self, sequence: &str) -> io::Result<()> {
         self.out.write_all(sequence.as_bytes())?;
         self.out.flush()
     }
 
     /// Prints lines above the footer and draws the footer anew, in one piece. `lines` may hold our own
     /// colours; the footer's rows are cut to `columns`, so that its height is known.
-    pub(super) fn draw(&mut self, lines: &[String], footer: &[String], columns: usize) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn draw(&mut self, lines: &[String], footer: &[String], columns: usize) -> io::Result<()> {
         let mut text = String::from("\r");
         if self.footer_rows > 1 {
             text.push_str(&format!("\u{1b}[{}A", self.footer_rows - 1));
@@ -43,7 +51,7 @@ impl<W: Write> Display<W> {
 }
 
 /// Makes a text of any origin harmless on a screen: one line, no control characters.
-pub(super) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars()
         .filter_map(|character| match character {
             '\t' | '\n' | '\r' => Some(' '),
@@ -56,7 +64,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// Cuts a plain text to a number of columns, with a sign that something is missing.
-pub(super) fn fit(text: &str, columns: usize) -> String {
+pub fn fit(text: &str, columns: usize) -> String {
     let width: usize = text.chars().map(width).sum();
     if width < columns {
         return text.to_owned();
@@ -75,7 +83,7 @@ pub(super) fn fit(text: &str, columns: usize) -> String {
 }
 
 /// Breaks a plain text between words, so that each line has at most so many columns.
-pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut room = columns.max(1);
