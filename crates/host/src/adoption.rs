@@ -127,7 +127,8 @@ fn candidate(
 fn is_program(entry: &Entry, words: &[u8]) -> bool {
     let name = Path::new(&entry.program).file_name();
     // A shell is everywhere, and no agent that somebody would want to adopt.
-    if matches!(entry.kind, Kind::Rehearsal) || name.is_none() || entry.name == "shell" {
+    let has_terminal = !matches!(entry.kind, Kind::Rehearsal | Kind::Acp | Kind::Api);
+    if !has_terminal || name.is_none() || entry.name == "shell" {
         return false;
     }
     let of = |word: &[u8]| Path::new(OsStr::from_bytes(word)).file_name().map(OsStr::to_owned);
