@@ -3,8 +3,7 @@ return {
   {
     name = "swarm",
     summary = "start a run: several agents on one objective, each in a worktree of its own",
-    usage = "swarm [--agents LIST] [--[no-]include-changes] [--view auto|tmux|nvim|none] [--budget USD] [--wait] [--timeout TIME] [--on-approval stop|wait|deny] [--json] OBJECTIVE...",
-    usage = "swarm [--agents LIST] [--[no-]include-changes] [--view auto|tmux|wezterm|nvim|none] [--wait] [--timeout TIME] [--on-approval stop|wait|deny] [--json] OBJECTIVE...",
+    usage = "swarm [--agents LIST] [--[no-]include-changes] [--view auto|tmux|wezterm|nvim|none] [--budget USD] [--wait] [--timeout TIME] [--on-approval stop|wait|deny] [--json] OBJECTIVE...",
     example = "swarm --agents claude,rehearsal,rehearsal Make the greeting configurable and cover it with a test",
     arguments = {
       { name = "objective", arity = "text", required = true, summary = "what should be done, in your words" },
@@ -12,9 +11,8 @@ return {
     flags = {
       { name = "agents", kind = "list", value = "LIST", summary = "kinds of agents, with commas (config, else what is installed)" },
       { name = "include-changes", kind = "onoff", value = "", summary = "let uncommitted work go along, as a snapshot, or leave it" },
-      { name = "view", kind = "text", value = "auto|tmux|nvim|none", summary = "where the agents are shown (auto)" },
-      { name = "budget", kind = "text", value = "USD", summary = "what it may cost before its agents are paused and you are asked" },
       { name = "view", kind = "text", value = "auto|tmux|wezterm|nvim|none", summary = "where the agents are shown (auto)" },
+      { name = "budget", kind = "text", value = "USD", summary = "what it may cost before its agents are paused and you are asked" },
       { name = "wait", kind = "switch", value = "", summary = "wait until the run has nothing left to do" },
       { name = "timeout", kind = "duration", value = "TIME", summary = "with --wait: give up after this (90s, 10m); agents go on" },
       { name = "on-approval", kind = "text", value = "stop|wait|deny", summary = "with --wait: what to do when an agent needs a permission (stop)" },
