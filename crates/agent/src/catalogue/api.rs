@@ -148,17 +148,6 @@ impl Api {
         if self.model.trim().is_empty() || self.model.contains(char::is_control) {
             return Err("api.model: say which model to ask, in the provider's words".to_owned());
         }
-        if self.key.required
-            && self.key.env.is_empty()
-            && self.key.command.is_empty()
-            && self.key.keyring.is_none()
-        {
-            return Err(
-                "api.key: say where the key comes from (env, command or keyring), or that none is needed \
-                        (required = false)"
-                    .to_owned(),
-            );
-        }
         for name in self.key.env.iter().chain(&self.base_url_env) {
             if name.is_empty() || name.contains(['=', '\0']) || name.starts_with("ORCHFLOW_") {
                 return Err(format!(
@@ -188,6 +177,17 @@ impl Api {
             if !(least..=most).contains(&value) {
                 return Err(format!("api.{name}: give a number between {least} and {most}"));
             }
+        }
+        if self.key.required
+            && self.key.env.is_empty()
+            && self.key.command.is_empty()
+            && self.key.keyring.is_none()
+        {
+            return Err(
+                "api.key: say where the key comes from (env, command or keyring), or that none is needed \
+                        (required = false)"
+                    .to_owned(),
+            );
         }
         Ok(())
     }

@@ -535,7 +535,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "adopt",
-        summary: "go on with an agent that was started elsewhere; lists those that run in this repository when absent",
+        summary: "go on with an agent that was started elsewhere; lists such agents when absent",
         arguments: &[arg(
             "process",
             Arity::Optional,

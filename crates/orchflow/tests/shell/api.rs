@@ -148,7 +148,11 @@ fn what_the_server_refuses_fails_the_turn_with_the_reason() {
         let ended = sandbox.until_event("turn_ended", "the turn failed", |event| event["agent"] == name);
         assert_eq!(ended["data"]["outcome"], "failed", "{ended}");
         sandbox.until_event("limit_reached", "the limit is told", |event| event["agent"] == name);
-        sandbox.until(name, "failed", |row| row["status"] == "failed" && row["living"] == true);
+        // Why it failed is said rather than that it did.
+        sandbox.until(name, "is limited", |row| {
+            let why = row["waiting_for"].as_str().unwrap_or_default();
+            row["status"] == "waiting" && why.contains("limit") && row["living"] == true
+        });
     }
     // They take the next prompt.
     sandbox.orchflow(["send", "all", "[[scenario:text say=hello]]"]).expect(0);

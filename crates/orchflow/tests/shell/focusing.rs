@@ -50,7 +50,7 @@ fn where_there_is_no_room_to_show_anybody_it_says_so() {
     sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "writer", "first"]).expect(0);
     let told = sandbox.data_of(["show", "--json", "all"]);
     assert_eq!(told[0]["pane"], Value::Null);
-    assert!(told[0]["note"].as_str().unwrap().contains("no tmux here"), "{told}");
+    assert!(told[0]["note"].as_str().unwrap().contains("no tmux or wezterm here"), "{told}");
     assert_eq!(sandbox.orchflow(["show", "--json", "nobody"]).expect(2).error_code(), "unknown_agent");
     assert_eq!(sandbox.orchflow(["focus", "--json", "nobody"]).expect(2).error_code(), "unknown_agent");
     sandbox.leave_nothing();
