@@ -482,7 +482,7 @@ return {
   },
   {
     name = "adopt",
-    summary = "go on with an agent that was started elsewhere; lists those that run in this repository when absent",
+    summary = "go on with an agent that was started elsewhere; lists such agents when absent",
     usage = "adopt [--session ID] [--agent KIND] [--name NAME] [--[no-]include-changes] [--view auto|tmux|wezterm|nvim|none] [--json] [PROCESS]",
     example = "adopt 25080",
     arguments = {

@@ -20,7 +20,7 @@
 ---@field view? string where the agents are shown (auto)
 
 ---@class orchflow.api.Send
----@field to string agents with commas, or all
+---@field to string agents with commas, all, or a filter of agents such as is:idle
 ---@field text? string the prompt; read from standard input when absent
 ---@field run? integer the run; the newest when absent
 
@@ -189,7 +189,7 @@
 ---@field setup fun(options?: table): boolean, string[]
 ---@field swarm fun(given?: orchflow.api.Swarm|string, callback?: orchflow.Callback): table?, orchflow.Failure? Start a run: several agents on one objective, each in a worktree of its own.
 ---@field spawn fun(given?: orchflow.api.Spawn|string, callback?: orchflow.Callback): table?, orchflow.Failure? Add an agent to a run.
----@field send fun(given?: orchflow.api.Send|string, callback?: orchflow.Callback): table?, orchflow.Failure? Send a prompt to one agent, to several (with commas), or to all.
+---@field send fun(given?: orchflow.api.Send|string, callback?: orchflow.Callback): table?, orchflow.Failure? Send a prompt to one agent, to several (with commas), to all, or to those a filter admits.
 ---@field attach fun(given?: orchflow.api.Attach|string, callback?: orchflow.Callback): table?, orchflow.Failure? Show an agent in this terminal, or in a window of the editor.
 ---@field talk fun(given?: orchflow.api.Talk|string, callback?: orchflow.Callback): table?, orchflow.Failure? Show what was said and done with an agent, and say what is next.
 ---@field status fun(given?: orchflow.api.Status|string, callback?: orchflow.Callback): table?, orchflow.Failure? Say who works, who waits and who is done.
@@ -222,5 +222,5 @@
 ---@field build fun(given?: orchflow.api.Build|string, callback?: orchflow.Callback): table?, orchflow.Failure? Build the programs in the plugin's folder, as a plugin manager does after an update.
 ---@field clean fun(given?: orchflow.api.Clean|string, callback?: orchflow.Callback): table?, orchflow.Failure? Remove the worktrees of ended agents; their last state is kept under a ref.
 ---@field agents fun(given?: orchflow.api.Agents|string, callback?: orchflow.Callback): table?, orchflow.Failure? List the kinds of agents, where they are installed and how to get them.
----@field adopt fun(given?: orchflow.api.Adopt|string, callback?: orchflow.Callback): table?, orchflow.Failure? Go on with an agent that was started elsewhere; lists those that run in this repository when absent.
+---@field adopt fun(given?: orchflow.api.Adopt|string, callback?: orchflow.Callback): table?, orchflow.Failure? Go on with an agent that was started elsewhere; lists such agents when absent.
 ---@field doctor fun(given?: orchflow.api.Doctor|string, callback?: orchflow.Callback): table?, orchflow.Failure? Look for what agents, hosts and git left behind, and for what is missing or damaged.

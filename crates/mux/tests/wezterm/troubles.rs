@@ -33,7 +33,7 @@ async fn a_program_that_ends_at_once_leaves_no_pane() {
         request("1/c", &[], folder),
     ];
     let opened = backend.open_many(&requests).await;
-    assert_eq!(views(&opened).len(), 1);
+    assert_eq!(views(&opened).len(), 1, "{opened:?}");
     assert_eq!(
         reasons(&opened),
         [

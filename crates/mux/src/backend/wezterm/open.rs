@@ -17,6 +17,9 @@ use crate::backend::{BackendError, Opened, PaneId, Reason, ViewId, ViewRequest};
 const APPEARANCE: Duration = Duration::from_secs(2);
 /// How often is looked for it meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often those are tried again that another view's end left without a place, and how long is waited between.
+const AGAIN: usize = 6;
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Wezterm {
     /// Opens a view for each request, in order, and says for each one what became of it. The focus stays.
@@ -29,16 +32,26 @@ impl Wezterm {
             requests.iter().map(|request| check(request).map(|()| request)).collect();
         let good: Vec<&ViewRequest> = checked.iter().flatten().copied().collect();
         let mut opened = self.open_or_say(&good).await;
-        // A pane whose program ended at once is none that others can be split from.
-        let again: Vec<usize> = match opened.iter().any(ended_at_once) {
-            true => (0..opened.len()).filter(|index| opened.get(*index).is_some_and(was_refused)).collect(),
-            false => Vec::new(),
-        };
-        let requests: Vec<&ViewRequest> =
-            again.iter().filter_map(|index| good.get(*index).copied()).collect();
-        for (index, second) in again.into_iter().zip(self.open_or_say(&requests).await) {
-            if let Some(first) = opened.get_mut(index) {
-                *first = second;
+        // A pane whose program ended at once is none that others can be split from; it takes its room away with it,
+        // though perhaps not at once.
+        for attempt in 0..AGAIN {
+            let lacks = |one: &Opened| was_refused(one) || (attempt > 0 && had_no_room(one));
+            let again: Vec<usize> = match opened.iter().any(ended_at_once) {
+                true => (0..opened.len()).filter(|index| opened.get(*index).is_some_and(lacks)).collect(),
+                false => Vec::new(),
+            };
+            if again.is_empty() {
+                break;
+            }
+            if attempt > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            let requests: Vec<&ViewRequest> =
+                again.iter().filter_map(|index| good.get(*index).copied()).collect();
+            for (index, next) in again.into_iter().zip(self.open_or_say(&requests).await) {
+                if let Some(before) = opened.get_mut(index) {
+                    *before = next;
+                }
             }
         }
         let mut opened = opened.into_iter();
@@ -231,6 +244,10 @@ fn failure(opened: &Opened) -> Option<&BackendError> {
 
 fn ended_at_once(opened: &Opened) -> bool {
     matches!(failure(opened), Some(BackendError::EndedAtOnce))
+}
+
+fn had_no_room(opened: &Opened) -> bool {
+    matches!(opened, Opened::Detached(Reason::TooNarrow { .. }))
 }
 
 fn was_refused(opened: &Opened) -> bool {
