@@ -55,6 +55,8 @@ end
 function M.dependencies()
   -- Plugin, host and hook speak to each other: all three are of one version.
   local own = require("orchflow").version
+  -- Whoever runs inside no wezterm misses nothing without one.
+  local in_wezterm = require("orchflow.command.place").multiplexer() == "wezterm"
   return {
     {
       name = "Neovim",
@@ -103,7 +105,7 @@ function M.dependencies()
       name = "wezterm",
       find = on_path("wezterm", "--version"),
       range = ">=20230000.0.0",
-      need = "useful",
+      need = in_wezterm and "useful" or "unused",
       purpose = "panes of agents beside the editor, where it runs inside wezterm and not in a tmux there",
       how = "needed only inside wezterm: put the program of your terminal on the PATH",
     },

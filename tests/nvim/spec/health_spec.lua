@@ -55,7 +55,7 @@ esac]]
       "orchflow-hook 0.1.0 (for what agents call",
       "git 2.43.0 (for worktrees, checkpoints, hunks): " .. folder .. "/git",
       "tmux 3.4 (for panes of agents beside the editor",
-      "wezterm 20240203-110809-5046fc22 (for panes of agents beside the editor, where it runs inside wezterm",
+      "wezterm 20240203-110809-5046fc22 (panes of agents beside the editor, where it runs inside wezterm",
       "every option is understood",
       "the host of /r runs, version 0.0.9 (process 7), and the plugin is 0.1.0",
       "orchflow host stop",
