@@ -446,10 +446,31 @@ impl Server {
         if let Some(pid) = pane.child.and_then(|pid| i32::try_from(pid).ok()) {
             Process { pid, words: Vec::new() }.signal(Signal::HUP);
         }
+        self.give_room_back(&pane);
         let last =
             self.panes.iter().filter(|(_, other)| other.tab == pane.tab).map(|(id, _)| *id).next_back();
         if let Some(last) = last.filter(|_| pane.active) {
             self.activate(last);
+        }
+    }
+
+    /// The pane beside one that is gone gets its cells and the line between them, as in the real program.
+    fn give_room_back(&mut self, gone: &Pane) {
+        for pane in self.panes.values_mut().filter(|pane| pane.tab == gone.tab) {
+            let beside = pane.top == gone.top && pane.rows == gone.rows;
+            let above = pane.left == gone.left && pane.columns == gone.columns;
+            if beside && pane.left + pane.columns + 1 == gone.left {
+                pane.columns += gone.columns + 1;
+            } else if beside && gone.left + gone.columns + 1 == pane.left {
+                (pane.left, pane.columns) = (gone.left, pane.columns + gone.columns + 1);
+            } else if above && pane.top + pane.rows + 1 == gone.top {
+                pane.rows += gone.rows + 1;
+            } else if above && gone.top + gone.rows + 1 == pane.top {
+                (pane.top, pane.rows) = (gone.top, pane.rows + gone.rows + 1);
+            } else {
+                continue;
+            }
+            return;
         }
     }
 }
