@@ -343,7 +343,10 @@ mod tests {
             ("program = 'x'\n[acp]\nmode = 'plan'", "acp: only an agent of kind"),
             ("kind = 'api'", "api: say which model"),
             (format!("{MODEL}\nmodle = 'x'").as_str(), "api.modle (line 6): unknown field `modle`"),
-            (format!("{MODEL}\ncontext = 7").as_str(), "api.context: give a number between 4096"),
+            (
+                format!("{MODEL}\nkey = {{ required = false }}\ncontext = 7").as_str(),
+                "api.context: give a number between 4096",
+            ),
             (MODEL.replace("https", "gopher").as_str(), "api.base_url: "),
             (MODEL, "api.key: say where the key comes from"),
             (
