@@ -122,8 +122,46 @@ local function flush()
   say(told)
 end
 
+--- Milliseconds in which a permission that an agent states it waits for comes in itself.
+local SETTLE_MS = 400
+
+---@type boolean whether a look at the newest status is due
+local looks_again = false
+
+--- Leaves out what will be told in other words at once: that an agent waits for a permission, before it is known for
+--- which. Pure.
 ---@param status orchflow.Status
-local function take(status)
+---@param now integer microseconds since 1970
+---@return orchflow.Status settled
+---@return boolean whether something was left out
+function M.settled(status, now)
+  local left_out = false
+  local list = vim.tbl_filter(function(need)
+    local is_early = need.kind == "question"
+      and need.about == "approval"
+      and now - (need.since or 0) < SETTLE_MS * 1000
+    left_out = left_out or is_early
+    return not is_early
+  end, needs.of(status))
+  return vim.tbl_extend("force", status, { needs = list }), left_out
+end
+
+local take
+
+---@param status orchflow.Status
+function take(status)
+  local early
+  status, early = M.settled(status, require("orchflow.clock").now())
+  if early and not looks_again then
+    looks_again = true
+    vim.defer_fn(function()
+      looks_again = false
+      local newest = require("orchflow.client").store().status
+      if newest then
+        take(newest)
+      end
+    end, SETTLE_MS + 50)
+  end
   local told
   local wanted = require("orchflow.config").get().notify
   told, known = M.compare(known or {}, status, wanted)

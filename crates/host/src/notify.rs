@@ -12,6 +12,9 @@ use crate::world::World;
 
 /// How long one run of the command may take.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a change is left to settle: a program's status that it waits comes shortly before its hook says for what,
+/// and both are one need.
+const SETTLE: Duration = Duration::from_millis(400);
 /// The most characters of what a need is about.
 const WIDTH: usize = 200;
 
@@ -119,6 +122,7 @@ impl World {
             if pulse.changed().await.is_err() {
                 return;
             }
+            tokio::time::sleep(SETTLE).await;
         }
     }
 }

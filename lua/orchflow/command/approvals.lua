@@ -198,7 +198,7 @@ M.rules = {
     return vim.tbl_map(rule_line, outcome.result.rules or {})
   end,
   show = function(outcome, invocation)
-    local lines = M.rules.lines(outcome)
+    local lines = M.rules.lines(outcome, invocation)
     for _, warning in ipairs(outcome.warnings or {}) do
       message.warn("orchflow: " .. text.clean(warning))
     end

@@ -262,7 +262,10 @@ function M.open(wanted, agent_key)
     return
   end
   ---@type orchflow.Approvals
-  local state = { waiting = {}, answered = {}, seen = {}, marked = {}, asking = false, float = nil }
+  ---@diagnostic disable-next-line: missing-fields
+  local state = {}
+  state.waiting, state.answered, state.seen, state.marked = {}, {}, {}, {}
+  state.asking = false
   state.index = function()
     return index_of_shown(state)
   end

@@ -134,7 +134,11 @@ return function(it, tests)
   it("says what is wrong with a call", function(child)
     child:lua(STUB, tests.root)
     for _, case in ipairs({
-      { "send", { text = "x" }, "to is missing: agents with commas, all, or a filter of agents such as is:idle" },
+      {
+        "send",
+        { text = "x" },
+        "to is missing: agents with commas, all, or a filter of agents such as is:idle",
+      },
       { "send", { to = "claude", txt = "x" }, "send has no txt; did you mean text?" },
       { "send", { to = "claude", run = "seven" }, 'run wants a whole number, got "seven"' },
       { "review", { filter = "agnt:x" }, "no filter agnt:; did you mean agent:?" },

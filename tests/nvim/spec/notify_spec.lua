@@ -465,4 +465,20 @@ return function(it, tests)
       { false, false }
     )
   end)
+
+  it("tells once of a permission that is stated before it is asked for", function(child)
+    prepare(child)
+    tests.equal(
+      child:lua([[
+      local function settled(need, now)
+        local status, left_out = require("orchflow.notify").settled({ agents = {}, needs = { need } }, now)
+        return { #status.needs, left_out }
+      end
+      local early = { kind = "question", key = "7/claude", about = "approval", since = 1000000 }
+      local trust = { kind = "question", key = "7/claude", about = "trust", since = 1000000 }
+      return { settled(early, 1100000), settled(early, 1500000), settled(trust, 1100000) }
+    ]]),
+      { { 0, true }, { 1, false }, { 1, false } }
+    )
+  end)
 end

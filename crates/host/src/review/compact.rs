@@ -1,5 +1,5 @@
 //! Hunks as an editor's list takes them, thousands in one go: what is the same for those of a file is said once, each
-//! is a row of values in the order of [`COLUMNS`], and of the rest only what is not as [`usual`].
+//! is a row of values in the order of [`COLUMNS`], and of the rest only what is not as `usual`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
