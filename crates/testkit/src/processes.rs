@@ -22,6 +22,13 @@ impl Process {
         self.words.iter().skip(1).any(|word| word == command)
     }
 
+    /// Gives the number of the process that began it, or that took it over.
+    pub fn parent(&self) -> Option<i32> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        // The name before stands in parentheses and may hold anything.
+        stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
+    }
+
     /// Ends it at once, without a word.
     pub fn kill(&self) {
         self.signal(Signal::KILL);

@@ -207,7 +207,10 @@ impl Sandbox {
 
     /// Finds the runners among its processes.
     pub fn runners(&self) -> Vec<Process> {
-        self.ours("runner")
+        let found = self.ours("runner");
+        // A program that a runner begins bears the runner's words until it is loaded.
+        let is_forked = |process: &Process| found.iter().any(|other| process.parent() == Some(other.pid));
+        found.iter().filter(|process| !is_forked(process)).cloned().collect()
     }
 
     fn ours(&self, command: &str) -> Vec<Process> {
