@@ -35,6 +35,7 @@ local APPROVAL_STATES = {
   approval_requested = "requested",
   approval_answered = "answered",
   approval_withdrawn = "withdrawn",
+  approval_rejoined = "requested",
   approval_superseded = "superseded",
 }
 

@@ -8,7 +8,7 @@
 Prompts are of all kinds: several lines, 200 kB, emoji, control characters, a leading dash or slash, a trailing
 semicolon or backslash, sent while the agent starts, works, or waits in a dialog. Each carries a word of its own; what
 the program took is read from what the model was asked (or from what the rehearsal wrote down). Counted are: once, once
-but changed, lost and known to be, lost unknown, doubled. The last line is `N passed, N failed, N skipped`, in programs.
+but changed, lost and known to be, lost unknown, doubled; kept in prompts.json and doc/agents.md. The last line is `N passed, N failed, N skipped`, in programs.
 `make test-agents` installs the programs. ORCHFLOW_BIN, ORCHFLOW_DEPS and ORCHFLOW_MOCK_MODEL as for run.py.
 """
 
@@ -26,6 +26,7 @@ from pathlib import Path  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/e2e"), str(Path(__file__).resolve().parent)]
 
+from matrix.document import COUNTS, write_prompts  # noqa: E402
 from matrix.programs import PROGRAMS, Program, installed  # noqa: E402
 from matrix.world import AgentWorld, Programs  # noqa: E402
 
@@ -255,7 +256,9 @@ def main():
     ready = AGENTS / "READY"
     found = installed(ready) if ready.exists() else {}
     programs = Programs(orchflow, model, AGENTS / "bin")
+    kind = "stand-in" if given.standin else "real"
     passed = failed = skipped = 0
+    rows = []
     for program in PROGRAMS:
         if (given.names and program.name not in given.names) or (given.standin and program.channel != "terminal"):
             continue
@@ -274,8 +277,12 @@ def main():
         say(f"{counted.line(program.title)}   {time.monotonic() - begun:.0f} s")
         for note in counted.notes[:12]:
             say(f"  {note}")
+        rows.append({"name": program.name, "title": program.title, "kind": kind,
+                     "version": found.get(program.installed, ("",))[0], **{name: getattr(counted, name) for name in COUNTS},
+                     "notes": counted.notes[:12]})
         good = not counted.lost and not counted.doubled and not counted.known and not counted.changed
         passed, failed = passed + good, failed + (not good)
+    write_prompts(rows)
     say(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed or not passed else 0
 

@@ -298,14 +298,14 @@ mod tests {
     /// 2026-11-26 12:00 UTC.
     const NOON: i64 = 1_795_694_400;
 
-    fn patterns() -> Vec<LimitPattern> {
+    fn patterns(agent: &str) -> Vec<LimitPattern> {
         let entry = crate::catalogue::Catalogue::load(None).0;
-        entry.get("claude").unwrap().limits.clone()
+        entry.get(agent).unwrap().limits.clone()
     }
 
-    fn seconds(text: &str, zone: Option<&str>) -> Option<(LimitKind, Option<i64>)> {
+    fn seconds(agent: &str, text: &str, zone: Option<&str>) -> Option<(LimitKind, Option<i64>)> {
         let here = Here { now: at(NOON), offset: &|_| 3600, zone };
-        let (kind, at) = read(&patterns(), text, &here)?;
+        let (kind, at) = read(&patterns(agent), text, &here)?;
         Some((kind, at.map(|at| at.0 / 1_000_000 - NOON)))
     }
 
@@ -334,7 +334,53 @@ mod tests {
             ("the rate of limits is unlimited", None),
             ("", None),
         ] {
-            assert_eq!(seconds(text, berlin), expected, "{text}");
+            assert_eq!(seconds("claude", text, berlin), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_other_programs_are_known() {
+        for (agent, text, expected) in [
+            (
+                "codex",
+                "You've hit your usage limit. Upgrade to Pro or try again at 3:05 PM.",
+                Some((LimitKind::Quota, Some(7500))),
+            ),
+            (
+                "codex",
+                "You've hit your usage limit. Try again at Nov 29th, 2026 3:05 PM.",
+                Some((LimitKind::Quota, None)),
+            ),
+            (
+                "codex",
+                "You've hit your usage limit. Try again in 2 days 3 hours.",
+                Some((LimitKind::Quota, Some(2 * 86_400 + 3 * 3600))),
+            ),
+            (
+                "codex",
+                "Rate limit reached for gpt-5 on tokens per min. Please try again in 11.054s.",
+                Some((LimitKind::Rate, Some(11))),
+            ),
+            (
+                "codex",
+                "exceeded retry limit, last status: 429 Too Many Requests",
+                Some((LimitKind::Rate, None)),
+            ),
+            (
+                "codex",
+                "Selected model is at capacity. Please try a different model.",
+                Some((LimitKind::Overloaded, None)),
+            ),
+            ("gemini", "You have exhausted your daily quota on this model.", Some((LimitKind::Quota, None))),
+            (
+                "gemini",
+                "[API Error: Quota exceeded for metric: x. Please retry in 34.07s. (Status: RESOURCE_EXHAUSTED)]",
+                Some((LimitKind::Rate, Some(34))),
+            ),
+            ("gemini", "[API Error: The model is overloaded.]", Some((LimitKind::Overloaded, None))),
+            ("codex", "unexpected status 400 Bad Request", None),
+        ] {
+            assert_eq!(seconds(agent, text, None), expected, "{text}");
         }
     }
 

@@ -46,11 +46,13 @@ mod tests {
         let tokens = Tokens { input: 1_000_000, output: 1_000_000, ..Tokens::default() };
         assert_eq!(prices.cost(Some("gpt-5"), tokens), Some(11_250_000_000));
         assert_eq!(
-            prices.cost(Some("gpt-5.5"), tokens),
+            prices.cost(Some("gpt-9.9"), tokens),
             None,
             "an unknown model is not priced as its sister"
         );
         assert_eq!(prices.cost(Some("claude-opus-5-5"), tokens), None);
+        let [alias, dated] = ["claude-haiku-4-5", "claude-haiku-4-5-20251001"];
+        assert_eq!(prices.cost(Some(alias), tokens), prices.cost(Some(dated), tokens));
     }
 
     #[test]
@@ -58,11 +60,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("prices.toml");
         assert_eq!(load(&file).unwrap(), builtin());
-        std::fs::write(&file, "dated = '2026-11-01'\n[[price]]\nmodel = 'gpt-5.5*'\ninput = 2\noutput = 12")
+        std::fs::write(&file, "dated = '2026-11-01'\n[[price]]\nmodel = 'gpt-9.9*'\ninput = 2\noutput = 12")
             .unwrap();
         let prices = load(&file).unwrap();
         let tokens = Tokens { output: 1_000_000, ..Tokens::default() };
-        assert_eq!(prices.cost(Some("gpt-5.5-x"), tokens), Some(12_000_000_000));
+        assert_eq!(prices.cost(Some("gpt-9.9-x"), tokens), Some(12_000_000_000));
         for (text, named) in [
             ("[[price]]\nmodle = 'x'", "modle"),
             ("[[price]]\nmodel = ''\n", "model's name"),

@@ -305,7 +305,8 @@ fn is_hosts_own(body: &EventBody) -> bool {
         | EventBody::PromptWriting(_)
         | EventBody::PromptUndelivered(_)
         | EventBody::ApprovalSuperseded(_)
-        | EventBody::ApprovalWithdrawn(_) => true,
+        | EventBody::ApprovalWithdrawn(_)
+        | EventBody::ApprovalRejoined(_) => true,
         EventBody::ApprovalAnswered(body) => body.rule.is_some(),
         _ => false,
     }

@@ -183,6 +183,7 @@ fn text(event: &Event) -> String {
         EventBody::ApprovalWithdrawn(body) => {
             format!("a_{} cannot be answered here: {}", body.approval.0, body.why)
         }
+        EventBody::ApprovalRejoined(body) => format!("a_{} can be answered here again", body.approval.0),
         EventBody::ApprovalAnswered(body) => {
             let word = if body.allow { "allowed" } else { "denied" };
             let by = body.rule.map(|rule| format!(" by rule r_{}", rule.0)).unwrap_or_default();

@@ -244,6 +244,8 @@ event_types! {
     ApprovalRequested = "approval_requested",
     /// An approval can no longer be answered from here.
     ApprovalWithdrawn = "approval_withdrawn",
+    /// An approval can be answered from here again.
+    ApprovalRejoined = "approval_rejoined",
     /// An approval was answered from a front.
     ApprovalAnswered = "approval_answered",
     /// An approval was settled elsewhere.

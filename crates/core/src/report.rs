@@ -220,6 +220,11 @@ pub enum Report {
         /// The id of the report that asked.
         request: String,
     },
+    /// The program waits for the answer again, on another connection: a host ended meanwhile.
+    ApprovalRejoined {
+        /// The id of the report that asked.
+        request: String,
+    },
     /// The program notified the human.
     NotificationShown {
         /// The text.

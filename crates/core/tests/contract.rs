@@ -212,6 +212,7 @@ fn samples() -> Vec<EventBody> {
         }
         .into(),
         ApprovalWithdrawn { approval, why: "the host was started anew".into() }.into(),
+        ApprovalRejoined { approval }.into(),
         ApprovalAnswered {
             approval,
             allow: true,

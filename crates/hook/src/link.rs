@@ -177,34 +177,54 @@ impl Link {
     }
 
     fn wait(&self, event: PollFlags, deadline: Instant, watched: &[Watched<'_>]) -> Result<(), LinkError> {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(LinkError::TimedOut);
-            }
-            let mut sources = Vec::with_capacity(1 + watched.len());
-            sources.push(PollFd::from_borrowed_fd(self.socket.as_fd(), event));
-            sources.extend(watched.iter().map(|watched| match *watched {
-                Watched::Process(pidfd) => PollFd::from_borrowed_fd(pidfd, PollFlags::IN),
-                Watched::Reader(pipe) => PollFd::from_borrowed_fd(pipe, PollFlags::empty()),
-            }));
-            let timeout = Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: left.subsec_nanos().into(),
-            };
-            match poll(&mut sources, Some(&timeout)) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => {
-                    let mut sources = sources.iter();
-                    if sources.next().is_some_and(|socket| !socket.revents().is_empty()) {
-                        return Ok(());
-                    }
-                    if sources.any(|source| !source.revents().is_empty()) {
-                        return Err(LinkError::Abandoned);
-                    }
+        watch(Some((self.socket.as_fd(), event)), deadline, watched)
+    }
+}
+
+/// Waits for a while with nobody connected.
+///
+/// # Errors
+/// [`LinkError::Abandoned`] as soon as one of `watched` has gone.
+pub(crate) fn pause(until: Instant, watched: &[Watched<'_>]) -> Result<(), LinkError> {
+    match watch(None, until, watched) {
+        Err(LinkError::TimedOut) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Waits until something can be done with a connection, or one of `watched` has gone, or time is up.
+fn watch(
+    connection: Option<(BorrowedFd<'_>, PollFlags)>,
+    deadline: Instant,
+    watched: &[Watched<'_>],
+) -> Result<(), LinkError> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(LinkError::TimedOut);
+        }
+        let mut sources = Vec::with_capacity(1 + watched.len());
+        sources.extend(connection.map(|(socket, event)| PollFd::from_borrowed_fd(socket, event)));
+        sources.extend(watched.iter().map(|watched| match *watched {
+            Watched::Process(pidfd) => PollFd::from_borrowed_fd(pidfd, PollFlags::IN),
+            Watched::Reader(pipe) => PollFd::from_borrowed_fd(pipe, PollFlags::empty()),
+        }));
+        let timeout = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        match poll(&mut sources, Some(&timeout)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => {
+                let happened = |source: &PollFd<'_>| !source.revents().is_empty();
+                if connection.is_some() && sources.first().is_some_and(happened) {
+                    return Ok(());
                 }
-                Err(error) => return Err(LinkError::System(error)),
+                if sources.iter().any(happened) {
+                    return Err(LinkError::Abandoned);
+                }
             }
+            Err(error) => return Err(LinkError::System(error)),
         }
     }
 }

@@ -15,10 +15,13 @@ use rustix::process::{Pid, PidfdFlags};
 
 use crate::link::Watched;
 use crate::report::{Report, new_id, now_micros};
-use crate::reporter::{Delivery, Opinion, Reporter, ReporterOptions};
+use crate::reporter::{Delivery, Meanwhile, Opinion, Reporter, ReporterOptions};
 
 /// Most bytes of standard input that are passed on.
 const BODY_LIMIT: usize = 32 << 20;
+
+/// Formats of programs that show their own dialog while their hook waits; whoever answers first decides.
+const WITH_A_DIALOG: [&str; 2] = ["claude", "opencode"];
 
 const USAGE: &str = "\
 orchflow-hook [--wait SECONDS] FORMAT [NAME]
@@ -102,7 +105,11 @@ fn decide(
     let stdout = io::stdout();
     let mut watched = vec![Watched::Reader(stdout.as_fd())];
     watched.extend(asker.as_ref().map(|pidfd| Watched::Process(pidfd.as_fd())));
-    match reporter.decide(report, patience, &watched) {
+    let meanwhile = match WITH_A_DIALOG.contains(&arguments.format.as_str()) {
+        true => Meanwhile::Dialog,
+        false => Meanwhile::Nothing,
+    };
+    match reporter.decide(report, patience, meanwhile, &watched) {
         Ok(Some(Opinion { output, exit })) => {
             say(&stdout, &output);
             ExitCode::from(exit)

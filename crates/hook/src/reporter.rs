@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::link::{Link, LinkError, Watched};
+use crate::link::{Link, LinkError, Watched, pause};
 use crate::msgpack::{Value, Writer};
 use crate::report::{Report, new_id, now_micros};
 use crate::spool::{self, SpoolError};
@@ -15,6 +15,26 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long a host that let a report time out is left alone.
 const REST: Duration = Duration::from_secs(5);
+
+/// How long a host that ended may take to be followed by another, for an agent that shows no dialog meanwhile.
+const NEXT_HOST: Duration = Duration::from_secs(15);
+
+/// The pauses between looks for the next host; the last one again and again.
+const LOOKS: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(1000),
+];
+
+/// What an agent can do itself while a decision is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meanwhile {
+    /// It shows its own dialog, so that nobody suffers from a long wait.
+    Dialog,
+    /// Nothing: a wait for a host that does not come holds it up.
+    Nothing,
+}
 
 /// Where reports go and who sends them.
 #[derive(Debug, Clone)]
@@ -79,21 +99,8 @@ impl Reporter {
 
     /// Delivers what this process saw just now. Returns within about a second.
     pub fn deliver(&mut self, format: &str, name: &str, body: &[u8]) -> Delivery {
-        let at = now_micros();
-        let ReporterOptions { agent, token, .. } = self.options.clone();
-        let report = Report {
-            id: &new_id(at),
-            agent: &agent,
-            token: &token,
-            at,
-            format,
-            name,
-            body,
-            pid: std::process::id(),
-            decision: false,
-            truncated: false,
-        };
-        self.deliver_report(&report)
+        let (options, at) = (self.options.clone(), now_micros());
+        self.deliver_report(&seen_now(&options, &new_id(at), at, format, name, body))
     }
 
     /// Delivers what this process asks just now and waits for the answer, at most so long, and only while the
@@ -109,21 +116,11 @@ impl Reporter {
         patience: Duration,
         given_up: BorrowedFd<'_>,
     ) -> Result<Option<Opinion>, LinkError> {
-        let at = now_micros();
-        let ReporterOptions { agent, token, .. } = self.options.clone();
-        let report = Report {
-            id: &new_id(at),
-            agent: &agent,
-            token: &token,
-            at,
-            format,
-            name,
-            body,
-            pid: std::process::id(),
-            decision: true,
-            truncated: false,
-        };
-        self.decide(&report, patience, &[Watched::Reader(given_up)]).map_err(|(error, _)| error)
+        let (options, at) = (self.options.clone(), now_micros());
+        let id = new_id(at);
+        let report = seen_now(&options, &id, at, format, name, body);
+        let watched = [Watched::Reader(given_up)];
+        self.decide(&report, patience, Meanwhile::Dialog, &watched).map_err(|(error, _)| error)
     }
 
     /// Delivers a report. Returns within about a second.
@@ -152,7 +149,8 @@ impl Reporter {
         self.ask("drain", &argument.into_bytes(), Instant::now() + PATIENCE, &[]).is_ok()
     }
 
-    /// Delivers a report that asks for a decision and waits for it.
+    /// Delivers a report that asks for a decision and waits for it, also beyond the end of a host: the next one is
+    /// asked the same again.
     ///
     /// # Errors
     /// When there is no answer, and why; the report is in the spool then, unless the second value says
@@ -161,13 +159,20 @@ impl Reporter {
         &mut self,
         report: &Report<'_>,
         patience: Duration,
+        meanwhile: Meanwhile,
         watched: &[Watched<'_>],
     ) -> Result<Option<Opinion>, (LinkError, Option<SpoolError>)> {
-        self.nudge();
-        // A host that is slow over a long spool may still answer: a decision has the patience.
-        self.rests_until = None;
-        let asked = Report { decision: true, ..*report };
-        match self.ask("report", &asked.encode(), Instant::now() + patience, watched) {
+        let asked = Report { decision: true, ..*report }.encode();
+        let deadline = Instant::now() + patience;
+        let mut outcome = self.ask_in_order(&asked, deadline, watched);
+        if matches!(outcome, Err(LinkError::Closed)) {
+            let until = match meanwhile {
+                Meanwhile::Dialog => deadline,
+                Meanwhile::Nothing => deadline.min(Instant::now() + NEXT_HOST),
+            };
+            outcome = self.ask_next_host(&asked, until, deadline, watched);
+        }
+        match outcome {
             Ok(result) => Ok(opinion(&result)),
             Err(error) => {
                 let kept = Report { decision: false, ..*report };
@@ -176,6 +181,38 @@ impl Reporter {
                     Delivery::Durable | Delivery::Spooled => None,
                 };
                 Err((error, lost))
+            }
+        }
+    }
+
+    /// Asks behind what waits in the spool.
+    fn ask_in_order(
+        &mut self,
+        asked: &[u8],
+        deadline: Instant,
+        watched: &[Watched<'_>],
+    ) -> Result<Value, LinkError> {
+        self.nudge();
+        // A host that is slow over a long spool may still answer: a decision has the patience.
+        self.rests_until = None;
+        self.ask("report", asked, deadline, watched)
+    }
+
+    /// Asks again as soon as there is another host, which has to be there in time.
+    fn ask_next_host(
+        &mut self,
+        asked: &[u8],
+        until: Instant,
+        deadline: Instant,
+        watched: &[Watched<'_>],
+    ) -> Result<Value, LinkError> {
+        let mut looks = LOOKS.iter().chain(LOOKS.last().into_iter().cycle());
+        loop {
+            let next = looks.next().map_or(until, |look| Instant::now() + *look);
+            pause(next.min(until), watched)?;
+            match self.ask_in_order(asked, deadline, watched) {
+                Err(LinkError::Closed | LinkError::Absent(_)) if Instant::now() < until => {}
+                outcome => return outcome,
             }
         }
     }
@@ -228,6 +265,29 @@ impl Reporter {
             self.link = Some(link);
         }
         outcome
+    }
+}
+
+/// Writes what this process saw of its agent.
+fn seen_now<'a>(
+    options: &'a ReporterOptions,
+    id: &'a str,
+    at: i64,
+    format: &'a str,
+    name: &'a str,
+    body: &'a [u8],
+) -> Report<'a> {
+    Report {
+        id,
+        agent: &options.agent,
+        token: &options.token,
+        at,
+        format,
+        name,
+        body,
+        pid: std::process::id(),
+        decision: false,
+        truncated: false,
     }
 }
 

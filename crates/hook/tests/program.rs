@@ -291,6 +291,62 @@ fn a_decision_that_does_not_come_in_time_is_no_opinion() {
     assert_eq!(scene.spooled().len(), 1);
 }
 
+/// A host that dies over the first decision it is asked for; the next one, a moment later, answers.
+fn two_hosts(scene: &Scene) -> Receiver<Value> {
+    let (socket, listener) = (scene.socket(), UnixListener::bind(scene.socket()).unwrap());
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = sender.send(rmpv::decode::read_value(&mut stream).unwrap());
+        std::fs::remove_file(&socket).unwrap();
+        drop((stream, listener));
+        // Long enough that it is looked for in vain.
+        thread::sleep(Duration::from_millis(300));
+        for stream in UnixListener::bind(&socket).unwrap().incoming() {
+            answer_all(stream.unwrap(), &sender, &decision("yes", 0));
+        }
+    });
+    receiver
+}
+
+#[test]
+fn a_decision_is_waited_for_beyond_the_end_of_a_host() {
+    for format in ["claude", "codex"] {
+        let scene = Scene::new();
+        let requests = two_hosts(&scene);
+        let (output, _) = run(scene.command(&["--wait", "60", format, "PermissionRequest"]), b"{}");
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"yes"[..]));
+        let ids: Vec<_> = (0..2)
+            .map(|_| get(&requests.recv_timeout(PATIENCE).unwrap()[3][0], "id").as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(ids[0], ids[1], "it is asked for as the same");
+        assert!(spool::is_empty(&scene.spool()));
+    }
+}
+
+#[test]
+fn without_another_host_the_wait_ends_in_time_and_the_report_is_kept() {
+    let scene = Scene::new();
+    let _requests = host(&scene.socket(), |mut stream, _| {
+        let _ = rmpv::decode::read_value(&mut stream);
+    });
+    silent(&run(scene.command(&["--wait", "1", "claude", "PermissionRequest"]), b"{}").0);
+    assert_eq!(get(&scene.spooled()[0], "decision").as_bool(), Some(false));
+}
+
+#[test]
+fn an_asker_that_leaves_between_two_hosts_ends_the_wait() {
+    let scene = Scene::new();
+    let requests = host(&scene.socket(), |mut stream, sender| {
+        let _ = sender.send(rmpv::decode::read_value(&mut stream).unwrap());
+    });
+    let mut child = feed(scene.command(&["--wait", "600", "claude", "PermissionRequest"]), b"{}");
+    requests.recv_timeout(PATIENCE).unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+    assert_eq!(scene.spooled().len(), 1);
+}
+
 #[test]
 fn an_asker_that_leaves_ends_the_wait_and_the_host_sees_it() {
     let scene = Scene::new();

@@ -146,7 +146,7 @@ async fn carry_out(world: &Arc<World>, effect: &Effect) -> Outcome {
                 },
                 None => orchflow_agent::hooks::Answer::NoOpinion,
             };
-            Outcome::Answered { delivered: world.hooks.answer(request, answer) }
+            Outcome::Answered { delivered: world.hooks.answer_in_time(request, answer).await }
         }
     }
 }

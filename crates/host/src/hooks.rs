@@ -1,7 +1,8 @@
 //! Reports as they arrive: checked, read, made durable, and answered where somebody waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use orchflow_agent::catalogue::Catalogue;
 use orchflow_agent::hooks::{Answer, HookOutput, answer_of, parse_of};
@@ -17,10 +18,20 @@ use tokio::sync::oneshot;
 use crate::world::{World, blocking, lock};
 use crate::writers::look_before;
 
+/// How long after its start a host keeps answers for hooks that asked the one before and have yet to find it.
+const REJOIN: Duration = Duration::from_secs(5);
+
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Hooks that wait for an answer, by the id of their report.
 #[derive(Default)]
 pub struct Hooks {
     waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
+    /// Those that are answered as soon as they come again.
+    owed: Mutex<HashSet<String>>,
+    /// When hooks began to look for this host.
+    begun: Option<Instant>,
     tokens: Mutex<HashMap<AgentKey, String>>,
     /// One reader a spool at a time.
     draining: Mutex<HashMap<AgentKey, Arc<tokio::sync::Mutex<()>>>>,
@@ -38,6 +49,29 @@ impl Hooks {
     pub fn answer(&self, request: &str, answer: Answer) -> bool {
         let waiting = lock(&self.waiting).remove(request);
         waiting.is_some_and(|sender| sender.send(answer).is_ok())
+    }
+
+    /// Begins with a host: hooks that asked another look for it from now on.
+    pub fn new() -> Hooks {
+        Hooks { begun: Some(Instant::now()), ..Hooks::default() }
+    }
+
+    fn is_owed(&self, request: &str) -> bool {
+        lock(&self.owed).contains(request)
+    }
+
+    /// Answers the hook that waits under this id, also one that has yet to find this host. Tells whether one did.
+    pub async fn answer_in_time(&self, request: &str, answer: Answer) -> bool {
+        let is_awaited = || lock(&self.waiting).contains_key(request);
+        let may_come = || self.begun.is_some_and(|begun| begun.elapsed() < REJOIN);
+        if !is_awaited() && may_come() {
+            lock(&self.owed).insert(request.to_owned());
+            while !is_awaited() && may_come() {
+                tokio::time::sleep(LOOK).await;
+            }
+            lock(&self.owed).remove(request);
+        }
+        self.answer(request, answer)
     }
 
     fn forget(&self, request: &str) -> bool {
@@ -174,19 +208,40 @@ impl World {
             return Ok(None);
         }
         self.refresh_rules(orchflow_core::event::Actor::Host).await;
+        let owed = self.hooks.is_owed(&arrival.id);
         let waiting = self.hooks.wait(&arrival.id);
         let stored = self.engine().report(arrival.id.clone(), Input::Report(envelope)).await;
         let said = |opinion: &Answer| {
             answer_of(&kinds.catalogue, &arrival.format, &arrival.name, &arrival.body, opinion)
         };
         let guard = Withdraw { world: self, request: arrival.id.clone(), agent: arrival.agent.clone() };
-        if stored?.reply.already {
-            // It asked before, on a connection that is gone: the agent's own dialog decides.
+        if stored?.reply.already && !owed && !self.is_awaited(&arrival).await {
+            // What it asked is settled: the agent's own dialog shows it.
             return Ok(Some(said(&Answer::NoOpinion)));
         }
         let opinion = waiting.await.unwrap_or(Answer::NoOpinion);
         drop(guard);
         Ok(Some(said(&opinion)))
+    }
+
+    /// Takes in that a hook asks again what it asked a host that is gone. Tells whether an answer may still come.
+    async fn is_awaited(&self, arrival: &Arrival) -> bool {
+        let (request, at) = (arrival.id.clone(), crate::clock::now());
+        let envelope = ReportEnvelope {
+            id: format!("rejoined-{request}-{}", at.0),
+            agent: arrival.agent.clone(),
+            at,
+            channel: orchflow_core::report::Channel::Hook,
+            report: Report::ApprovalRejoined { request: request.clone() },
+            writers: Vec::new(),
+        };
+        if self.engine().report(envelope.id.clone(), Input::Report(envelope)).await.is_err() {
+            return false;
+        }
+        let pending = self.engine().look(move |state| {
+            state.approvals.values().any(|approval| approval.request == request && approval.answerable)
+        });
+        pending.await == Some(true)
     }
 
     /// Reads what stands in an agent's spool and makes it durable here.
@@ -347,6 +402,19 @@ impl Drop for Withdraw<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_answer_of_the_host_before_waits_for_its_hook_a_while() {
+        let hooks = Hooks::default();
+        assert!(!hooks.answer_in_time("1", Answer::NoOpinion).await, "nobody waits, and none is to come");
+        let hooks = Hooks::new();
+        let (delivered, answer) = tokio::join!(hooks.answer_in_time("1", Answer::NoOpinion), async {
+            tokio::time::sleep(2 * LOOK).await;
+            hooks.wait("1").await
+        });
+        assert!(delivered && matches!(answer, Ok(Answer::NoOpinion)));
+        assert!(!hooks.is_owed("1"));
+    }
 
     #[test]
     fn a_report_with_a_wrong_field_is_refused_by_its_name() {

@@ -95,7 +95,7 @@ impl World {
             programs,
             runners,
             editors: Editors::default(),
-            hooks: Hooks::default(),
+            hooks: Hooks::new(),
             loads: Loads::default(),
             review: Review::default(),
             rules,

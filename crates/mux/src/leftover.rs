@@ -178,6 +178,12 @@ pub fn is_halted(process: &Process) -> bool {
     read_row(process.pid).is_some_and(|row| row.process == *process && row.halted)
 }
 
+/// Tells whether a process that was told to halt can do nothing any more: it is halted, or waits within the kernel,
+/// where it halts before it comes out. A shell waits so for a child that was halted before it became its program.
+pub fn stands_still(process: &Process) -> bool {
+    read_row(process.pid).is_none_or(|row| row.process != *process || row.dead || row.halted || row.in_kernel)
+}
+
 /// Gives the parent of a process; `None` when there is none of this number.
 pub fn parent(pid: i32) -> Option<i32> {
     read_row(pid).map(|row| row.parent)
@@ -200,6 +206,8 @@ struct Row {
     parent: i32,
     dead: bool,
     halted: bool,
+    /// It waits within the kernel and cannot be woken before its time.
+    in_kernel: bool,
 }
 
 fn own_pid() -> i32 {
@@ -224,7 +232,7 @@ fn read_row(pid: i32) -> Option<Row> {
     let parent = fields.next()?.parse().ok()?;
     let started = fields.nth(17)?.parse().ok()?;
     let (dead, halted) = (matches!(state, "Z" | "X"), matches!(state, "T" | "t"));
-    Some(Row { process: Process { pid, started }, parent, dead, halted })
+    Some(Row { process: Process { pid, started }, parent, dead, halted, in_kernel: state == "D" })
 }
 
 fn has_prefix(pid: i32, prefix: &[u8]) -> bool {

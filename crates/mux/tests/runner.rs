@@ -361,10 +361,10 @@ fn a_flood_neither_stops_the_program_nor_fills_the_memory() {
     assert!(resident < 64 * 1024, "{resident} kB");
 }
 
-/// Tells whether a process stands still.
+/// Tells whether a process stands still: halted, or a shell that waits in the kernel for a halted child.
 fn is_halted(pid: i32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| stat.rsplit(')').next().unwrap().trim_start().starts_with('T'))
+        .is_ok_and(|stat| stat.rsplit(')').next().unwrap().trim_start().starts_with(['T', 'D']))
 }
 
 /// Counts on in a file, in a session of its own, in a child of the program, and in the program itself.

@@ -232,11 +232,24 @@ end
 ---@field takes_ids? boolean whether hunk ids may stand first, in place of the catalogue's own arguments
 ---@field optional? table<string, boolean> arguments that the editor can do without
 
+--- Takes all that is left as text. A flag of the command within it is no part of what somebody says.
+---@param entry orchflow.CatalogueEntry
 ---@param line string
+---@param ended boolean whether `--` ended the flags
 ---@return string? text nil where nothing is left
-local function rest_of(line)
+---@return string? problem
+local function rest_of(entry, line, ended)
   local text = vim.trim(line)
-  return text ~= "" and text or nil
+  for word in text:gmatch(ended and "" or "%S+") do
+    local name = word:match("^%-%-([^=]+)")
+    local positive = name and name:match("^no%-(.+)$")
+    local is_off = positive and (M.flag(entry, positive) or {}).kind == "onoff"
+    if name and (is_off or M.flag(entry, name)) then
+      local problem = ("--%s stands behind the text; write flags before it, or -- before a text that has it"):format(name)
+      return nil, problem
+    end
+  end
+  return text ~= "" and text or nil, nil
 end
 
 --- Takes flags that stand next on the line.
@@ -266,6 +279,7 @@ end
 ---@param line string
 ---@param parsed orchflow.Parsed
 ---@return string rest
+---@return boolean ended whether `--` ended the flags
 ---@return string? problem
 local function take_ids(entry, line, parsed)
   while true do
@@ -273,7 +287,7 @@ local function take_ids(entry, line, parsed)
     line, ended, problem = take_flags(entry, line, parsed.flags)
     local word, rest = M.word(line)
     if problem or ended or not word or not word:find("^h_%x+$") then
-      return line, problem
+      return line, ended, problem
     end
     parsed.ids[#parsed.ids + 1] = word
     line = rest
@@ -315,8 +329,10 @@ function M.parse(entry, line, options)
   local parsed = { flags = {}, arguments = {}, ids = {} }
   local ended, problem, _ = false, nil, nil
   if options.takes_ids then
-    line, problem = take_ids(entry, line, parsed)
-    parsed.arguments.text = not problem and rest_of(line) or nil
+    line, ended, problem = take_ids(entry, line, parsed)
+    if not problem then
+      parsed.arguments.text, problem = rest_of(entry, line, ended)
+    end
     return not problem and parsed or nil, problem
   end
   for _, argument in ipairs(entry.arguments or {}) do
@@ -328,7 +344,11 @@ function M.parse(entry, line, options)
     end
     local value
     if argument.arity == "text" then
-      value, line = rest_of(line), ""
+      value, problem = rest_of(entry, line, ended)
+      line = ""
+      if problem then
+        return nil, problem
+      end
     elseif argument.arity == "many" then
       -- The filter grammar has quotes of its own.
       local take = argument.name == "filter" and M.raw_word or M.word

@@ -166,6 +166,13 @@ local TAKE = {
   approval_withdrawn = function(talk, event)
     return approval_ended(talk, event, "answer it in the agent's own terminal")
   end,
+  approval_rejoined = function(talk, event)
+    local index = talk.approvals[event.data.approval]
+    if index then
+      talk.blocks[index].answer = nil
+    end
+    return index
+  end,
   plan_updated = function(talk, event)
     talk.plan = type(event.data.steps) == "table" and event.data.steps or nil
     return nil

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-RESULT, DOCUMENT = ROOT / "tests/agents/matrix.json", ROOT / "doc/agents.md"
+RESULT, PROMPTS = ROOT / "tests/agents/matrix.json", ROOT / "tests/agents/prompts.json"
+DOCUMENT = ROOT / "doc/agents.md"
 CELLS = ["start", "prompt", "events", "status", "approve", "deny", "resume", "cost", "exit"]
 MEANS = {
     "start": "starts in a fresh worktree, by settings of that launch alone",
@@ -19,9 +20,26 @@ MEANS = {
 }
 
 
+COUNTS = ["sent", "once", "changed", "known", "lost", "doubled"]
+
+
 def write(result):
     RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     DOCUMENT.write_text(text(result))
+
+
+def write_prompts(rows):
+    """Keeps how prompts arrived, in rows of some programs; those of others stay."""
+    known = prompts()
+    for row in rows:
+        known = [one for one in known if (one["name"], one["kind"]) != (row["name"], row["kind"])] + [row]
+    PROMPTS.write_text(json.dumps(sorted(known, key=lambda row: (row["kind"], row["name"])), indent=1) + "\n")
+    if RESULT.exists():
+        DOCUMENT.write_text(text(json.loads(RESULT.read_text())))
+
+
+def prompts():
+    return json.loads(PROMPTS.read_text()) if PROMPTS.exists() else []
 
 
 def drift():
@@ -63,6 +81,20 @@ def text(result):
             *(f"| {title} | {source} | {value['statuses']} | {value['p50_ms']} ms | {value['p99_ms']} ms |"
               for title, source, value in late),
         ]
+    rows = prompts()
+    if rows:
+        lines += [
+            "", "## How prompts arrived", "",
+            "Prompts of all kinds: several lines, 200 kB, emoji, control characters, a leading dash or slash, a trailing",
+            "semicolon; sent while the program starts, works, or waits in a dialog. `real` is the program itself, `stand-in` a",
+            "rehearsal with the program's rules for prompts. Counted by what the model was asked: once as sent, once but changed,",
+            "lost and shown so, lost, doubled.", "",
+            "| program | | sent | once | changed | known lost | lost | doubled |", "|---|---|---|---|---|---|---|---|",
+            *(f"| {row['title']} {row['version']} | {row['kind']} | " + " | ".join(str(row[name]) for name in COUNTS) + " |"
+              for row in rows),
+        ]
+        notes = [f"- {row['title']}, {row['kind']}: {note}" for row in rows for note in row["notes"]]
+        lines += ["", *notes] if notes else []
     return "\n".join(lines) + "\n"
 
 

@@ -48,6 +48,29 @@ return function(it, tests)
     )
   end)
 
+  it("takes no flag for text", function(child)
+    local behind = "%s stands behind the text; write flags before it, or -- before a text that has it"
+    for line, flag in pairs({
+      ["fix it --agents claude"] = "--agents",
+      ["fix it --agents=claude"] = "--agents",
+      ["fix it --no-include-changes"] = "--no-include-changes",
+      ["fix it --json"] = "--json",
+    }) do
+      tests.equal(parse(child, "swarm", line), behind:format(flag))
+    end
+    tests.equal(
+      parse(child, "reject", "h_9f2c too long --json", { takes_ids = true }),
+      behind:format("--json")
+    )
+    for _, text in ipairs({ "explain --fast and -x", "a--json b", "why -- agents?" }) do
+      tests.equal(parse(child, "swarm", text).arguments.objective, text)
+    end
+    tests.equal(
+      parse(child, "swarm", "-- what does --agents do?").arguments.objective,
+      "what does --agents do?"
+    )
+  end)
+
   it("takes flags between words", function(child)
     local parsed = parse(child, "stop", "claude --run 7 codex")
     tests.equal(parsed.arguments.agents, { "claude", "codex" })

@@ -6,7 +6,9 @@ use super::status::Seen;
 use super::{Step, holding};
 use crate::effect::{EffectBody, Timer};
 use crate::event::EventBody;
-use crate::event::payload::{self, AgentReported, ApprovalRequested, ApprovalSuperseded, ApprovalWithdrawn};
+use crate::event::payload::{
+    self, AgentReported, ApprovalRejoined, ApprovalRequested, ApprovalSuperseded, ApprovalWithdrawn,
+};
 use crate::report::{Channel, Report, ReportEnvelope, StatedState};
 use crate::state::agent::PROCESS_ENDED;
 use crate::state::{Agent, Approval, ReadySignal, StatusSource, StatusState, TurnOutcome};
@@ -71,7 +73,8 @@ fn late(step: &mut Step<'_>, key: &AgentKey, report: Report, id: String) {
         | Report::OutputQuiet
         | Report::BracketedPaste { .. }
         | Report::ScreenMatched { .. }
-        | Report::ApprovalWithdrawn { .. } => {}
+        | Report::ApprovalWithdrawn { .. }
+        | Report::ApprovalRejoined { .. } => {}
         Report::SessionStarted { .. } | Report::SessionEnded { .. } => hook_report(step, key, report, &id),
         Report::ApprovalRequested { answerable: true, .. } => {
             content(step, key, report);
@@ -327,6 +330,15 @@ fn hook_report(step: &mut Step<'_>, key: &AgentKey, report: Report, id: &str) {
             if let Some(seq) = waiting.map(|approval| approval.seq) {
                 let why = "the program no longer waits for this connection".to_owned();
                 step.emit_caused(key, seq, ApprovalWithdrawn { approval: seq, why });
+            }
+        }
+        Report::ApprovalRejoined { request } => {
+            let waiting = step.state.approvals.values().find(|approval| {
+                approval.request == request && &approval.agent == key && !approval.answerable
+            });
+            if let Some(seq) = waiting.map(|approval| approval.seq) {
+                step.emit_caused(key, seq, ApprovalRejoined { approval: seq });
+                super::rules::answer_by_rule(step, seq);
             }
         }
         report => content(step, key, report),

@@ -516,6 +516,11 @@ payloads! {
         /// Why.
         why: String,
     }
+    /// An approval can be answered from here again.
+    ApprovalRejoined {
+        /// The approval's number: the event that asked.
+        approval: EventSeq,
+    }
     /// An approval was answered from a front.
     ApprovalAnswered {
         /// The approval's number.

@@ -27,6 +27,7 @@ impl State {
             | EventBody::PromptUndelivered(_) => self.evolve_prompt(event),
             EventBody::ApprovalRequested(_)
             | EventBody::ApprovalWithdrawn(_)
+            | EventBody::ApprovalRejoined(_)
             | EventBody::ApprovalAnswered(_)
             | EventBody::ApprovalSuperseded(_) => self.evolve_approval(event),
             EventBody::RuleAdded(_) | EventBody::RuleRemoved(_) => self.evolve_rule(event),
@@ -254,6 +255,12 @@ impl State {
             EventBody::ApprovalWithdrawn(body) => {
                 if let Some(approval) = self.approvals.get_mut(&body.approval) {
                     approval.answerable = false;
+                }
+                body.approval
+            }
+            EventBody::ApprovalRejoined(body) => {
+                if let Some(approval) = self.approvals.get_mut(&body.approval) {
+                    approval.answerable = true;
                 }
                 body.approval
             }

@@ -233,6 +233,26 @@ fn a_withdrawn_approval_can_be_answered_in_the_pane_only() {
 }
 
 #[test]
+fn an_approval_whose_program_waits_again_is_answered_once() {
+    let mut scene = Scene::new();
+    let agent = scene.in_turn(CLAUDE);
+    let approval = ask(&mut scene, &agent, "touch zz");
+    let request = scene.last_report();
+    let rejoined = || Report::ApprovalRejoined { request: request.clone() };
+    scene.report(&agent, rejoined());
+    assert_eq!(scene.count("approval_rejoined"), 0, "its connection stands");
+    scene.report(&agent, Report::ApprovalWithdrawn { request: request.clone() });
+    let other = scene.in_turn(CLAUDE);
+    scene.report(&other, rejoined());
+    assert!(scene.state.approvals.values().all(|approval| !approval.answerable), "it is not the other's");
+    scene.report(&agent, rejoined());
+    assert_eq!(scene.count("approval_rejoined"), 1);
+    scene.command(answer(approval, true)).unwrap();
+    scene.report(&agent, rejoined());
+    assert_eq!((scene.count("approval_rejoined"), scene.state.approvals.len()), (1, 0));
+}
+
+#[test]
 fn nobody_withdraws_anothers_approval() {
     let mut scene = Scene::new();
     let agent = scene.in_turn(CLAUDE);

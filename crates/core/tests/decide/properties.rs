@@ -348,15 +348,14 @@ impl Kept {
                 answerable: more % 5 != 0,
                 held: more % 3 == 0,
             },
-            14 => Report::ApprovalWithdrawn {
-                request: self
-                    .scene
-                    .state
-                    .approvals
-                    .values()
-                    .next()
-                    .map_or_else(|| text("none"), |approval| approval.request.clone()),
-            },
+            14 => {
+                let first = self.scene.state.approvals.values().next();
+                let request = first.map_or_else(|| text("none"), |approval| approval.request.clone());
+                match more % 3 {
+                    0 => Report::ApprovalRejoined { request },
+                    _ => Report::ApprovalWithdrawn { request },
+                }
+            }
             15 => Report::OutputActive,
             16 => Report::OutputQuiet,
             17 => Report::BracketedPaste { on: more % 3 != 0 },

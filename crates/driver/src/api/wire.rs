@@ -163,6 +163,17 @@ fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
     }
 }
 
+/// Writes the tools as functions, the way of OpenAI that Ollama follows.
+fn functions(ask: &Ask<'_>) -> Value {
+    let function = |tool: &ToolSpec| {
+        let (name, description) = (tool.name, tool.description);
+        let function =
+            serde_json::json!({ "name": name, "description": description, "parameters": tool.parameters });
+        serde_json::json!({ "type": "function", "function": function })
+    };
+    ask.tools.iter().map(function).collect()
+}
+
 /// Reads the data of an event as JSON.
 fn json(data: &str) -> Result<Value, Fault> {
     serde_json::from_str(data)

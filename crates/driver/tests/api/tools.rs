@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use orchflow_agent::catalogue::Approve;
 use orchflow_driver::api::key::Secret;
 use orchflow_driver::api::tools::{Outcome, Toolbox};
+use orchflow_testkit::wait_for;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -223,15 +224,15 @@ fn a_command_and_all_it_started_end_in_time() {
     std::thread::sleep(Duration::from_millis(300));
     assert!(!mark.exists(), "what it started still runs");
 
-    let cancel = CancellationToken::new();
+    let (cancel, begun) = (CancellationToken::new(), world.folder.path().join("begun"));
+    let command = json!({ "command": format!("touch '{}'; sleep 60", begun.display()) });
     let later = cancel.clone();
-    std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(200));
+    let human = std::thread::spawn(move || {
+        wait_for("the command runs", || begun.exists());
         later.cancel();
     });
-    let begun = Instant::now();
-    assert_eq!(world.toolbox.run("Run", &json!({ "command": "sleep 60" }), &cancel), Outcome::Interrupted);
-    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert_eq!(world.toolbox.run("Run", &command, &cancel), Outcome::Interrupted);
+    human.join().unwrap();
 }
 
 #[test]

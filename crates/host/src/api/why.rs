@@ -37,6 +37,7 @@ const SIGNAL_TYPES: &[&str] = &[
     "tool_finished",
     "tool_failed",
     "approval_requested",
+    "approval_rejoined",
     "approval_answered",
     "approval_superseded",
     "prompt_accepted",

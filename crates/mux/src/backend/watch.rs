@@ -16,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use crate::backend::{ViewEvent, ViewId};
+use crate::backend::{BackendError, ViewEvent, ViewId, ViewInfo};
 
 /// Watches views and tells of each one's end once.
 #[derive(Debug)]
@@ -71,6 +71,27 @@ impl Watch {
                 Err(error) => tracing::warn!(%view, %error, "the end of a view will not be noticed"),
             }
         }
+    }
+
+    /// Lists views by asking their server, and watches all of them from now on.
+    ///
+    /// # Errors
+    ///
+    /// What kept the server from answering.
+    pub async fn all_of<Listing>(&self, list: impl Fn() -> Listing) -> Result<Vec<ViewInfo>, BackendError>
+    where
+        Listing: Future<Output = Result<Vec<ViewInfo>, BackendError>>,
+    {
+        let views = list().await?;
+        let unwatched = views.iter().map(|view| view.id).filter(|view| !self.has(view));
+        let holds: Vec<Hold> = unwatched.map(Hold::take).collect();
+        if holds.is_empty() {
+            return Ok(views);
+        }
+        // What still stands after its processes were taken hold of is what was taken hold of.
+        let views = list().await?;
+        self.begin(holds, |view| views.iter().any(|standing| standing.id == *view));
+        Ok(views)
     }
 
     fn begin_one(&self, view: ViewId, program: Process, server: Process) {

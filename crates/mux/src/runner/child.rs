@@ -57,8 +57,7 @@ pub(super) async fn halt_family(options: &RunnerOptions, halted: &RefCell<BTreeS
             .collect();
         leftover::signal_all(&fresh, Signal::STOP);
         halted.borrow_mut().extend(&fresh);
-        let moves = |process: &Process| leftover::lives(process) && !leftover::is_halted(process);
-        if fresh.is_empty() && !halted.borrow().iter().any(moves) {
+        if fresh.is_empty() && halted.borrow().iter().all(leftover::stands_still) {
             return;
         }
         tokio::time::sleep(LOOK).await;

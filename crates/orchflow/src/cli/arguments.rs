@@ -183,7 +183,8 @@ pub fn read(words: impl Iterator<Item = OsString>) -> Result<Words, Stop> {
     let (name, inner) = matches.subcommand().ok_or_else(|| usage("name a command".to_owned(), None))?;
     let spec =
         orchflow_core::catalogue::find(name).ok_or_else(|| usage(format!("no command {name}"), None))?;
-    let values = values(spec, inner)
+    let values = text_without_flags(spec, inner, &words)
+        .and_then(|()| values(spec, inner))
         .map_err(|message| usage(message, Some(format!("usage: orchflow {}", spec.usage()))))?;
     Ok(Words { command: spec, folder, values })
 }
@@ -201,6 +202,33 @@ fn shield(word: &OsString) -> OsString {
             marked
         }
         _ => word.clone(),
+    }
+}
+
+/// Refuses a flag of the command that stands behind free text, where it would silently become a part of it.
+fn text_without_flags(spec: &CommandSpec, matches: &ArgMatches, words: &[OsString]) -> Result<(), String> {
+    let ended = words.iter().any(|word| word == "--");
+    let Some(text) = spec.arguments.iter().find(|argument| argument.arity == Arity::Text && !ended) else {
+        return Ok(());
+    };
+    let is_flag = |word: &str| {
+        word.strip_prefix("--").is_some_and(|rest| {
+            let name = rest.split_once('=').map_or(rest, |(name, _)| name);
+            let positive = name.strip_prefix("no-");
+            spec.flags.iter().any(|flag| {
+                flag.name == name || (flag.kind == FlagKind::OnOff && positive == Some(flag.name))
+            })
+        })
+    };
+    let mut given = matches.get_many::<String>(text.name).into_iter().flatten();
+    match given.find(|word| is_flag(word)) {
+        None => Ok(()),
+        Some(word) => {
+            let flag = word.split('=').next().unwrap_or(word);
+            Err(format!(
+                "{flag} stands behind the text; write flags before it, or -- before a text that has it"
+            ))
+        }
     }
 }
 
@@ -306,6 +334,25 @@ mod tests {
         };
         assert_eq!(words.text("objective").unwrap(), "make it --fast -x 100%");
         assert_eq!(words.list("agents"), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_flag_behind_free_text_is_refused_rather_than_said() {
+        for line in [
+            ["swarm", "fix", "it", "--agents", "claude"],
+            ["swarm", "fix", "it", "please", "--agents=claude"],
+            ["rules", "deny", "Bash: rm*", "--reason", "never"],
+            ["send", "claude", "fix", "it", "--json"],
+        ] {
+            let Err(Stop::Usage { failure, .. }) = read_words(&line) else { panic!("{line:?}") };
+            assert!(failure.message.contains("stands behind the text"), "{}", failure.message);
+        }
+        let Ok(words) = read_words(&["swarm", "--json", "--", "what", "does", "--agents", "do"]) else {
+            panic!()
+        };
+        assert_eq!(words.text("objective").unwrap(), "what does --agents do");
+        let Ok(words) = read_words(&["swarm", "what does --agents do"]) else { panic!() };
+        assert_eq!(words.text("objective").unwrap(), "what does --agents do");
     }
 
     #[test]

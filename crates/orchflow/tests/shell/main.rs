@@ -31,6 +31,7 @@ mod pausing;
 mod peers;
 mod prompts;
 mod reaping;
+mod rejoining;
 mod resuming;
 mod review;
 mod rules;

@@ -47,7 +47,7 @@ fn agents_show_beside_the_shell_outlive_their_panes_and_are_found_again() {
         .expect(0);
     wait_for("three panes stand beside the shell", || wezterm.panes().len() == 4);
     wait_for("all of them are done", || sandbox.status().iter().all(|agent| agent["status"] == "done"));
-    assert_eq!(wezterm.active(), 0, "the shell keeps the focus");
+    wait_for("the shell has the focus", || wezterm.active() == 0);
     wait_for("each pane shows its agent", || {
         (1..4).all(|pane| wezterm.printed(pane).contains("Enter sends"))
     });

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use orchflow_core::usage::Usage;
 
 use super::refusal::fault_in_stream;
-use super::{Answer, Ask, Dialect, Piece, Reader, Stop, count, is_own, json, text};
+use super::{Answer, Ask, Dialect, Piece, Reader, Stop, count, functions, is_own, json, text};
 use crate::api::fault::Fault;
 use crate::api::message::{Message, Part, ToolCall};
 
@@ -37,16 +37,7 @@ pub(super) fn request(ask: &Ask<'_>) -> Value {
         "stream_options": { "include_usage": true },
     });
     if !ask.tools.is_empty() {
-        request["tools"] = ask
-            .tools
-            .iter()
-            .map(|tool| {
-                let (name, description) = (tool.name, tool.description);
-                let function =
-                    json!({ "name": name, "description": description, "parameters": tool.parameters });
-                json!({ "type": "function", "function": function })
-            })
-            .collect();
+        request["tools"] = functions(ask);
     }
     if let Some(effort) = ask.effort {
         request["reasoning_effort"] = effort.into();

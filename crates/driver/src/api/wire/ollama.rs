@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use orchflow_core::usage::Usage;
 
 use super::refusal::fault_in_stream;
-use super::{Answer, Ask, Piece, Reader, Stop, count, json, object, text};
+use super::{Answer, Ask, Piece, Reader, Stop, count, functions, json, object, text};
 use crate::api::fault::Fault;
 use crate::api::message::{Message, Part, ToolCall};
 
@@ -25,16 +25,7 @@ pub(super) fn request(ask: &Ask<'_>) -> Value {
     }
     let mut request = json!({ "model": ask.model, "messages": messages, "stream": true });
     if !ask.tools.is_empty() {
-        request["tools"] = ask
-            .tools
-            .iter()
-            .map(|tool| {
-                let (name, description) = (tool.name, tool.description);
-                let function =
-                    json!({ "name": name, "description": description, "parameters": tool.parameters });
-                json!({ "type": "function", "function": function })
-            })
-            .collect();
+        request["tools"] = functions(ask);
     }
     let mut options = json!({});
     if let Some(context) = ask.context {

@@ -26,7 +26,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use self::conversation::{Command, Conversation, Socket};
 use self::pane::Pane;
 use super::layout::Layout;
-use super::watch::{Hold, Watch};
+use super::watch::Watch;
 use super::{BackendError, PaneId, ViewEvent, ViewId, ViewInfo};
 
 /// How long a server may take for one exchange; a healthy one needs milliseconds.
@@ -223,16 +223,7 @@ impl Tmux {
     ///
     /// What kept the server from answering; a server that does not run has no views.
     pub async fn list(&self) -> Result<Vec<ViewInfo>, BackendError> {
-        let views = self.views().await?;
-        let unwatched = views.iter().map(|view| view.id).filter(|view| !self.watch.has(view));
-        let holds: Vec<Hold> = unwatched.map(Hold::take).collect();
-        if holds.is_empty() {
-            return Ok(views);
-        }
-        // What still stands after its processes were taken hold of is what was taken hold of.
-        let views = self.views().await?;
-        self.watch.begin(holds, |view| views.iter().any(|standing| standing.id == *view));
-        Ok(views)
+        self.watch.all_of(|| self.views()).await
     }
 
     /// Says whether a view still stands as it was opened.

@@ -27,7 +27,7 @@ use self::conversation::{Conversation, words};
 use self::grammar::Pane;
 use self::process::Leaders;
 use super::layout::Layout;
-use super::watch::{Hold, Watch};
+use super::watch::Watch;
 use super::{BackendError, PaneId, ViewEvent, ViewId, ViewInfo};
 
 /// How long wezterm may take for one answer; a healthy one needs milliseconds.
@@ -178,16 +178,7 @@ impl Wezterm {
     ///
     /// What kept wezterm from answering; one that has ended has no views.
     pub async fn list(&self) -> Result<Vec<ViewInfo>, BackendError> {
-        let views = self.views().await?;
-        let unwatched = views.iter().map(|view| view.id).filter(|view| !self.watch.has(view));
-        let holds: Vec<Hold> = unwatched.map(Hold::take).collect();
-        if holds.is_empty() {
-            return Ok(views);
-        }
-        // What still stands after its processes were taken hold of is what was taken hold of.
-        let views = self.views().await?;
-        self.watch.begin(holds, |view| views.iter().any(|standing| standing.id == *view));
-        Ok(views)
+        self.watch.all_of(|| self.views()).await
     }
 
     /// Says whether a view still stands as it was opened.

@@ -99,8 +99,8 @@ impl Wezterm {
 
         let results = self.split(editor, &views, &plan.splits, requests).await;
         let opened: Vec<PaneId> = results.iter().filter_map(|result| result.as_ref().ok().copied()).collect();
-        let found = self.settle(&opened).await?;
         self.give_focus_back(&beside, &opened).await;
+        let found = self.settle(&opened).await?;
         let mut outcomes: Vec<Opened> = results
             .into_iter()
             .map(|result| match result {
