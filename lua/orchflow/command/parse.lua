@@ -245,7 +245,9 @@ local function rest_of(entry, line, ended)
     local positive = name and name:match("^no%-(.+)$")
     local is_off = positive and (M.flag(entry, positive) or {}).kind == "onoff"
     if name and (is_off or M.flag(entry, name)) then
-      local problem = ("--%s stands behind the text; write flags before it, or -- before a text that has it"):format(name)
+      local problem = ("--%s stands behind the text; write flags before it, or -- before a text that has it"):format(
+        name
+      )
       return nil, problem
     end
   end

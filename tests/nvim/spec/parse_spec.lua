@@ -49,7 +49,8 @@ return function(it, tests)
   end)
 
   it("takes no flag for text", function(child)
-    local behind = "%s stands behind the text; write flags before it, or -- before a text that has it"
+    local behind =
+      "%s stands behind the text; write flags before it, or -- before a text that has it"
     for line, flag in pairs({
       ["fix it --agents claude"] = "--agents",
       ["fix it --agents=claude"] = "--agents",
