@@ -105,6 +105,15 @@ def rests(world):
         return False
 
 
+def keep(rows):
+    """Writes down what is known so far: a run of all programs is long, and may be broken off."""
+    about = f"{os.cpu_count()} processors, Linux {os.uname().release.split('-')[0]}, load {os.getloadavg()[0]:.1f}"
+    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    order = [program.name for program in PROGRAMS]
+    kept = sorted(rows.values(), key=lambda row: order.index(row["name"]) if row["name"] in order else len(order))
+    document.write({"schema": "orchflow.agents/1", "date": date, "machine": about, "programs": kept})
+
+
 def main(words):
     if words == ["--check"]:
         drift = document.drift()
@@ -147,13 +156,9 @@ def main(words):
             say(f"skipped: {program.name}: {missing}")
             counts["skipped"] += 1
             continue
+        keep(rows)
         for cell in row["cells"].values():
             counts[{"yes": "passed", "no": "failed", "not offered": "skipped"}[cell["verdict"]]] += 1
-    about = f"{os.cpu_count()} processors, Linux {os.uname().release.split('-')[0]}, load {os.getloadavg()[0]:.1f}"
-    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-    order = [program.name for program in PROGRAMS]
-    kept = sorted(rows.values(), key=lambda row: order.index(row["name"]) if row["name"] in order else len(order))
-    document.write({"schema": "orchflow.agents/1", "date": date, "machine": about, "programs": kept})
     say(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
     return 1 if counts["failed"] or not counts["passed"] else 0
 

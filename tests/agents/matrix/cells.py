@@ -16,10 +16,6 @@ FAILS = "[[scenario:error status=400]]"
 SOON_S = 0.05
 
 
-def shell(name):
-    return f'[[scenario:shell cmd="touch {name}"]]'
-
-
 def since(world, event_type, after):
     return world.events.all(event_type, after=after)
 
@@ -87,11 +83,11 @@ def ended(world, after, answer=None, seconds=90):
     while not (over := [event for event in since(world, "turn_ended", started["seq"])
                         if event["data"]["turn"] == started["data"]["turn"]]):
         assert time.monotonic() < end, f"its turn {started['data']['turn']} did not end within {seconds} s"
-        if answer:
+        if world.program.asks_in_pane:
+            world.answer_in_pane()
+        elif answer:
             for approval in world.approvals():
                 world.run(answer, approval["id"], check=False)
-        elif world.program.asks_in_pane:
-            world.answer_in_pane()
         time.sleep(0.1)
     world.at_rest()
     return over[0]
@@ -114,7 +110,7 @@ def events(world):
 
 def ask(world, name):
     after = world.events.last()
-    world.send(shell(name))
+    world.send(world.program.asks.format(name=name))
     world.wait("approval_requested", after=after, seconds=60)
     approval, = world.approvals()
     assert approval.get("answerable", True), "it cannot be answered from here"
@@ -148,11 +144,7 @@ def status(world):
     after = world.events.last()
     world.send(STORY)
     world.wait("agent_status_changed", after=after, status="working", seconds=60)
-    if world.program.channel == "terminal":
-        interrupt(world, after)
-    else:
-        world.run("stop", world.name)
-        return {}
+    interrupt(world, after)
     after = world.events.last()
     world.send(FAILS)
     outcome = ended(world, after)["data"]["outcome"]

@@ -28,10 +28,14 @@ class Program:
     lacks: dict = field(default_factory=dict)
     # The user's own settings of orchflow's agent: further arguments.
     arguments: tuple = ()
+    # More of them, as TOML.
+    settings: str = ""
     # Keys that interrupt a turn in its terminal.
     interrupt: tuple = (b"\x1b",)
     # The word of its questions in its terminal, and the key that says yes, where the human has to.
     asks_in_pane: tuple = ()
+    # What makes it ask for a permission, in the model server's words; it makes a file of this name.
+    asks: str = '[[scenario:shell cmd="touch {name}"]]'
     # Whether it counts tokens itself, where the stream of its model does not.
     estimates: bool = False
     # Hooks that a status follows from.
@@ -127,9 +131,14 @@ def aider_environment(port, _):
 PROGRAMS = [
     Program("claude", "Claude Code", "claude", environment=claude_environment, files=claude_files,
             tells={"UserPromptSubmit": "working", "PermissionRequest": "waiting", "Stop": "done", "StopFailure": "failed"}),
+    # Its sandbox runs commands unasked, as far as they write nothing.
     Program("codex", "Codex", "codex", environment=openai, files=codex_files,
+            asks="[[scenario:write-file path={name} content=made]]",
             tells={"UserPromptSubmit": "working", "PermissionRequest": "waiting", "Stop": "done"}),
     Program("gemini", "Gemini CLI", "gemini", environment=gemini_environment, files=gemini_files,
+            asks_in_pane=("Allow once", b"\r"),
+            lacks={"approve": "no channel takes an answer: the inbox says so and jumps to its pane",
+                   "deny": "no channel takes an answer: the inbox says so and jumps to its pane"},
             tells={"BeforeAgent": "working", "Notification": "waiting", "AfterAgent": "done"}),
     Program("copilot", "GitHub Copilot CLI", "copilot", environment=copilot_environment, files=copilot_files,
             interrupt=(b"\x1b", b"\x1b"), lacks={"cost": "its hooks carry no tokens"},
@@ -148,7 +157,9 @@ PROGRAMS = [
     # Programs of the Agent Client Protocol, by the names of the catalogue.
     Program("claude-acp", "Claude Code by ACP", "claude-agent-acp", channel="acp", environment=claude_environment,
             files=claude_files),
-    Program("codex-acp", "Codex by ACP", "codex-acp", channel="acp", environment=openai, files=codex_files),
+    # In its own mode it writes unasked, whatever its configuration says.
+    Program("codex-acp", "Codex by ACP", "codex-acp", channel="acp", environment=openai, files=codex_files,
+            settings='[acp]\nmode = "read-only"\n', asks="[[scenario:write-file path={name} content=made]]"),
     Program("gemini-acp", "Gemini CLI by ACP", "gemini", channel="acp", environment=gemini_environment, files=gemini_files),
     Program("copilot-acp", "GitHub Copilot CLI by ACP", "copilot", channel="acp", environment=copilot_environment,
             files=copilot_files),

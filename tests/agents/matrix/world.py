@@ -75,12 +75,14 @@ class AgentWorld(World):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
             self.own_files = self.user_files()
-            if self.program.arguments:
+            if self.program.arguments or self.program.settings:
                 folder = self.home / ".config/orchflow/agents"
                 folder.mkdir(parents=True, exist_ok=True)
                 kind = self.program.name
                 words = json.dumps([*self.program.arguments])
-                (folder / f"{kind}.toml").write_text(f'name = "{kind}"\nkind = "{kind}"\nprogram = "{kind}"\nargs = {words}\n')
+                (folder / f"{kind}.toml").write_text(f'name = "{kind}"\nkind = "{kind}"\nprogram = "{kind}"\n'
+                                                    + (f"args = {words}\n" if self.program.arguments else "")
+                                                    + self.program.settings)
             self.follow()
         except BaseException:
             self.close()
@@ -133,6 +135,15 @@ class AgentWorld(World):
         runner = self.until("the runner to listen", connect)
         self.runners.append(runner)
         return runner
+
+    def describe(self):
+        """Says where things stand, with the screen of the newest process."""
+        if self.runners:
+            try:
+                self.runner()
+            except AssertionError:
+                pass
+        return super().describe()
 
     def answer_in_pane(self):
         """Says yes to a question in the pane, once, as the human does where orchflow cannot."""

@@ -192,11 +192,14 @@ pub struct Ready {
     /// A text that stands on its screen once it is ready, for `signal = "screen"`; none where no known dialog is
     /// enough.
     pub screen: Option<String>,
+    /// For so many milliseconds its screen has to stand still before the first prompt, for programs that still draw,
+    /// and lose what is typed, when they say that they are ready.
+    pub settle_ms: u64,
 }
 
 impl Default for Ready {
     fn default() -> Self {
-        Ready { signal: ReadySignal::Output, timeout_s: 60, screen: None }
+        Ready { signal: ReadySignal::Output, timeout_s: 60, screen: None, settle_ms: 0 }
     }
 }
 
@@ -455,8 +458,10 @@ impl Entry {
         if self.rehearsal.is_some() && self.kind != Kind::Rehearsal {
             return Err("rehearsal: only an agent of kind = \"rehearsal\" plays a script".to_owned());
         }
-        if self.prompt.settle_ms > LONGEST_SETTLE_MS {
-            return Err(format!("prompt.settle_ms: give at most {LONGEST_SETTLE_MS} milliseconds"));
+        for (name, given) in [("prompt", self.prompt.settle_ms), ("ready", self.ready.settle_ms)] {
+            if given > LONGEST_SETTLE_MS {
+                return Err(format!("{name}.settle_ms: give at most {LONGEST_SETTLE_MS} milliseconds"));
+            }
         }
         if self.prompt.piece == Some(0) {
             return Err("prompt.piece: a paste has at least one character".to_owned());

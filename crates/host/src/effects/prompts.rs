@@ -1,10 +1,12 @@
 //! Prompts written into an agent's pty, and its screen read for known dialogs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orchflow_core::effect::{Outcome, SCREEN_AT_REST};
+use orchflow_core::state::StatusState;
 use orchflow_core::{AgentKey, Code, Refusal};
+use orchflow_mux::async_client::AsyncRunnerClient;
 use orchflow_mux::client::ClientError;
 use orchflow_mux::protocol::Manner;
 
@@ -12,6 +14,9 @@ use crate::world::World;
 
 /// How long a runner may take to write a prompt: the program may read slowly.
 const PASTE: Duration = Duration::from_secs(60);
+
+/// How long a program may go on drawing before its first prompt is written all the same.
+const RESTLESS: Duration = Duration::from_secs(10);
 
 pub(super) async fn paste(world: &Arc<World>, agent: &AgentKey, text: &str) -> Outcome {
     let client = match world.runners.connect(agent).await {
@@ -26,14 +31,23 @@ pub(super) async fn paste(world: &Arc<World>, agent: &AgentKey, text: &str) -> O
     let name = agent.clone();
     let kind = world
         .engine()
-        .ask(move |state| state.agents.get(&name).map(|agent| (agent.kind.clone(), agent.signals.hooks)))
+        .ask(move |state| {
+            let agent = state.agents.get(&name)?;
+            // Between its turns it is not drawn anew.
+            let has_begun = agent.status.state == StatusState::Idle;
+            Some((agent.kind.clone(), agent.signals.hooks, has_begun))
+        })
         .await
         .flatten();
     // Programs whose hooks tell of prompts are known to take pastes in brackets; without them every line
     // of the prompt would be sent by itself.
-    let bracketed = kind.as_ref().is_some_and(|(_, hooks)| *hooks);
+    let bracketed = kind.as_ref().is_some_and(|(_, hooks, _)| *hooks);
+    let has_begun = kind.as_ref().is_some_and(|(.., has_begun)| *has_begun);
     let kinds = world.kinds();
-    let entry = kind.and_then(|(kind, _)| kinds.catalogue.get(&kind));
+    let entry = kind.and_then(|(kind, ..)| kinds.catalogue.get(&kind));
+    if let Some(still) = entry.map(|entry| entry.ready.settle_ms).filter(|still| has_begun && *still > 0) {
+        stand_still(&client, Duration::from_millis(still)).await;
+    }
     let mut manner = Manner { submit: true, require_bracketed: bracketed, ..Manner::default() };
     let mut shaped = text.to_owned();
     if let Some(prompt) = entry.map(|entry| &entry.prompt) {
@@ -51,6 +65,20 @@ pub(super) async fn paste(world: &Arc<World>, agent: &AgentKey, text: &str) -> O
         }
         // The runner may have written a part before it failed, so nobody repeats it.
         Err(error) => Outcome::Unknown(format!("the runner failed while it wrote the prompt: {error}")),
+    }
+}
+
+/// Waits until a program's screen stands still for a while; not for ever, since some never rest.
+async fn stand_still(client: &AsyncRunnerClient, still: Duration) {
+    let deadline = Instant::now() + RESTLESS;
+    let mut before = None;
+    while Instant::now() < deadline {
+        let Ok(screen) = client.screen().await else { return };
+        if before.as_ref() == Some(&screen.rows) {
+            return;
+        }
+        before = Some(screen.rows);
+        tokio::time::sleep(still).await;
     }
 }
 
