@@ -21,6 +21,7 @@ import json  # noqa: E402
 import os  # noqa: E402
 import re  # noqa: E402
 import time  # noqa: E402
+import unicodedata  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +67,8 @@ def shapes():
 
 
 def visible(text):
-    """What is compared: programs trim, fold white space and drop control characters."""
+    """What is compared: programs trim, fold white space, compose letters and drop control characters."""
+    text = unicodedata.normalize("NFC", text)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z~]", lambda match: match.group()[1:], text)
     return "".join(character for character in text if not character.isspace() and character.isprintable() or ord(character) > 127)
 
@@ -119,12 +121,13 @@ def said(body):
 
 
 def newest_with(world, word):
-    """Gives the texts of the human in the newest request that has the word, or of the newest at all."""
-    journal = world.model.journal()
-    for request in reversed(journal):
-        body = request.get("body") or {}
-        if word in json.dumps(body, ensure_ascii=False):
-            return list(said(body))
+    """Gives the texts of the human in the newest request in which one has the word. Those with tools are the
+    conversation; others are the program's own, about a title and the like."""
+    bodies = [request.get("body") or {} for request in reversed(world.model.journal())]
+    for body in [body for body in bodies if body.get("tools")] or bodies:
+        texts = list(said(body))
+        if any(word in text for text in texts):
+            return texts
     return []
 
 
@@ -149,8 +152,6 @@ def to_real(programs, program, count):
         # While it starts: it waits in the queue.
         pending = [("while it starts", f"Say ok w0001. {ANSWER}", "w0001")]
         numbers = {"w0001": send(world, pending[0][1])}
-        world.wait("agent_spawned")
-        world.at_rest(120)
         settle(world, counted, pending, numbers)
         number = 2
         kinds = shapes()
@@ -162,7 +163,6 @@ def to_real(programs, program, count):
             word = f"w{number:04}"
             text = shape.replace("{word}", f"{word} {ANSWER}")
             numbers[word] = send(world, text)
-            world.at_rest(120)
             settle(world, counted, [(kind, text, word)], numbers)
             number += 1
         # While it works, two at once.
@@ -172,13 +172,11 @@ def to_real(programs, program, count):
         pending = [("while it works", f"Say ok w90{n}0 {ANSWER}", f"w90{n}0") for n in (1, 2)]
         for _, text, word in pending:
             numbers[word] = send(world, text)
-        world.until("both are taken", lambda: not world.agent()["queued"], seconds=120)
-        world.at_rest(120)
         settle(world, counted, pending, numbers)
         # While a dialog is open.
         if "approve" not in program.lacks:
             after = world.events.last()
-            world.send('[[scenario:shell cmd="touch asked"]] wask')
+            world.send(program.asks.format(name="asked") + " wask")
             world.wait("approval_requested", after=after, seconds=60)
             pending = [("while a dialog is open", f"Say ok w9100 {ANSWER}", "w9100")]
             numbers["w9100"] = send(world, pending[0][1])
@@ -186,13 +184,23 @@ def to_real(programs, program, count):
             assert not world.events.all("prompt_writing", after=numbers["w9100"]), "it was written into the dialog"
             for approval in world.approvals():
                 world.run("approve", approval["id"])
-            world.until("it is taken", lambda: not world.agent()["queued"], seconds=120)
-            world.at_rest(120)
             settle(world, counted, pending, numbers)
     return counted
 
 
+def fate(world, prompt):
+    """Says whether it is known what became of a prompt: the turn with it is over, or it was not delivered."""
+    if undelivered(world, prompt):
+        return True
+    accepted = [event for event in world.events.all("prompt_accepted") if event["data"]["prompt"] == prompt]
+    return bool(accepted and world.events.all("turn_ended", after=accepted[0]["seq"]))
+
+
 def settle(world, counted, pending, numbers):
+    """Waits until what became of some prompts is known, and the program rests; counts them."""
+    for _, _, word in pending:
+        world.until(f"what became of {word}", lambda word=word: fate(world, numbers[word]), seconds=120)
+    world.at_rest(120)
     for kind, text, word in pending:
         seen = newest_with(world, word)
         counted.judge(kind, text, word, seen, undelivered(world, numbers[word]))

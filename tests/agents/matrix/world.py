@@ -79,8 +79,9 @@ class AgentWorld(World):
                 folder = self.home / ".config/orchflow/agents"
                 folder.mkdir(parents=True, exist_ok=True)
                 kind = self.program.name
+                known = "acp" if self.program.channel == "acp" else kind
                 words = json.dumps([*self.program.arguments])
-                (folder / f"{kind}.toml").write_text(f'name = "{kind}"\nkind = "{kind}"\nprogram = "{kind}"\n'
+                (folder / f"{kind}.toml").write_text(f'name = "{kind}"\nkind = "{known}"\nprogram = "{kind}"\n'
                                                     + (f"args = {words}\n" if self.program.arguments else "")
                                                     + self.program.settings)
             self.follow()
