@@ -86,11 +86,12 @@ class Count:
             self.doubled += 1
             self.notes.append(f"{kind}: seen {len(with_word)} times")
         elif with_word:
-            exact = visible(text) in visible(with_word[0])
+            exact = visible(text) in visible(with_word[0]) and not undelivered
             self.once += exact
             self.changed += not exact
             if not exact:
-                self.notes.append(f"{kind}: changed to {with_word[0][:120]!r}")
+                how = "taken, though shown as undelivered" if undelivered else f"changed to {with_word[0][:120]!r}"
+                self.notes.append(f"{kind}: {how}")
         elif undelivered:
             self.known += 1
             self.notes.append(f"{kind}: shown as undelivered: {undelivered}")
@@ -120,12 +121,22 @@ def said(body):
         yield "\n".join(parts)
 
 
+def whole(text):
+    """Puts a paste back that the program handed over as the name of a file."""
+    def content(match):
+        try:
+            return Path(match.group(1)).read_text()
+        except OSError:
+            return match.group()
+    return re.sub(r'<pasted_content file="([^"]+)"[^>]*/>', content, text)
+
+
 def newest_with(world, word):
     """Gives the texts of the human in the newest request in which one has the word. Those with tools are the
     conversation; others are the program's own, about a title and the like."""
     bodies = [request.get("body") or {} for request in reversed(world.model.journal())]
     for body in [body for body in bodies if body.get("tools")] or bodies:
-        texts = list(said(body))
+        texts = [whole(text) for text in said(body)]
         if any(word in text for text in texts):
             return texts
     return []

@@ -152,7 +152,7 @@ impl Arrival {
             agent: self.agent.clone(),
             at: self.at,
             channel: parsed.channel,
-            report: parsed.report,
+            report: crate::pasted::whole(parsed.report),
             writers: Vec::new(),
         }
     }

@@ -19,6 +19,7 @@ pub mod host;
 pub mod kinds;
 pub mod load;
 mod notify;
+mod pasted;
 pub mod paths;
 mod proposed;
 pub mod reaping;

@@ -131,8 +131,10 @@ pub struct Prompt {
     /// What empties the input line before a prompt, so that it is not sent together with what stood there. It
     /// does nothing to an empty one.
     pub clear: Vec<Presses>,
-    /// Characters that make a command of what begins with them; a blank goes before them.
+    /// Characters that make a command of what begins with them; a blank goes before them, or the guard.
     pub not_first: String,
+    /// What goes before them where a blank is not enough, since the program takes it away and runs the command.
+    pub guard: Option<char>,
     /// Characters that change what Enter does behind them; a blank goes between.
     pub not_last: String,
 }
@@ -157,7 +159,7 @@ impl Prompt {
     pub fn shape(&self, prompt: &str) -> String {
         let mut text = self.give.shape(prompt);
         if text.starts_with(|first| self.not_first.contains(first)) {
-            text.insert(0, ' ');
+            text.insert(0, self.guard.unwrap_or(' '));
         }
         // Line ends at the end are not written.
         let end = text.trim_end_matches(['\r', '\n']).len();

@@ -192,12 +192,12 @@ enum Taken {
 }
 
 /// Compares a prompt with what the program says it took: programs trim, fold white space and drop
-/// control characters, so only the visible characters count.
+/// control characters, and a space without a width may guard its beginning, so only the visible characters count.
 ///
 /// Claude Code puts an interrupted prompt back into its input line, where the next one joins it.
 fn how_taken(ours: &str, seen: &str) -> Taken {
     let visible = |text: &str| -> Vec<char> {
-        text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect()
+        text.chars().filter(|c| !c.is_whitespace() && !c.is_control() && *c != '\u{200b}').collect()
     };
     let (ours, seen) = (visible(ours), visible(seen));
     // A payload may have been cut on its way here.
@@ -223,6 +223,7 @@ mod tests {
         assert_eq!(how_taken("fix it", "fix that"), Taken::Not);
         assert_eq!(how_taken("fix it and more", "fix it"), Taken::Not);
         assert_eq!(how_taken("\u{1b}", "anything"), Taken::Not);
+        assert_eq!(how_taken("!fix it", "\u{200b}!fix it"), Taken::Whole);
     }
 
     #[test]
