@@ -495,7 +495,14 @@ mod tests {
         }
         assert!(claude.clearing_keys().ends_with("\u{1b}[117;5u") && !claude.clearing_keys().contains('\r'));
         let aider = &catalogue.get("aider").unwrap().prompt;
-        assert_eq!((aider.shape("/add x").as_str(), aider.clearing_keys().as_str()), ("/add x", ""));
+        assert_eq!((aider.shape("add x").as_str(), aider.clearing_keys().as_str()), ("add x", ""));
+        for name in ["aider", "copilot", "opencode-acp"] {
+            let prompt = &catalogue.get(name).unwrap().prompt;
+            assert_eq!(prompt.shape("/src is a folder"), "\u{200b}/src is a folder", "{name}");
+        }
+        for name in ["aider", "copilot"] {
+            assert_eq!(catalogue.get(name).unwrap().prompt.shape("!ls"), "\u{200b}!ls", "{name}");
+        }
     }
 
     #[test]
