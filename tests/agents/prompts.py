@@ -233,6 +233,8 @@ def to_standin(programs, name, count):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.toml").write_text(f'kind = "rehearsal"\n[rehearsal]\nscript = "{name}.yaml"\n{rules(name)}')
         (folder / f"{name}.yaml").write_text(f"- - edit: {{path: heard.txt, append: \"{OPEN}{{prompt}}{CLOSE}\"}}\n")
+        # A file that git ignores is in no checkpoint: what grows for ever is not to be compared again and again.
+        (world.repository / ".git/info/exclude").write_text("heard.txt\n")
         kinds = shapes()
         texts, numbers = [], {}
         world.swarm("w0000 begins")
