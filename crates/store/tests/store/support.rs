@@ -1,6 +1,8 @@
 //! A store in a folder of its own, and events to put into it.
 
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use orchflow_core::event::payload::{
     NotificationShown, TextDisplayed, ToolFailed, ToolFinished, TurnEnded, TurnStarted,
@@ -8,7 +10,7 @@ use orchflow_core::event::payload::{
 use orchflow_core::event::{Actor, Event, EventBody};
 use orchflow_core::state::TurnOutcome;
 use orchflow_core::{AgentKey, EventSeq, RunId, Timestamp};
-use orchflow_store::{Batch, Loaded, Reader, Writer};
+use orchflow_store::{Batch, Loaded, Reader, StoreError, Writer};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -26,8 +28,15 @@ impl Place {
         self.folder.path().join("events.db")
     }
 
+    /// Opens the file. A child that another test forks holds the lock of a writer before until it is its program.
     pub fn open(&self) -> (Writer, Loaded) {
-        Writer::open(&self.file()).unwrap()
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match Writer::open(&self.file()) {
+                Err(StoreError::Locked) if Instant::now() < deadline => sleep(Duration::from_millis(5)),
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     pub fn writer(&self) -> Writer {
