@@ -279,7 +279,6 @@ def main():
     programs = Programs(orchflow, model, AGENTS / "bin")
     kind = "stand-in" if given.standin else "real"
     passed = failed = skipped = 0
-    rows = []
     for program in PROGRAMS:
         if (given.names and program.name not in given.names) or (given.standin and program.channel != "terminal"):
             continue
@@ -298,12 +297,12 @@ def main():
         say(f"{counted.line(program.title)}   {time.monotonic() - begun:.0f} s")
         for note in counted.notes[:12]:
             say(f"  {note}")
-        rows.append({"name": program.name, "title": program.title, "kind": kind,
-                     "version": found.get(program.installed, ("",))[0], **{name: getattr(counted, name) for name in COUNTS},
-                     "notes": counted.notes[:12]})
+        row = {"name": program.name, "title": program.title, "kind": kind,
+               "version": found.get(program.installed, ("",))[0], **{name: getattr(counted, name) for name in COUNTS},
+               "notes": counted.notes[:12]}
+        write_prompts([row])
         good = not counted.lost and not counted.doubled and not counted.known and not counted.changed
         passed, failed = passed + good, failed + (not good)
-    write_prompts(rows)
     say(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed or not passed else 0
 

@@ -23,6 +23,8 @@ from matrix.world import AgentWorld, Programs  # noqa: E402
 
 AGENTS = Path(os.environ.get("ORCHFLOW_DEPS") or ROOT / ".deps") / "agents"
 TOOLS = 10
+# How long all of them may take to be at work, in seconds.
+START = 150
 MANY = 8
 
 
@@ -85,7 +87,8 @@ def captured(programs):
 
 
 def overhead(claude, rounds):
-    """What a tool takes longer with orchflow's hooks than without: whole runs of the program in turn, by tool."""
+    """What a tool takes longer with orchflow's hooks than without: whole runs of the program in turn, by tool. What hooks
+    that do nothing cost is the program's own, and is said beside it."""
     with world_of(claude) as world:
         world.swarm("[[scenario:text say=hello]]")
         world.wait("turn_ended", seconds=90)
@@ -93,9 +96,12 @@ def overhead(claude, rounds):
         settings = next((world.home / ".local/share/orchflow").glob("repos/*/agents/1-claude/settings.json"))
         ours = {name: value for name, value in environment_of(agent["pid"]).items() if name.startswith("ORCHFLOW_")}
         command = [str(AGENTS / "bin/claude"), "-p", f"[[scenario:reads n={TOOLS}]]"]
-        samples = {"with": [], "without": []}
+        idle = world.top / "idle-hooks.json"
+        idle.write_text(json.dumps(doing_nothing(json.loads(settings.read_text()))))
+        kinds = (("without", [], {}), ("idle", ["--settings", str(idle)], ours), ("with", ["--settings", str(settings)], ours))
+        samples = {name: [] for name, _, _ in kinds}
         for _ in range(rounds + 1):
-            for name, words, more in (("without", [], {}), ("with", ["--settings", str(settings)], ours)):
+            for name, words, more in kinds:
                 begun = time.monotonic()
                 done = subprocess.run([*command, *words], cwd=agent["worktree"], env={**world.environment(), **more},
                                       stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
@@ -105,7 +111,15 @@ def overhead(claude, rounds):
         # The first of each fills caches.
         taken = {name: statistics.median(values[1:]) / TOOLS for name, values in samples.items()}
     return Figure("agents: one tool of Claude Code", "ms", taken["with"], taken["without"], "the same without orchflow's hooks", "over", 5,
+                  note=f"with hooks that do nothing (`true`) in their place {taken['idle']:.1f} ms: so much is the program's own",
                   samples={name: [value / TOOLS for value in values[1:]] for name, values in samples.items()})
+
+
+def doing_nothing(settings):
+    """Gives the same settings with hooks that do nothing."""
+    if isinstance(settings, dict):
+        return {key: "true" if key == "command" else doing_nothing(value) for key, value in settings.items()}
+    return [doing_nothing(value) for value in settings] if isinstance(settings, list) else settings
 
 
 def environment_of(pid):
@@ -119,11 +133,12 @@ def many(programs, seconds):
         known = world.agents()
         usable = [program.name for program in programs if program.name in known and not program.arguments] or [programs[0].name]
         names = [usable[number % len(usable)] for number in range(MANY)]
-        world.run("swarm", "--agents", ",".join(names), f"[[scenario:reads n={seconds * 2} delay=1000]]")
+        world.run("swarm", "--agents", ",".join(names), f"[[scenario:reads n={seconds + START} delay=1000]]")
         begun = time.monotonic()
         while sum(1 for row in world.ask("status")["data"] if row["status"] == "working") < MANY:
-            if time.monotonic() - begun > 120:
-                raise NotMeasured(f"not all of {', '.join(names)} were at work after 120 s")
+            if time.monotonic() - begun > START:
+                are = ", ".join(f"{row['agent']} {row['status']} ({row['waiting_for']})" for row in world.ask("status")["data"])
+                raise NotMeasured(f"not all were at work within {START} s: {are}")
             time.sleep(0.5)
         host = json.loads(world.run("connect", "--json").stdout)["data"]["host_pid"]
         events, before, begun = world.events.last(), cpu_ns(host), time.monotonic()
