@@ -27,7 +27,10 @@ fn read(text: &str) -> Option<String> {
     let path = Path::new(path);
     let is_sessions = path.components().any(|part| part.as_os_str() == "session-state");
     let is_paste = path.file_name()?.to_str()?.starts_with("paste-");
-    if !(path.is_absolute() && is_sessions && is_paste) || !path.symlink_metadata().ok()?.is_file() {
+    let is_meant = path.is_absolute() && is_sessions && is_paste;
+    // A link may lead anywhere.
+    let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
+    if !(is_meant && is_file) {
         return None;
     }
     let mut content = String::new();

@@ -131,10 +131,9 @@ def aider_environment(port, _):
 PROGRAMS = [
     Program("claude", "Claude Code", "claude", environment=claude_environment, files=claude_files,
             tells={"UserPromptSubmit": "working", "PermissionRequest": "waiting", "Stop": "done", "StopFailure": "failed"}),
-    # Its sandbox runs commands unasked, as far as they write nothing.
+    # Its sandbox runs commands unasked, as far as they write nothing. It states its status before and behind its hooks.
     Program("codex", "Codex", "codex", environment=openai, files=codex_files,
-            asks="[[scenario:write-file path={name} content=made]]",
-            tells={"UserPromptSubmit": "working", "PermissionRequest": "waiting", "Stop": "done"}),
+            asks="[[scenario:write-file path={name} content=made]]"),
     Program("gemini", "Gemini CLI", "gemini", environment=gemini_environment, files=gemini_files,
             asks_in_pane=("Allow once", b"\r"),
             lacks={"approve": "no channel takes an answer: the inbox says so and jumps to its pane",

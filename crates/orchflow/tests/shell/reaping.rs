@@ -86,6 +86,11 @@ fn what_a_killed_runner_left_is_ended_by_the_next_host_and_nothing_else_is() {
     sandbox.status();
     let pid = left.pid();
     wait_for("it is ended by the host after that one", || !lives(pid));
+    let log = sandbox.store().join("host.log");
+    wait_for("that host is through with it", || {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        said.contains("processes of an agent that had ended were ended")
+    });
     // And what turns up once that host has looked is the doctor's to end.
     let left = eventually("the host has looked", || {
         let left = claims(&sandbox, "1/leaver", token.trim(), "sleep");
