@@ -125,6 +125,9 @@ def rule(world):
     assert "I push" in denied["data"]["reason"], denied
     world.wait("turn_ended", turn=3)
     assert any("I push" in result for result in world.tool_results())
+    # What it states may outrun its hook by a moment, in microseconds; the answer to that follows at once.
+    answers = [event["timestamp"] for event in world.events.all("approval_answered")]
     waited = [event for event in world.events.all("agent_status_changed")
-              if event["data"]["status"] == "waiting" and event["data"]["waiting_for"] == "approval"]
+              if event["data"]["status"] == "waiting" and event["data"]["waiting_for"] == "approval"
+              and not any(0 <= answer - event["timestamp"] < 300_000 for answer in answers)]
     assert not waited, waited
