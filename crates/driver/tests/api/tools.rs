@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use orchflow_agent::catalogue::Approve;
 use orchflow_driver::api::key::Secret;
 use orchflow_driver::api::tools::{Outcome, Toolbox};
-use orchflow_testkit::wait_for;
+use orchflow_testkit::{lives, wait_for};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -215,14 +215,14 @@ fn a_command_and_all_it_started_end_in_time() {
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 
     // What it leaves running goes with it, and does not hold up the answer.
-    let mark = world.folder.path().join("alive");
-    let command = format!("(while :; do touch '{}'; sleep 0.05; done) & echo done", mark.display());
+    let mark = world.folder.path().join("pid");
+    let begins = format!("sh -c 'echo $$ > \"{}\"; exec sleep 60' &", mark.display());
+    let command = format!("{begins} until test -s '{}'; do sleep 0.01; done; echo done", mark.display());
     let begun = Instant::now();
     assert_eq!(world.done("Run", json!({ "command": command })), "done\n[exit code 0]");
     assert!(begun.elapsed() < Duration::from_secs(3));
-    let _ = fs::remove_file(&mark);
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(!mark.exists(), "what it started still runs");
+    let left = fs::read_to_string(&mark).unwrap().trim().parse().unwrap();
+    wait_for("what it started is ended", || !lives(left));
 
     let (cancel, begun) = (CancellationToken::new(), world.folder.path().join("begun"));
     let command = json!({ "command": format!("touch '{}'; sleep 60", begun.display()) });
