@@ -26,16 +26,17 @@ def through_runner(world, count):
 def measure(world, quick):
     count = 100 if quick else 400
     world.swarm(1)
-    samples = {"runner": [], "direct": [], "round_trip": []}
+    samples = {"runner": [], "direct": [], "relay": [], "round_trip": []}
     for _ in range(2 if quick else 4):
         samples["direct"] += world.probe("latency", "--direct", PROGRAMS / "fake-agent", "--count", count)["samples"]
+        samples["relay"] += world.probe("latency", "--relay", PROGRAMS / "fake-agent", "--count", count)["samples"]
         samples["round_trip"] += world.probe("latency", "--round-trip", count)["samples"]
         samples["runner"] += through_runner(world, count)
     middle = {name: median(values) / 1000 for name, values in samples.items()}
     yield Figure(
         "runner: a line from child to view", "µs", middle["runner"], middle["direct"] + 1.5 * middle["round_trip"],
         "direct pty + 1.5 socket round trips", "ratio", 1.0,
-        note=f"direct {middle['direct']:.0f} µs, round trip {middle['round_trip']:.0f} µs; p99 {percentile(samples['runner'], 0.99) / 1000:.0f} µs",
+        note=f"direct {middle['direct']:.0f} µs, behind a bare relay {middle['relay']:.0f} µs, round trip {middle['round_trip']:.0f} µs; p99 {percentile(samples['runner'], 0.99) / 1000:.0f} µs",
     )
     printed = len(world.logged("printed"))
     world.orchflow("send", "--json", "fake", "lines: 2000")

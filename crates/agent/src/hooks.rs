@@ -123,14 +123,22 @@ fn parse_direct(name: &str, value: Value) -> Parsed {
 }
 
 /// Cuts every long string in a value.
-pub(crate) fn cut(value: Value) -> Value {
+pub(crate) fn cut(mut value: Value) -> Value {
+    cut_in_place(&mut value);
+    value
+}
+
+fn cut_in_place(value: &mut Value) {
     match value {
-        Value::String(text) => Value::String(if text.len() > STRING_LIMIT { cut_text(&text) } else { text }),
-        Value::Array(items) => items.into_iter().map(cut).collect(),
+        Value::String(text) if text.len() > STRING_LIMIT => *text = cut_text(text),
+        Value::Array(items) => items.iter_mut().for_each(cut_in_place),
         Value::Object(map) => {
-            Value::Object(map.into_iter().map(|(key, value)| (cut_text(&key), cut(value))).collect())
+            if map.keys().any(|key| key.len() > STRING_LIMIT) {
+                *map = std::mem::take(map).into_iter().map(|(key, value)| (cut_text(&key), value)).collect();
+            }
+            map.values_mut().for_each(cut_in_place);
         }
-        value => value,
+        _ => {}
     }
 }
 
@@ -172,6 +180,14 @@ mod tests {
         let Report::Other { payload, .. } = parse("smoke", "", body.as_bytes()).report else { panic!() };
         let text = payload["deep"][0]["text"].as_str().unwrap();
         assert!(text.len() < STRING_LIMIT + 64);
+        let keys = json!({"a": [{"k".repeat(STRING_LIMIT + 7): "x"}]}).to_string();
+        let Report::Other { payload: cut, .. } = parse("smoke", "", keys.as_bytes()).report else { panic!() };
+        let (key, value) = cut["a"][0].as_object().unwrap().iter().next().unwrap();
+        assert!(
+            key.ends_with("[7 more bytes were cut by orchflow]") && value == "x",
+            "{}",
+            &key[STRING_LIMIT..]
+        );
         assert!(
             text.starts_with('é') && text.ends_with("[65536 more bytes were cut by orchflow]"),
             "{}",

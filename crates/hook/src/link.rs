@@ -106,19 +106,23 @@ impl Link {
         watched: &[Watched<'_>],
     ) -> Result<Value, LinkError> {
         self.last_id += 1;
-        let mut head = Writer::with_capacity(32);
-        head.array(4);
-        head.unsigned(0);
-        head.unsigned(self.last_id);
-        head.text(method);
-        head.array(1);
-        self.send(&head.into_bytes(), deadline, watched)?;
-        self.send(argument, deadline, watched)?;
+        let mut request = Writer::with_capacity(32 + argument.len());
+        request.array(4);
+        request.unsigned(0);
+        request.unsigned(self.last_id);
+        request.text(method);
+        request.array(1);
+        let mut request = request.into_bytes();
+        // In one piece, so that the host wakes up once.
+        request.extend_from_slice(argument);
+        self.send(&request, deadline, watched)?;
         loop {
+            // The answer takes a while: to look for it at once would be in vain.
+            self.wait(PollFlags::IN, deadline, watched)?;
+            self.receive(deadline, watched)?;
             if let Some(outcome) = self.answer()? {
                 return outcome;
             }
-            self.receive(deadline, watched)?;
         }
     }
 

@@ -12,7 +12,7 @@ use orchflow_core::effect::Effect;
 use orchflow_core::policy::Policy;
 use orchflow_core::state::State;
 use orchflow_core::{Code, EventSeq, Refusal};
-use orchflow_store::{Loaded, Reader, Writer};
+use orchflow_store::{Loaded, Writer};
 use tokio::sync::{oneshot, watch};
 
 /// How often a look is taken whose answer was lost each time.
@@ -70,12 +70,9 @@ pub trait World: Send {
 
 impl Engine {
     /// Starts the loop on what was loaded. Gives the door, and the thread to join after a stop.
-    ///
-    /// `known` tells reports that were stored before.
     pub fn start(
         writer: Writer,
         loaded: Loaded,
-        known: Reader,
         world: Box<dyn World>,
         policy: Arc<Policy>,
     ) -> (Engine, JoinHandle<()>) {
@@ -83,7 +80,7 @@ impl Engine {
         let seq = EventSeq(loaded.next_seq.0.saturating_sub(1));
         let (pulse_sender, pulse) =
             watch::channel(Pulse { seq, read_only: loaded.read_only.clone(), ..Pulse::default() });
-        let mut event_loop = event_loop::Loop::new(writer, loaded, known, world, pulse_sender, policy);
+        let mut event_loop = event_loop::Loop::new(writer, loaded, world, pulse_sender, policy);
         let thread = std::thread::spawn(move || event_loop.run(&receiver));
         (Engine { sender, pulse }, thread)
     }

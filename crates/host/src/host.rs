@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use orchflow_core::decide::Input;
 use orchflow_git::{GitError, Repository};
-use orchflow_store::{Reader, StoreError, Writer};
+use orchflow_store::{StoreError, Writer};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, ConfigError};
@@ -141,10 +141,8 @@ impl Host {
         let world = Arc::new(World::new(repository, folders, config, options.programs, policy));
         let outbox = std::mem::take(&mut loaded.outbox);
         let executor = Executor::new(Arc::clone(&world), Handle::current());
-        let known = Reader::open(&world.folders.store())?;
         let policy = Arc::clone(&world.policy);
-        let (engine, engine_thread) =
-            Engine::start(writer, loaded, known, Box::new(executor.clone()), policy);
+        let (engine, engine_thread) = Engine::start(writer, loaded, Box::new(executor.clone()), policy);
         world.open_door(engine);
         world.refresh_rules(orchflow_core::event::Actor::Host).await;
         Recovery::new(Arc::clone(&world), executor, outbox, options.version).begin().await;

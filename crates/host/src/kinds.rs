@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use orchflow_agent::catalogue::Catalogue;
 
@@ -17,6 +17,9 @@ pub struct Kinds {
     pub problems: Vec<String>,
 }
 
+/// How old "a moment ago" may be.
+const LATELY: Duration = Duration::from_secs(1);
+
 /// A file as it was when it was read: its name, when it was changed, its length in bytes.
 type Stamp = (PathBuf, Option<SystemTime>, u64);
 
@@ -24,7 +27,14 @@ type Stamp = (PathBuf, Option<SystemTime>, u64);
 #[derive(Debug)]
 pub(crate) struct KindsReader {
     folder: PathBuf,
-    last: Mutex<(Vec<Stamp>, Arc<Kinds>)>,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    stamps: Vec<Stamp>,
+    kinds: Arc<Kinds>,
+    looked: Instant,
 }
 
 impl KindsReader {
@@ -32,17 +42,28 @@ impl KindsReader {
     pub(crate) fn new(folder: PathBuf) -> KindsReader {
         let stamps = stamps(&folder);
         let kinds = Arc::new(read(&folder));
-        KindsReader { folder, last: Mutex::new((stamps, kinds)) }
+        KindsReader { folder, last: Mutex::new(Last { stamps, kinds, looked: Instant::now() }) }
     }
 
     /// Gives the kinds as they are now.
     pub(crate) fn now(&self) -> Arc<Kinds> {
         let stamps = stamps(&self.folder);
         let mut last = lock(&self.last);
-        if last.0 != stamps {
-            *last = (stamps, Arc::new(read(&self.folder)));
+        if last.stamps != stamps {
+            (last.stamps, last.kinds) = (stamps, Arc::new(read(&self.folder)));
         }
-        Arc::clone(&last.1)
+        last.looked = Instant::now();
+        Arc::clone(&last.kinds)
+    }
+
+    /// Gives the kinds as they are, or were a moment ago: for what comes thousands of times a second.
+    pub(crate) fn lately(&self) -> Arc<Kinds> {
+        let last = lock(&self.last);
+        if last.looked.elapsed() < LATELY {
+            return Arc::clone(&last.kinds);
+        }
+        drop(last);
+        self.now()
     }
 }
 

@@ -128,6 +128,11 @@ impl World {
         self.kinds.now()
     }
 
+    /// Gives the kinds of agents as the user's files say, or said a moment ago: for reports.
+    pub(crate) fn kinds_lately(&self) -> Arc<Kinds> {
+        self.kinds.lately()
+    }
+
     /// Keeps the environment of the front that started a run, in memory only.
     pub fn keep_environment(&self, run: RunId, environment: Arc<Environment>) {
         lock(&self.environments).insert(run, environment);

@@ -26,9 +26,7 @@ impl World for Recorder {
 fn start(path: &Path) -> (Engine, Receiver<Effect>, std::thread::JoinHandle<()>) {
     let (writer, loaded) = Writer::open(path).unwrap();
     let (sender, effects) = channel();
-    let known = Reader::open(path).unwrap();
-    let (engine, thread) =
-        Engine::start(writer, loaded, known, Box::new(Recorder(sender)), Default::default());
+    let (engine, thread) = Engine::start(writer, loaded, Box::new(Recorder(sender)), Default::default());
     (engine, effects, thread)
 }
 

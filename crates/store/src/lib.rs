@@ -12,6 +12,7 @@ pub mod chain;
 mod error;
 mod event_row;
 mod files;
+mod folding;
 mod guard;
 mod narrow;
 mod open;

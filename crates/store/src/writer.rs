@@ -9,7 +9,9 @@ use orchflow_core::{AgentKey, EventSeq, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::event_row::{RowMaker, RowWriter};
+use crate::folding::Folding;
 use crate::guard::{WriterGuard, make_private};
+use crate::reader::Reader;
 use crate::reports::{self, Forgotten};
 use crate::verify::{self, Sealed};
 use crate::wal::{LongWal, WAL_LIMIT, WalWatch};
@@ -78,6 +80,7 @@ pub struct Writer {
     /// The place up to which a start need not verify the chain.
     sealed: u64,
     forgotten: Forgotten,
+    folding: Folding,
     wal: WalWatch,
     wal_limit: u64,
     _guard: WriterGuard,
@@ -101,7 +104,8 @@ impl Writer {
     pub fn open_with(path: &Path, wal_limit: u64) -> Result<(Writer, Loaded), StoreError> {
         make_private(path)?;
         let guard = WriterGuard::take(path)?;
-        let (connection, read_only) = match open_for_writing(path, wal_limit) {
+        let folding = Folding::new(path);
+        let (connection, read_only) = match open_for_writing(path, wal_limit, &folding) {
             Ok(connection) => (connection, None),
             Err(full @ StoreError::Full { .. }) => {
                 let alone = open::alone(path).and_then(|connection| {
@@ -132,6 +136,7 @@ impl Writer {
             rows: RowMaker::new(secret, head, last_seq + 1),
             sealed: sealed.seq,
             forgotten,
+            folding,
             wal: WalWatch::new(path, wal_limit),
             wal_limit,
             _guard: guard,
@@ -152,10 +157,39 @@ impl Writer {
         Ok((state, EventSeq(self.rows.next_seq)))
     }
 
+    /// Tells whether a report of an agent was stored already. What is asked before the next commit is one read, which has
+    /// to be ended by [`Writer::end_look`].
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn has_report(&self, agent: &AgentKey, id: &str) -> Result<bool, StoreError> {
+        match &self.connection {
+            Some(connection) => {
+                if connection.is_autocommit() {
+                    connection.prepare_cached("BEGIN")?.execute([])?;
+                }
+                reports::has(connection, agent, id)
+            }
+            None => Reader::open(&self.path)?.has_report(agent, id),
+        }
+    }
+
+    /// Ends the read that [`Writer::has_report`] began, so that it keeps nothing from being folded.
+    pub fn end_look(&self) {
+        let Some(connection) = self.connection.as_ref().filter(|connection| !connection.is_autocommit())
+        else {
+            return;
+        };
+        let ended = connection.prepare_cached("COMMIT").and_then(|mut end| end.execute([]));
+        if let Err(error) = ended {
+            tracing::warn!(%error, "a read cannot be ended");
+        }
+    }
+
     /// Gives the connection; opens it where there was no room for it before.
     fn writable(&mut self) -> Result<&Connection, StoreError> {
         if self.connection.is_none() {
-            self.connection = Some(open_for_writing(&self.path, self.wal_limit)?);
+            self.connection = Some(open_for_writing(&self.path, self.wal_limit, &self.folding)?);
         }
         self.connection.as_ref().ok_or_else(|| StoreError::Full { path: self.path.clone() })
     }
@@ -174,7 +208,11 @@ impl Writer {
                 )));
             }
         }
+        self.end_look();
         self.writable()?;
+        if let Some(connection) = &self.connection {
+            self.folding.look(connection);
+        }
         let (head, next_seq) = (self.rows.head, self.rows.next_seq);
         match self.try_commit(batch) {
             Ok(sealed) => {
@@ -245,6 +283,7 @@ impl Writer {
     /// # Errors
     /// What SQLite says.
     pub fn seal(&mut self) -> Result<(), StoreError> {
+        self.folding.finish();
         let Some(connection) = &self.connection else { return Ok(()) };
         let sealed = Sealed { seq: self.rows.next_seq - 1, head: self.rows.head };
         sealed.write(connection).map_err(|error| StoreError::of_write(&self.path, error))?;
@@ -306,13 +345,14 @@ fn fold(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Opens or creates the store's file and brings it up to date.
-fn open_for_writing(path: &Path, wal_limit: u64) -> Result<Connection, StoreError> {
+fn open_for_writing(path: &Path, wal_limit: u64, folding: &Folding) -> Result<Connection, StoreError> {
     let fail = |error| StoreError::of_open(path, error);
-    let connection = Connection::open(path).map_err(fail)?;
+    let mut connection = Connection::open(path).map_err(fail)?;
     let version = schema::version(&connection, path)?;
     configure(&connection, wal_limit).map_err(fail)?;
     schema::migrate(&connection, version).map_err(fail)?;
     connection.set_prepared_statement_cache_capacity(32);
+    folding.watch(&mut connection).map_err(fail)?;
     Ok(connection)
 }
 
@@ -321,7 +361,6 @@ fn configure(connection: &Connection, wal_limit: u64) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
     connection.pragma_update(None, "journal_size_limit", i64::try_from(wal_limit).unwrap_or(i64::MAX))?;
     connection.pragma_update(None, "cache_size", -4096)
 }

@@ -17,7 +17,7 @@ use orchflow_core::policy::Policy;
 use orchflow_core::redact::redact;
 use orchflow_core::state::{Phase, State};
 use orchflow_core::{AgentKey, Code, EventSeq, Refusal};
-use orchflow_store::{Batch, Loaded, Reader, StoreError, Writer};
+use orchflow_store::{Batch, Loaded, StoreError, Writer};
 use tokio::sync::watch;
 
 use super::writing::Writing;
@@ -61,15 +61,12 @@ pub(super) struct Loop {
     policy: Arc<Policy>,
     /// Outcomes whose commit failed.
     again: Vec<Input>,
-    /// Tells reports that were stored before.
-    known: Reader,
 }
 
 impl Loop {
     pub(super) fn new(
         writer: Writer,
         loaded: Loaded,
-        known: Reader,
         world: Box<dyn World>,
         pulse: watch::Sender<Pulse>,
         policy: Arc<Policy>,
@@ -84,7 +81,6 @@ impl Loop {
             pulse,
             policy,
             again: Vec::new(),
-            known,
         }
     }
 
@@ -187,11 +183,8 @@ impl Loop {
             _ => None,
         };
         if let Some(report) = report {
-            let known = self.pending.after.reports.contains(&report)
-                || self.known.has_report(&report.0, &report.1).unwrap_or_else(|error| {
-                    tracing::warn!(%error, "nobody can say whether a report is known; it is taken");
-                    false
-                });
+            let known =
+                self.pending.after.reports.contains(&report) || self.writing.has_report(&report.0, &report.1);
             if known {
                 let reply = Reply { already: true, ..Reply::default() };
                 let committed = Committed { reply, seq: self.last_seq() };
@@ -229,6 +222,7 @@ impl Loop {
 
     /// Commits what was decided, and tells of it.
     fn commit(&mut self) {
+        self.writing.end_look();
         if self.pending.is_empty() {
             return;
         }

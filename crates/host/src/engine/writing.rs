@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use orchflow_core::EventSeq;
 use orchflow_core::state::State;
+use orchflow_core::{AgentKey, EventSeq};
 use orchflow_store::{Batch, StoreError, Writer};
 
 /// Events indexed for search in one go; a report may have to wait for so many.
@@ -15,6 +15,10 @@ const FORGET_STEP: u64 = 1000;
 const QUIET: Duration = Duration::from_millis(150);
 /// Search follows at once, whenever nothing waits, where so many events are not indexed.
 const INDEX_LAG: u64 = 4000;
+/// The same while many report at once, who would all have to wait for it. A search reads through what is not indexed.
+const INDEX_LAG_IN_A_CROWD: u64 = 40_000;
+/// So many events in each commit are a crowd.
+const CROWD: u64 = 4;
 /// How often a write-ahead log that is too long is looked at while nothing is committed.
 const LONG_WAL: Duration = Duration::from_secs(10);
 
@@ -24,26 +28,48 @@ pub(super) struct Writing {
     behind: bool,
     /// Events committed that search has not seen.
     lag: u64,
+    /// How many events the last commits had each, in sixteenths.
+    crowd: u64,
     /// Who keeps the write-ahead log from being folded, as told last.
     told: Option<String>,
 }
 
 impl Writing {
     pub(super) fn new(writer: Writer) -> Writing {
-        Writing { writer, behind: true, lag: 0, told: None }
+        Writing { writer, behind: true, lag: 0, crowd: 0, told: None }
     }
 
     /// Commits a batch, whole or not at all.
     pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
         self.writer.commit(batch)?;
         self.behind |= !batch.events.is_empty();
-        self.lag += batch.events.len() as u64;
+        let events = batch.events.len() as u64;
+        self.lag += events;
+        self.crowd = self.crowd - self.crowd / 16 + events;
         Ok(())
+    }
+
+    /// Tells whether many report at once.
+    pub(super) fn is_in_a_crowd(&self) -> bool {
+        self.crowd / 16 >= CROWD
     }
 
     /// Loads what stands in the store again, after a commit that failed.
     pub(super) fn reload(&self) -> Result<(State, EventSeq), StoreError> {
         self.writer.reload_state()
+    }
+
+    /// Tells whether a report was stored already; one nobody can say that of is taken.
+    pub(super) fn has_report(&self, agent: &AgentKey, id: &str) -> bool {
+        self.writer.has_report(agent, id).unwrap_or_else(|error| {
+            tracing::warn!(%error, "nobody can say whether a report is known; it is taken");
+            false
+        })
+    }
+
+    /// Ends what [`Writing::has_report`] looked at.
+    pub(super) fn end_look(&self) {
+        self.writer.end_look();
     }
 
     /// Seals the store; nothing is committed any more.
@@ -55,8 +81,9 @@ impl Writing {
 
     /// Gives how long to wait before [`Writing::rest`] has something to do; `None` when it has not.
     pub(super) fn pause(&self) -> Option<Duration> {
+        let bearable = if self.is_in_a_crowd() { INDEX_LAG_IN_A_CROWD } else { INDEX_LAG };
         match self.behind {
-            true if self.lag > INDEX_LAG => Some(Duration::ZERO),
+            true if self.lag > bearable => Some(Duration::ZERO),
             true => Some(QUIET),
             false => self.writer.wal_is_long().then_some(LONG_WAL),
         }

@@ -1,6 +1,7 @@
 //! How long a line takes from the program that prints it to whoever looks.
 //!
 //!     latency --direct FAKE-AGENT --count N      through a pty of its own: the floor
+//!     latency --relay FAKE-AGENT --count N       the same behind somebody who only hands on what he reads, over a socket
 //!     latency --runner SOCKET --count N          as a driving view of a runner, whose agent is told to print meanwhile
 //!     latency --round-trip N                     a message of one line there and back over a unix socket
 //!
@@ -34,7 +35,7 @@ fn take_stamps(seen: &mut Vec<u8>, samples: &mut Vec<u64>, since: u128) {
     }
 }
 
-fn direct(agent: &str, count: usize) -> Result<Vec<u64>, Fault> {
+fn direct(agent: &str, count: usize, relayed: bool) -> Result<Vec<u64>, Fault> {
     let pair =
         native_pty_system().openpty(PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 })?;
     let mut command = CommandBuilder::new(agent);
@@ -42,6 +43,11 @@ fn direct(agent: &str, count: usize) -> Result<Vec<u64>, Fault> {
     let mut child = pair.slave.spawn_command(command)?;
     drop(pair.slave);
     let mut reader = pair.master.try_clone_reader()?;
+    if relayed {
+        let (near, mut far) = UnixStream::pair()?;
+        let mut printed = std::mem::replace(&mut reader, Box::new(near));
+        thread::spawn(move || std::io::copy(&mut printed, &mut far));
+    }
     let (mut seen, mut samples, mut buffer) = (Vec::new(), Vec::new(), [0_u8; 4096]);
     let since = 0;
     while samples.len() < count {
@@ -117,9 +123,10 @@ fn main() -> Result<(), Fault> {
         round_trips(count.parse()?)?
     } else {
         let count = usize::try_from(arguments.number("count")?)?;
-        match arguments.find("direct") {
-            Some(agent) => direct(agent, count)?,
-            None => through_runner(Path::new(arguments.get("runner")?), count)?,
+        match (arguments.find("direct"), arguments.find("relay")) {
+            (Some(agent), _) => direct(agent, count, false)?,
+            (None, Some(agent)) => direct(agent, count, true)?,
+            (None, None) => through_runner(Path::new(arguments.get("runner")?), count)?,
         }
     };
     println!("{}", serde_json::json!({ "samples": samples }));
