@@ -371,7 +371,7 @@ fn to_text<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
 
 fn load_state(connection: &Connection) -> Result<State, StoreError> {
     let mut state = State::default();
-    let mut rows = connection.prepare("SELECT kind, key, data FROM aggregates")?;
+    let mut rows = connection.prepare("SELECT kind, key, data FROM aggregates ORDER BY kind, key")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let (kind, key, data): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
