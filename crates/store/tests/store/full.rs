@@ -49,20 +49,24 @@ impl Drop for TinyDisk {
     }
 }
 
-/// Commits small batches until one fails; gives the last event that was acknowledged.
+/// Commits small batches until one fails, and then events one by one until there is no room for a single one; gives the
+/// last event that was acknowledged.
 fn commit_until_full(writer: &mut Writer, mut next: u64, path: &Path) -> u64 {
-    loop {
-        let events = (next..next + 5).map(|seq| event(seq, &"words ".repeat(60))).collect();
-        let reports_seen = vec![(claude(), format!("report-{next}"))];
-        match writer.commit(&Batch { events, reports_seen, ..Batch::default() }) {
-            Ok(()) => next += 5,
-            Err(StoreError::Full { path: told }) => {
-                assert_eq!(told, path);
-                return next - 1;
+    for count in [5, 1] {
+        loop {
+            let events = (next..next + count).map(|seq| event(seq, &"words ".repeat(60))).collect();
+            let reports_seen = vec![(claude(), format!("report-{next}"))];
+            match writer.commit(&Batch { events, reports_seen, ..Batch::default() }) {
+                Ok(()) => next += count,
+                Err(StoreError::Full { path: told }) => {
+                    assert_eq!(told, path);
+                    break;
+                }
+                Err(other) => panic!("{other:?}"),
             }
-            Err(other) => panic!("{other:?}"),
         }
     }
+    next - 1
 }
 
 #[test]
