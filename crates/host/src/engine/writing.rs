@@ -14,7 +14,7 @@ const FORGET_STEP: u64 = 1000;
 /// How long nothing must come in before the rest is done.
 const QUIET: Duration = Duration::from_millis(150);
 /// Search follows at once, whenever nothing waits, where so many events are not indexed.
-const INDEX_LAG: u64 = 4000;
+const INDEX_LAG: u64 = 600;
 /// The same while many report at once, who would all have to wait for it. A search reads through what is not indexed.
 const INDEX_LAG_IN_A_CROWD: u64 = 40_000;
 /// So many events in each commit are a crowd.
