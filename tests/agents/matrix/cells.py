@@ -222,7 +222,7 @@ CELLS = [("start", start), ("prompt", prompt), ("events", events), ("approve", a
 def late(world, watch):
     """Gives the figures of how late its statuses were, by source."""
     changes = world.events.all("agent_status_changed")
-    found = {"hook": figures(Lateness(world.program).of_hooks(world.stamps, changes))}
+    found = {"hook": figures(*Lateness(world.program).of_hooks(world.stamps, changes))}
     if watch:
         found["osc7501"] = figures([seconds for _, seconds in watch.delays(changes)])
     return {source: value for source, value in found.items() if value}

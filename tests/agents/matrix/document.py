@@ -77,8 +77,8 @@ def text(result):
             "", "## How late a status was", "",
             "From the signal (the hook program being run, or OSC 7501 as it left the program) until `orchflow log --follow`",
             "had printed the status that follows from it, on the machine above, whatever else ran there.", "",
-            "| program | signal | statuses | p50 | p99 |", "|---|---|---|---|---|",
-            *(f"| {title} | {source} | {value['statuses']} | {value['p50_ms']} ms | {value['p99_ms']} ms |"
+            "| program | signal | statuses | p50 | p99 | missed |", "|---|---|---|---|---|---|",
+            *(f"| {title} | {source} | {value['statuses']} | {value['p50_ms']} ms | {value['p99_ms']} ms | {value.get('missed', 0)} |"
               for title, source, value in late),
         ]
     rows = prompts()
