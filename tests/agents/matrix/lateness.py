@@ -31,8 +31,9 @@ class Lateness:
         missed = 0
         for place, (at, state) in enumerate(signals):
             until = signals[place + 1][0] if place + 1 < len(signals) else at + 5
-            shown = [event["data"]["status"] for event in events if event["seen"] <= until]
-            missed += place not in delays and (not shown or shown[-1] not in ALSO.get(state, (state,)))
+            before = [event["data"]["status"] for event in events if event["seen"] <= at]
+            since = [event["data"]["status"] for event in events if at < event["seen"] <= until]
+            missed += place not in delays and not set(before[-1:] + since) & set(ALSO.get(state, (state,)))
         return list(delays.values()), missed
 
 
