@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, Instant};
 
@@ -224,7 +225,10 @@ fn table() -> HashMap<i32, Row> {
 
 /// Reads `/proc/PID/stat`; the command in it may hold anything, so fields are counted from its last parenthesis.
 fn read_row(pid: i32) -> Option<Row> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // One read gives the whole line; a file that says to be empty is read bit by bit otherwise.
+    let mut line = [0u8; 1024];
+    let length = fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut line).ok()?;
+    let stat = line.get(..length)?;
     let close = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
