@@ -250,6 +250,8 @@ def to_standin(programs, name, count):
             while number % 8 == 0 and world.agent()["queued"] > 8:
                 time.sleep(0.05)
         world.until("all are taken", lambda: not world.agent()["queued"] and world.agent()["status"] == "done", seconds=600)
+        # One that is being written is no longer queued.
+        world.until("what became of the last", lambda: fate(world, numbers[texts[-1][2]]), seconds=120)
         heard = (world.worktree() / "heard.txt").read_text()
         seen = [part.split(CLOSE)[0] for part in heard.split(OPEN)[1:]]
         reasons = {event["data"]["prompt"]: event["data"]["reason"] for event in world.events.all("prompt_undelivered")}

@@ -69,6 +69,11 @@ pub fn parse(format: &str, name: &str, body: &[u8]) -> Parsed {
     }
 }
 
+/// Tells whether an entry of the catalogue says how a format is read.
+pub fn is_of_a_kind(format: &str) -> bool {
+    format.starts_with(OWN_FORMAT)
+}
+
 /// Reads one hook's body as [`parse`] does, the formats of catalogue entries among them.
 pub fn parse_of(catalogue: &Catalogue, format: &str, name: &str, body: &[u8]) -> Parsed {
     let Some(kind) = format.strip_prefix(OWN_FORMAT) else { return parse(format, name, body) };

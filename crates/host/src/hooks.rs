@@ -134,6 +134,11 @@ impl Arrival {
         })
     }
 
+    /// Tells whether an entry of the catalogue says how it is read.
+    fn is_of_a_kind(&self) -> bool {
+        orchflow_agent::hooks::is_of_a_kind(&self.format)
+    }
+
     /// Tells whether its sender waits for the human.
     pub fn waits(&self) -> bool {
         self.decision
@@ -192,7 +197,7 @@ impl World {
     /// A refusal; the sender then keeps the report in its spool.
     pub async fn take_report(self: &Arc<Self>, arrival: Arrival) -> Result<Option<HookOutput>, Refusal> {
         self.check_token(&arrival.agent, &arrival.token)?;
-        let kinds = self.kinds_lately();
+        let kinds = if arrival.is_of_a_kind() { self.kinds() } else { self.kinds_lately() };
         let envelope = look_before(self, arrival.envelope(&kinds.catalogue, arrival.decision)).await;
         let asks = arrival.decision && matches!(envelope.report, Report::ApprovalRequested { .. });
         if let Some(limit) = self.limit_in(&envelope).await {
@@ -311,7 +316,7 @@ impl World {
             .look(move |state| state.agents.get(&agent).map(|agent| agent.kind.clone()))
             .await
             .flatten()?;
-        let kinds = self.kinds_lately();
+        let kinds = self.kinds();
         let zone = crate::zone::name();
         let here = Here { now: envelope.at, offset: &crate::zone::offset, zone: zone.as_deref() };
         let patterns = &kinds.catalogue.get(&kind)?.limits;
@@ -364,7 +369,7 @@ impl World {
         let mut rest = payload;
         let value = rmpv::decode::read_value(&mut rest).map_err(|error| error.to_string())?;
         let arrival = Arrival::from_value(&value).map_err(|refusal| refusal.message)?;
-        let kinds = self.kinds_lately();
+        let kinds = self.kinds();
         if &arrival.agent != agent {
             return Err(format!("it is about {}", arrival.agent));
         }

@@ -90,6 +90,16 @@ impl WalWatch {
         self.looked.is_some()
     }
 
+    /// Tells when it was looked for who reads, while the log is too long.
+    pub(crate) fn looked(&self) -> Option<Instant> {
+        self.looked
+    }
+
+    /// Gives what the last look found.
+    pub(crate) fn found(&self) -> Option<&LongWal> {
+        self.long.as_ref()
+    }
+
     /// Looks at the log's length, and for who reads when it is too long.
     pub(crate) fn look(&mut self) -> Option<&LongWal> {
         let length = fs::metadata(&self.path).map_or(0, |metadata| metadata.len());

@@ -314,7 +314,12 @@ impl Writer {
     /// Says whose reads keep the write-ahead log longer than its limit. Costs next to nothing while it is not; to be
     /// asked after something was committed.
     pub fn long_wal(&mut self) -> Option<&LongWal> {
-        self.wal.look()
+        let before = self.wal.looked();
+        let is_nobodys = self.wal.look().is_none() && self.wal.is_long();
+        if is_nobodys && self.wal.looked() != before {
+            self.shorten_wal();
+        }
+        self.wal.found()
     }
 
     /// Tells whether the write-ahead log was longer than its limit when it was last looked at.

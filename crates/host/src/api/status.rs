@@ -150,7 +150,9 @@ fn prompts_json(state: &State, agent: &Agent) -> Vec<Value> {
 pub(super) fn agent_json(world: &World, state: &State, agent: &Agent) -> Value {
     let checkpoint = agent.checkpoint.as_ref();
     let prompts = state.prompts_of(&agent.key);
-    let queued = prompts.filter(|prompt| prompt.state == PromptState::Queued).count();
+    // One that is being written has not reached its agent yet either.
+    let waits = |state| matches!(state, PromptState::Queued | PromptState::Writing);
+    let queued = prompts.filter(|prompt| waits(prompt.state)).count();
     let approvals = state.approvals.values().filter(|approval| approval.agent == agent.key).count();
     let (cost, usage) = agent_cost(state, agent, &world.policy.prices);
     let limit = agent.limited();
