@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use orchflow_agent::catalogue::Catalogue;
-use orchflow_agent::hooks::{Answer, HookOutput, answer_of, parse_of};
+use orchflow_agent::hooks::{Answer, HookOutput, answer_of, is_of_a_kind, parse_of};
 use orchflow_agent::limits::Here;
 use orchflow_core::decide::Input;
 use orchflow_core::report::{Report, ReportEnvelope, StatedState};
@@ -134,11 +134,6 @@ impl Arrival {
         })
     }
 
-    /// Tells whether an entry of the catalogue says how it is read.
-    fn is_of_a_kind(&self) -> bool {
-        orchflow_agent::hooks::is_of_a_kind(&self.format)
-    }
-
     /// Tells whether its sender waits for the human.
     pub fn waits(&self) -> bool {
         self.decision
@@ -197,7 +192,7 @@ impl World {
     /// A refusal; the sender then keeps the report in its spool.
     pub async fn take_report(self: &Arc<Self>, arrival: Arrival) -> Result<Option<HookOutput>, Refusal> {
         self.check_token(&arrival.agent, &arrival.token)?;
-        let kinds = if arrival.is_of_a_kind() { self.kinds() } else { self.kinds_lately() };
+        let kinds = if is_of_a_kind(&arrival.format) { self.kinds() } else { self.kinds_lately() };
         let envelope = look_before(self, arrival.envelope(&kinds.catalogue, arrival.decision)).await;
         let asks = arrival.decision && matches!(envelope.report, Report::ApprovalRequested { .. });
         if let Some(limit) = self.limit_in(&envelope).await {

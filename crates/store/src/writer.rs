@@ -311,8 +311,8 @@ impl Writer {
         self.forgotten.forget(connection, rows).map_err(|error| StoreError::of_write(&self.path, error))
     }
 
-    /// Says whose reads keep the write-ahead log longer than its limit. Costs next to nothing while it is not; to be
-    /// asked after something was committed.
+    /// Says whose reads keep the write-ahead log longer than its limit; where nobody's do, folds it. Costs next to nothing
+    /// while it is not too long; to be asked after something was committed.
     pub fn long_wal(&mut self) -> Option<&LongWal> {
         let before = self.wal.looked();
         let is_nobodys = self.wal.look().is_none() && self.wal.is_long();

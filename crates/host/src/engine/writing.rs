@@ -122,3 +122,48 @@ impl Writing {
         Some(long)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orchflow_core::Timestamp;
+    use orchflow_core::event::payload::TextDisplayed;
+    use orchflow_core::event::{Actor, Event};
+
+    use super::*;
+
+    /// Commits so many events in batches of one size; gives where the next begins.
+    fn commit(writing: &mut Writing, from: u64, count: u64, size: u64) -> u64 {
+        let event = |seq| Event {
+            seq: EventSeq(seq),
+            at: Timestamp(seq as i64),
+            actor: Actor::Host,
+            agent: None,
+            run: None,
+            cause: None,
+            paths: Vec::new(),
+            body: TextDisplayed { text: "words".to_owned(), last: true }.into(),
+        };
+        for first in (from..from + count).step_by(size as usize) {
+            let events = (first..first + size).map(event).collect();
+            writing.commit(&Batch { events, ..Batch::default() }).unwrap();
+        }
+        from + count
+    }
+
+    #[test]
+    fn search_lets_a_crowd_pass_and_follows_one_that_is_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, _) = Writer::open(&folder.path().join("events.db")).unwrap();
+        let mut writing = Writing::new(writer);
+        let next = commit(&mut writing, 1, 2 * INDEX_LAG, 8);
+        assert_eq!(writing.pause(), Some(QUIET), "32 who wait would wait for it");
+        let next = commit(&mut writing, next, 100, 1);
+        assert_eq!(writing.pause(), Some(Duration::ZERO), "the crowd has gone, and it is far behind");
+        while writing.pause() == Some(Duration::ZERO) {
+            writing.rest();
+        }
+        assert_eq!(writing.pause(), Some(QUIET), "the rest has time");
+        commit(&mut writing, next, INDEX_LAG_IN_A_CROWD + 400, 400);
+        assert_eq!(writing.pause(), Some(Duration::ZERO), "even a crowd does not keep it back for ever");
+    }
+}

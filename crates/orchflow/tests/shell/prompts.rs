@@ -78,6 +78,21 @@ fn a_prompt_reaches_its_agent_byte_by_byte_and_once() {
 }
 
 #[test]
+fn a_prompt_that_is_being_written_is_still_queued() {
+    let sandbox = sandbox();
+    sandbox.add_rehearsal("slow", "- - say: done\n");
+    let entry = sandbox.config().join("agents/slow.toml");
+    let text = std::fs::read_to_string(&entry).unwrap();
+    std::fs::write(&entry, format!("{text}[prompt]\nsettle_ms = 3000\n")).unwrap();
+    sandbox.orchflow(["swarm", "--json", "--agents", "slow", "do it"]).expect(0);
+    let row = sandbox.until("slow", "takes its prompt", |row| row["prompts"][0]["state"] == "writing");
+    assert_eq!(row["queued"], 1, "{row}");
+    let row = sandbox.until("slow", "is done", |row| row["status"] == "done");
+    assert_eq!(row["queued"], 0, "{row}");
+    sandbox.leave_nothing();
+}
+
+#[test]
 fn a_message_to_all_reaches_each_once_and_in_order() {
     let sandbox = sandbox();
     // Every prompt is written down outside the worktree, as the program took it.
