@@ -282,7 +282,10 @@ def main():
     kind = "stand-in" if given.standin else "real"
     passed = failed = skipped = 0
     for program in PROGRAMS:
-        if (given.names and program.name not in given.names) or (given.standin and program.channel != "terminal"):
+        # A second row of an agent has the same prompts.
+        if program.name not in given.names if given.names else program.agent != program.name:
+            continue
+        if given.standin and program.channel != "terminal":
             continue
         if not given.standin and program.installed not in found:
             say(f"skipped: {program.name}: it is not installed")
@@ -290,7 +293,7 @@ def main():
             continue
         begun = time.monotonic()
         try:
-            counted = (to_standin(programs, program.name, given.count or 1000) if given.standin
+            counted = (to_standin(programs, program.agent, given.count or 1000) if given.standin
                        else to_real(programs, program, given.count or 21))
         except AssertionError as error:
             say(f"{program.title}: {error}")

@@ -58,8 +58,8 @@ def run_program(programs, program):
 
 
 def run_cells(world, program, row, remaining, fresh):
-    if program.name not in world.agents():
-        raise SystemExit(f"orchflow knows no agent {program.name}")
+    if program.agent not in world.agents():
+        raise SystemExit(f"orchflow knows no agent {program.agent}")
     watch = None
     if fresh:
         try:
@@ -86,11 +86,11 @@ def run_cells(world, program, row, remaining, fresh):
             row["cells"][name] = {"verdict": "no", "why": why}
             say(world.describe())
         verdict = row["cells"][name]
-        say(f"{program.name:14} {name:8} {verdict['verdict']:12} {time.monotonic() - begun:5.1f} s  "
+        say(f"{program.name:15} {name:8} {verdict['verdict']:12} {time.monotonic() - begun:5.1f} s  "
             f"{verdict.get('why') or json.dumps(verdict.get('figures', {}))}")
         if name == "start" and verdict["verdict"] == "yes":
             watch = cells.watched(world)
-        if verdict["verdict"] == "no" and name not in ("cost", "exit", "resume") and not rests(world):
+        if verdict["verdict"] == "no" and name not in ("cost", "exit", "resume", "adopt") and not rests(world):
             break
     if watch and watch.going:
         watch.stop()
@@ -131,7 +131,7 @@ def main(words):
         program.version = found.get(program.installed, ("", None))[0]
     if words == ["--list"]:
         for program in PROGRAMS:
-            say(f"{program.name:14} {program.version or 'not installed'}")
+            say(f"{program.name:15} {program.version or 'not installed'}")
         return 0
     orchflow = Path(os.environ.get("ORCHFLOW_BIN") or ROOT / "target/debug/orchflow").absolute()
     model = Path(os.environ.get("ORCHFLOW_MOCK_MODEL") or ROOT / "tests/support/mock-model/mock_llm.mjs").absolute()

@@ -13,6 +13,8 @@ mod gemini;
 mod opencode;
 mod qwen;
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::catalogue::Entry;
@@ -66,6 +68,11 @@ pub(crate) fn hook_path<'a>(entry: &Entry, context: &'a LaunchContext) -> Result
         path: context.hook_program.clone(),
         agent: entry.title.clone(),
     })
+}
+
+/// Gives the path of a file of the launch as text.
+pub(crate) fn text_path<'a>(entry: &Entry, path: &'a Path) -> Result<&'a str, LaunchError> {
+    path.to_str().ok_or_else(|| LaunchError::FilePath { path: path.to_owned(), agent: entry.title.clone() })
 }
 
 /// Quotes a word for a POSIX shell.

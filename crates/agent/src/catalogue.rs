@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 pub use api::{Api, ApiKey, Approve, Dialect};
 pub use driven::Acp;
+pub(crate) use entry::RESUME_PLACEHOLDERS;
 pub use entry::{
     Approval, Dialog, Entry, Give, Kind, Presses, Prompt, Ready, RehearsalSource, Resume, SessionArgs,
     Source, StatusFrom,

@@ -15,6 +15,7 @@ use orchflow_core::AgentKey;
 use crate::adapter;
 use crate::catalogue::{Entry, Kind};
 use crate::orders::{self, Orders};
+use crate::sessions::{self, Copied};
 
 pub(crate) use environment::is_ours_to_set;
 
@@ -60,7 +61,7 @@ pub struct LaunchContext {
 }
 
 /// What to start. The environment is complete; nothing is inherited besides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Launch {
     /// Program and arguments.
     pub argv: Vec<OsString>,
@@ -68,6 +69,8 @@ pub struct Launch {
     pub environment: Vec<(OsString, OsString)>,
     /// Files to write before, each with its mode.
     pub files: Vec<(PathBuf, Vec<u8>, u32)>,
+    /// Links to make before, each with what it leads to.
+    pub links: Vec<(PathBuf, PathBuf)>,
     /// Files to write into the worktree, each only where nothing stands in its place.
     pub worktree_files: Vec<WorktreeFile>,
 }
@@ -148,6 +151,16 @@ pub enum LaunchError {
         /// The agent's title.
         agent: String,
     },
+    /// The program keeps no session of this id, or one that cannot be read.
+    #[error(
+        "{agent} has no session {session} that could be copied; orchflow adopt lists those that are open, the program itself the others"
+    )]
+    SessionMissing {
+        /// The agent's title.
+        agent: String,
+        /// The session.
+        session: String,
+    },
     /// The entry does not say how a session is copied.
     #[error("{agent} cannot go on in a copy of a session: its catalogue entry has no `resume.fork`")]
     CannotFork {
@@ -177,7 +190,7 @@ pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchE
         argv.push(program(entry, context).into());
     }
     argv.extend(entry.args.iter().map(OsString::from));
-    let mut launch = Launch { argv, environment, files: Vec::new(), worktree_files: Vec::new() };
+    let mut launch = Launch { argv, environment, ..Launch::default() };
     if let Some(adapter) = adapter::find(entry.kind.word()) {
         (adapter.launch)(entry, context, &mut launch)?;
     }
@@ -191,9 +204,14 @@ pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchE
         if context.fork && entry.resume.fork.is_empty() {
             return Err(LaunchError::CannotFork { agent: entry.title.clone() });
         }
-        let fork: &[String] = if context.fork { &entry.resume.fork } else { &[] };
-        own::session_args(entry, &entry.resume.args, session, &mut launch)?;
-        own::session_args(entry, fork, session, &mut launch)?;
+        let mut taken = Copied { id: session.clone(), file: None };
+        if let Some(copy) = sessions::copy_of(entry.kind).filter(|_| context.fork) {
+            let missing =
+                || LaunchError::SessionMissing { agent: entry.title.clone(), session: session.clone() };
+            taken = copy(context, session, &mut launch).ok_or_else(missing)?;
+        }
+        let args = if context.fork { &entry.resume.fork } else { &entry.resume.args };
+        own::resume_args(entry, args, &taken, context, &mut launch)?;
     } else if let Some(session) = &context.session_id {
         own::session_args(entry, &entry.session.args, session, &mut launch)?;
     }
@@ -220,17 +238,18 @@ fn driven(entry: &Entry, context: &LaunchContext, environment: Vec<(OsString, Os
     };
     let file = context.agent_dir.join(orders::FILE);
     let argv = vec![context.orchflow_program.clone().into(), "drive".into(), file.clone().into()];
-    Launch { argv, environment, files: vec![(file, orders.to_bytes(), 0o600)], worktree_files: Vec::new() }
+    let files = vec![(file, orders.to_bytes(), 0o600)];
+    Launch { argv, environment, files, ..Launch::default() }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::catalogue::Catalogue;
     use orchflow_core::RunId;
     use serde_json::Value;
 
-    fn context() -> LaunchContext {
+    pub(crate) fn context() -> LaunchContext {
         LaunchContext {
             key: AgentKey::new(RunId(7), "claude-2"),
             agent_dir: "/data/agents/7-claude-2".into(),
@@ -322,6 +341,63 @@ mod tests {
         let (catalogue, _) = Catalogue::load(None);
         let error = prepare(catalogue.get("shell").unwrap(), &context).unwrap_err();
         assert!(error.to_string().contains("resume.args"));
+    }
+
+    #[test]
+    fn a_session_is_gone_on_with_in_the_worktree() {
+        let taken = |name: &str, fork| {
+            let context = LaunchContext { resume: Some("s-1".into()), fork, ..context() };
+            let launch = launch(name, &context);
+            let all = words(&launch).join(" ");
+            all.strip_suffix(" --verbose").unwrap().to_owned()
+        };
+        assert!(
+            taken("codex", false).ends_with("resume -C /trees/7-claude-2 s-1"),
+            "{}",
+            taken("codex", false)
+        );
+        assert!(taken("codex", true).ends_with("fork -C /trees/7-claude-2 s-1"));
+        assert!(taken("codex", true).contains(" --no-daemon "));
+        let (catalogue, _) = Catalogue::load(None);
+        for (name, why) in [("gemini", "has no session s-1"), ("opencode", "resume.fork")] {
+            let context = LaunchContext { resume: Some("s-1".into()), fork: true, ..context() };
+            let error = prepare(catalogue.get(name).unwrap(), &context).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn gemini_gets_a_home_where_the_repository_has_settings_of_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        let (home, worktree) = (root.path().join("home"), root.path().join("tree"));
+        for folder in [home.join(".gemini"), worktree.join(".gemini")] {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("settings.json"), "{}").unwrap();
+        }
+        let mut context = LaunchContext {
+            worktree: worktree.clone(),
+            front_environment: vec![("HOME".into(), home.clone().into())],
+            ..context()
+        };
+        let own = launch("gemini", &context);
+        assert_eq!(own.worktree_files, [], "theirs is left alone");
+        let variable =
+            |name: &str| own.environment.iter().find(|(known, _)| known == name).unwrap().1.clone();
+        assert_eq!(variable("GEMINI_CLI_HOME"), "/data/agents/7-claude-2/gemini-home");
+        assert_eq!(variable("GEMINI_CLI_TRUSTED_FOLDERS_PATH"), home.join(".gemini/trustedFolders.json"));
+        let at = PathBuf::from("/data/agents/7-claude-2/gemini-home/.gemini/settings.json");
+        assert!(own.links.contains(&(at, home.join(".gemini/settings.json"))), "{:?}", own.links);
+        assert!(json_of(&own, "hooks/hooks.json")["hooks"]["BeforeTool"].is_array());
+        assert_eq!(json_of(&own, "orchflow/gemini-extension.json")["name"], "orchflow");
+
+        std::fs::remove_file(worktree.join(".gemini/settings.json")).unwrap();
+        let theirs = launch("gemini", &context);
+        assert_eq!((theirs.links.len(), theirs.worktree_files.len()), (0, 1));
+        std::fs::write(worktree.join(".gemini/settings.json"), &theirs.worktree_files[0].content).unwrap();
+        assert_eq!(launch("gemini", &context).worktree_files.len(), 1, "ours, of an earlier launch");
+        context.front_environment.clear();
+        std::fs::write(worktree.join(".gemini/settings.json"), "{}").unwrap();
+        assert_eq!(launch("gemini", &context).links, [], "without a home there is nothing to link");
     }
 
     #[test]

@@ -1,17 +1,21 @@
-//! The session a running program of an agent is in, as far as the program tells anybody.
+//! The session a running program of an agent is in, as far as the program tells anybody, and copies of it for an agent
+//! that goes on in another folder.
 //!
-//! Claude Code keeps a file for each of its processes, `sessions/PID.json` in its folder, with the session and when the
-//! process started (version 2.1.329). Of the other programs no such thing is known: their session files do not say whose
-//! they are.
+//! Each program keeps its sessions in its own way; a file here for each. opencode tells neither, and keeps a session to the
+//! folder that it was begun in (version 1.18.33).
+
+mod claude;
+mod codex;
+mod copilot;
+mod files;
+mod gemini;
+mod qwen;
 
 use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
+use std::time::{Duration, SystemTime};
 
 use crate::catalogue::Kind;
-
-/// The longest file of a process that is read, in bytes.
-const LONGEST: u64 = 64 * 1024;
+use crate::launch::{Launch, LaunchContext};
 
 /// A session that a process has open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,52 +26,77 @@ pub struct OpenSession {
     pub has_begun: bool,
     /// What the program says that it does: `idle`, `busy`.
     pub status: Option<String>,
+    /// Whether the program says so. Otherwise it is the one that was written last in the process's folder since it started.
+    pub is_stated: bool,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ClaudeProcess {
-    pid: i32,
-    session_id: String,
-    proc_start: Option<String>,
-    status: Option<String>,
+/// A program that runs, with whatever it started itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Running<'a> {
+    /// Its processes, the first one first, each with when it started, in clock ticks since boot.
+    pub family: &'a [(i32, u64)],
+    /// Where it works.
+    pub folder: &'a Path,
+    /// Whether no other program of its kind works there.
+    pub is_alone: bool,
 }
 
-/// Finds the session of a running process. `started` is in clock ticks since boot, `variable` reads the process's
-/// environment.
-pub fn of_process(
-    kind: Kind,
-    pid: i32,
-    started: u64,
-    variable: impl Fn(&str) -> Option<PathBuf>,
-) -> Option<OpenSession> {
+impl Running<'_> {
+    /// Gives when it started, a little earlier than later.
+    fn since(&self) -> Option<SystemTime> {
+        let (_, ticks) = self.family.first()?;
+        let table = std::fs::read_to_string("/proc/stat").ok()?;
+        let boot = table.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+        let boot = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(boot))?;
+        // Told in whole seconds, which may have been rounded either way.
+        boot.checked_add(Duration::from_secs(ticks / rustix::param::clock_ticks_per_second().max(1)))?
+            .checked_sub(Duration::from_secs(1))
+    }
+}
+
+/// Reads the environment of a process: a variable that names a path.
+pub type Variable<'a> = &'a dyn Fn(&str) -> Option<PathBuf>;
+
+/// Finds the session of a running program.
+pub fn of_program(kind: Kind, running: Running<'_>, variable: Variable<'_>) -> Option<OpenSession> {
+    let Kind::Program(name) = kind else { return None };
+    let found = match name {
+        "claude" => claude::open(running, variable),
+        "codex" => codex::open(running, variable),
+        "copilot" => copilot::open(running, variable),
+        "gemini" => gemini::open(running, variable),
+        "qwen" => qwen::open(running, variable),
+        _ => None,
+    };
+    found.filter(|session| is_session_id(&session.id))
+}
+
+/// A copy of a session, for the worktree of a launch.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Copied {
+    /// Its id.
+    pub(crate) id: String,
+    /// The file that holds it, where it is taken up by that.
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Copies a session; adds the files of the copy to the launch. `None` where there is no such session.
+pub(crate) type Copy = fn(&LaunchContext, &str, &mut Launch) -> Option<Copied>;
+
+/// Finds how sessions of a program are copied, where its own arguments do not.
+pub(crate) fn copy_of(kind: Kind) -> Option<Copy> {
     match kind {
-        Kind::Program("claude") => {
-            let folder = variable("CLAUDE_CONFIG_DIR")
-                .or_else(|| variable("HOME").map(|home| home.join(".claude")))?;
-            claude(&folder, pid, started)
-        }
+        Kind::Program("copilot") => Some(copilot::copy),
+        Kind::Program("gemini") => Some(gemini::copy),
+        Kind::Program("qwen") => Some(qwen::copy),
         _ => None,
     }
 }
 
-fn claude(folder: &Path, pid: i32, started: u64) -> Option<OpenSession> {
-    let path = folder.join("sessions").join(format!("{pid}.json"));
-    if std::fs::metadata(&path).ok()?.len() > LONGEST {
-        return None;
-    }
-    let process: ClaudeProcess = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
-    // A file may be left of a process whose number is another's by now.
-    let is_same = process.pid == pid
-        && process.proc_start.as_deref().is_none_or(|at| at == started.to_string())
-        && is_session_id(&process.session_id);
-    if !is_same {
-        return None;
-    }
-    let name = format!("{}.jsonl", process.session_id);
-    let projects = std::fs::read_dir(folder.join("projects")).into_iter().flatten().flatten();
-    let has_begun = projects.map(|project| project.path().join(&name)).any(|file| file.exists());
-    Some(OpenSession { id: process.session_id, has_begun, status: process.status })
+/// Tells whether a session that was begun elsewhere can only be gone on with in a copy: the program looks for it by the
+/// folder it works in, or would work in that folder.
+pub fn keeps_to_its_folder(kind: Kind) -> bool {
+    copy_of(kind).is_some()
 }
 
 /// Tells whether a text can be a session's id: it becomes an argument of the program.
@@ -80,36 +109,57 @@ pub fn is_session_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::launch::tests::context;
+
+    /// A user's home with what programs keep in it.
+    pub(super) struct World(tempfile::TempDir);
+
+    impl World {
+        pub(super) fn new() -> World {
+            World(tempfile::tempdir().unwrap())
+        }
+
+        pub(super) fn home(&self) -> &Path {
+            self.0.path()
+        }
+
+        pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.home().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        }
+
+        fn find(&self, kind: Kind, family: &[(i32, u64)], is_alone: bool) -> Option<OpenSession> {
+            let variable = |name: &str| (name == "HOME").then(|| self.home().to_owned());
+            of_program(kind, Running { family, folder: Path::new("/src/repo"), is_alone }, &variable)
+        }
+
+        pub(super) fn open(&self, kind: Kind, family: &[(i32, u64)]) -> Option<OpenSession> {
+            self.find(kind, family, true)
+        }
+
+        pub(super) fn open_beside_another(&self, kind: Kind, family: &[(i32, u64)]) -> Option<OpenSession> {
+            self.find(kind, family, false)
+        }
+
+        pub(super) fn copy(&self, copy: Copy, session: &str) -> (Option<Copied>, Launch) {
+            let mut launch = Launch::default();
+            let context = LaunchContext {
+                front_environment: vec![("HOME".into(), self.home().into())],
+                worktree: "/no/where/7-qwen".into(),
+                session_id: Some("fresh".into()),
+                ..context()
+            };
+            (copy(&context, session, &mut launch), launch)
+        }
+    }
 
     #[test]
-    fn a_process_of_claude_code_names_its_session() {
-        let home = tempfile::tempdir().unwrap();
-        let folder = home.path().join(".claude");
-        std::fs::create_dir_all(folder.join("sessions")).unwrap();
-        let write = |text: &str| std::fs::write(folder.join("sessions/77.json"), text).unwrap();
-        let variable = |name: &str| (name == "HOME").then(|| home.path().to_owned());
-        let find = |started| of_process(Kind::Program("claude"), 77, started, variable);
-        assert_eq!(find(5), None);
-        write(
-            r#"{"pid":77,"sessionId":"4ff4810b-ff1f","procStart":"5","status":"idle","kind":"interactive"}"#,
-        );
-        let session = find(5).unwrap();
-        assert_eq!((session.id.as_str(), session.has_begun), ("4ff4810b-ff1f", false));
-        assert_eq!(session.status.as_deref(), Some("idle"));
-        assert_eq!(find(6), None, "the number is another process's");
-        assert_eq!(of_process(Kind::Command, 77, 5, variable), None);
-        std::fs::create_dir_all(folder.join("projects/-src-repo")).unwrap();
-        std::fs::write(folder.join("projects/-src-repo/4ff4810b-ff1f.jsonl"), "").unwrap();
-        assert!(find(5).unwrap().has_begun);
-        for hostile in [
-            r#"{"pid":77,"sessionId":"--dangerously-skip-permissions","procStart":"5"}"#,
-            r#"{"pid":77,"sessionId":"a b","procStart":"5"}"#,
-            r#"{"pid":77,"sessionId":"../../x","procStart":"5"}"#,
-            r#"{"pid":78,"sessionId":"x","procStart":"5"}"#,
-            "{",
-        ] {
-            write(hostile);
-            assert_eq!(find(5), None, "{hostile}");
+    fn what_could_be_an_option_or_a_path_is_no_sessions_id() {
+        assert!(is_session_id("ses_de86-1.2:3") && is_session_id("7"));
+        for text in ["", "-x", "../x", "a b", "a/b", &"x".repeat(129)] {
+            assert!(!is_session_id(text), "{text}");
         }
     }
 }

@@ -18,7 +18,8 @@ pub const LIMIT: u64 = 64 << 20;
 pub fn path(format: &str, body: &[u8]) -> Option<PathBuf> {
     reader(format)?;
     let body: Value = serde_json::from_slice(body).ok()?;
-    let path = PathBuf::from(body.get("transcript_path")?.as_str()?);
+    let named = body.get("transcript_path").or_else(|| body.get("transcriptPath"))?;
+    let path = PathBuf::from(named.as_str()?);
     path.is_absolute().then_some(path)
 }
 
@@ -41,6 +42,7 @@ fn reader(format: &str) -> Option<Reader> {
     match format {
         "claude" => Some(claude),
         "codex" => Some(codex),
+        "copilot" => Some(copilot),
         "gemini" => Some(gemini),
         "qwen" => Some(qwen),
         _ => None,
@@ -134,6 +136,25 @@ fn codex(line: &Value, session: &mut Session) {
         let message = reached.replace('_', " ");
         Report::LimitReached { limit: LimitKind::Quota, message, resets_at }
     });
+}
+
+/// `{"type":"session.usage_record","id","data":{"usage":{…}}}`, one for each answer. Its `cost` counts requests of a plan,
+/// not money.
+fn copilot(line: &Value, session: &mut Session) {
+    let (Some(id), Some(usage)) = (text(line, "/id"), line.pointer("/data/usage")) else { return };
+    if text(line, "/type").as_deref() != Some("session.usage_record") {
+        return;
+    }
+    session.model = text(usage, "/model").or(session.model.take());
+    let (cached, written) = (count(usage, "/cacheReadTokens"), count(usage, "/cacheWriteTokens"));
+    let answer = Usage {
+        input_tokens: count(usage, "/inputTokens").saturating_sub(cached.saturating_add(written)),
+        cached_tokens: cached,
+        cache_write_tokens: written,
+        output_tokens: count(usage, "/outputTokens"),
+        ..Usage::default()
+    };
+    session.answers.insert(id, answer);
 }
 
 /// A message with `{"id","model","tokens":{"input","output","cached","thoughts"}}`, by itself or among others.
@@ -237,8 +258,31 @@ mod tests {
     }
 
     #[test]
+    fn copilot_counts_what_was_cached_among_its_input() {
+        let record = |id: &str, input: u64, cached: u64| {
+            format!(
+                r#"{{"type":"session.usage_record","data":{{"usage":{{"model":"gpt-5","inputTokens":{input},"outputTokens":30,"cacheReadTokens":{cached},"cacheWriteTokens":0,"cost":1.0}}}},"id":"{id}"}}"#
+            )
+        };
+        let shutdown = r#"{"type":"session.shutdown","data":{"usage":{"inputTokens":9}},"id":"c"}"#;
+        let text = format!(
+            "{}\n{}\n{}\n{shutdown}\n",
+            record("a", 1200, 200),
+            record("a", 1200, 200),
+            record("b", 10, 0)
+        );
+        let told = usage("copilot", &text);
+        assert_eq!((told.input_tokens, told.cached_tokens, told.output_tokens), (1010, 200, 60));
+        assert_eq!((told.model.as_deref(), told.cost_usd), (Some("gpt-5"), None));
+        assert_eq!(
+            path("copilot", br#"{"transcriptPath":"/a/events.jsonl"}"#),
+            Some("/a/events.jsonl".into())
+        );
+    }
+
+    #[test]
     fn what_is_no_transcript_tells_nothing() {
-        for format in ["claude", "codex", "gemini", "qwen", "other"] {
+        for format in ["claude", "codex", "copilot", "gemini", "qwen", "other"] {
             for text in [&b""[..], b"\xff\xfe\n[1]\n{}\n7", b"{\"message\":{\"id\":3,\"usage\":[]}}"] {
                 assert_eq!(read(format, text), [], "{format}");
             }

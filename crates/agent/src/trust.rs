@@ -26,9 +26,14 @@ pub struct Query<'a> {
 impl Query<'_> {
     /// Gives a variable that names a path.
     pub(crate) fn variable(&self, name: &str) -> Option<PathBuf> {
-        let found = self.environment.iter().rev().find(|(known, _)| known == name);
-        found.map(|(_, value)| PathBuf::from(value)).filter(|path| path.is_absolute())
+        variable(self.environment, name)
     }
+}
+
+/// Gives a variable of an environment that names an absolute path.
+pub(crate) fn variable(environment: &[(OsString, OsString)], name: &str) -> Option<PathBuf> {
+    let found = environment.iter().rev().find(|(known, _)| known == name);
+    found.map(|(_, value)| PathBuf::from(value)).filter(|path| path.is_absolute())
 }
 
 /// Tells whether the program of an entry has it on record that the user trusts the main repository. Of programs that

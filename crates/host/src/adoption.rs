@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use orchflow_agent::catalogue::{Catalogue, Entry, Kind};
-use orchflow_agent::sessions::{self, OpenSession};
+use orchflow_agent::sessions::{self, OpenSession, Running};
 use orchflow_git::Repository;
 use orchflow_mux::leftover;
 
@@ -38,16 +38,22 @@ pub struct Candidate {
     pub session: Option<OpenSession>,
     /// Whether an agent can go on in a copy of its session while it has that open.
     pub can_fork: bool,
+    /// Whether the program would go on in its folder, and not in an agent's worktree.
+    pub is_bound: bool,
 }
 
 impl Candidate {
     /// Says why it cannot be adopted; nothing where it can.
     pub fn obstacle(&self) -> Option<String> {
+        let title = &self.title;
         match &self.session {
-            None => Some(format!("{} does not tell which session a process of it is in", self.title)),
+            _ if self.is_bound => Some(format!(
+                "{title} keeps a session to the folder it was begun in, and an agent works in one of its own"
+            )),
+            None => Some(format!("{title} does not tell which session this process is in")),
             Some(session) if !session.has_begun => Some("nothing was said to it yet".to_owned()),
             Some(_) if !self.can_fork => {
-                Some(format!("{} cannot go on in a copy of a session that is open; end it first", self.title))
+                Some(format!("{title} cannot go on in a copy of a session that is open; end it first"))
             }
             Some(_) => None,
         }
@@ -62,41 +68,72 @@ pub fn candidates(
 ) -> Vec<Candidate> {
     let own = rustix::process::getuid().as_raw();
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut found: Vec<(i32, Candidate)> = processes
+    let mut found: Vec<Program<'_>> = processes
         .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.uid() == own))
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter_map(|pid| candidate(pid, repository, folders, catalogue))
+        .filter_map(|pid| program(pid, repository, folders, catalogue))
         .collect();
-    found.sort_by_key(|(_, candidate)| candidate.pid);
+    found.sort_by_key(|program| program.candidate.pid);
     // A program that starts itself once more is one agent: the first of the family stands for it.
     let all: Vec<(i32, String)> =
-        found.iter().map(|(_, candidate)| (candidate.pid, candidate.kind.clone())).collect();
-    found.retain(|(parent, candidate)| {
+        found.iter().map(|program| (program.candidate.pid, program.candidate.kind.clone())).collect();
+    found.retain(|Program { parent, candidate, .. }| {
         !all.iter().any(|(pid, kind)| {
             *kind == candidate.kind && *pid != candidate.pid && leftover::descends(*parent, *pid)
         })
     });
-    found.into_iter().map(|(_, candidate)| candidate).collect()
+    let places: Vec<(String, PathBuf)> = found
+        .iter()
+        .map(|program| (program.candidate.kind.clone(), program.candidate.folder.clone()))
+        .collect();
+    found
+        .into_iter()
+        .map(|mut program| {
+            let candidate = &mut program.candidate;
+            let here = places.iter().filter(|(kind, at)| *kind == candidate.kind && *at == candidate.folder);
+            let mut family = vec![(candidate.pid, program.started)];
+            let below = leftover::descendants(candidate.pid, None);
+            family.extend(below.iter().map(|process| (process.pid, process.started)));
+            let running = Running { family: &family, folder: &candidate.folder, is_alone: here.count() == 1 };
+            let variable = |name: &str| program.environment.variable(name);
+            candidate.session = sessions::of_program(program.entry.kind, running, &variable);
+            program.candidate
+        })
+        .collect()
 }
 
-/// Reads one process; gives its parent with it.
-fn candidate(
-    pid: i32,
-    repository: &Repository,
-    folders: &RepositoryFolders,
-    catalogue: &Catalogue,
-) -> Option<(i32, Candidate)> {
-    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let entry = catalogue.iter().find(|entry| is_program(entry, &words))?;
-    let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let variable = |name: &str| -> Option<PathBuf> {
-        let entries = environment.split(|byte| *byte == 0);
-        let mut values = entries.filter_map(|entry| {
+/// A process with what its candidate is read from.
+struct Program<'a> {
+    candidate: Candidate,
+    entry: &'a Entry,
+    parent: i32,
+    started: u64,
+    environment: Environment,
+}
+
+/// What a process was started with.
+struct Environment(Vec<u8>);
+
+impl Environment {
+    fn variable(&self, name: &str) -> Option<PathBuf> {
+        let mut values = self.0.split(|byte| *byte == 0).filter_map(|entry| {
             entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(OsStr::from_bytes)
         });
         values.next().map(PathBuf::from)
-    };
+    }
+}
+
+fn program<'a>(
+    pid: i32,
+    repository: &Repository,
+    folders: &RepositoryFolders,
+    catalogue: &'a Catalogue,
+) -> Option<Program<'a>> {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let entry = catalogue.iter().find(|entry| is_program(entry, &words))?;
+    let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
+    let environment = Environment(std::fs::read(format!("/proc/{pid}/environ")).ok()?);
+    let variable = |name: &str| environment.variable(name);
     let is_ours = variable("ORCHFLOW_AGENT").is_some() || variable("ORCHFLOW_SPOOL").is_some();
     if is_ours || !is_here(&folder, repository, folders) {
         return None;
@@ -114,13 +151,14 @@ fn candidate(
         kind: entry.name.clone(),
         title: entry.title.clone(),
         command: command(pid),
-        session: sessions::of_process(entry.kind, pid, started, variable),
+        session: None,
         can_fork: !entry.resume.fork.is_empty(),
+        is_bound: entry.resume.bound,
         folder,
         tty,
         pane,
     };
-    Some((parent, candidate))
+    Some(Program { candidate, entry, parent, started, environment })
 }
 
 /// Tells whether a command line starts an entry's program, by itself or through an interpreter.

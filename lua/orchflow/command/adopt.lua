@@ -16,10 +16,12 @@ local MINUTE_MS = 60000
 local function described(candidate)
   local pane, tty = text.clean(candidate.pane), text.clean(candidate.tty)
   local where = pane ~= "" and pane or tty ~= "" and tty or "no terminal"
-  local line = ("%s  process %s  %s"):format(
+  local guessed = candidate.stated == false and "  (the session last written here)" or ""
+  local line = ("%s  process %s  %s%s"):format(
     text.clean(candidate.agent),
     text.clean(candidate.process),
-    where
+    where,
+    guessed
   )
   local why = text.clean(candidate.why_not)
   return why ~= "" and ("%s  can only be looked at: %s"):format(line, why) or line

@@ -5,11 +5,13 @@ import time
 from claude_code.lateness import Watch
 from claude_code.runner import Refused
 
+from .by_hand import ByHand
 from .lateness import Lateness, figures
 
 HELLO = "[[scenario:text say=hello in=1234 out=56]]"
 SHAPED = 'emoji 🙂 and "quotes", two\nlines; a trailing semicolon;'
 EDIT = "[[scenario:edit-file path=foo.txt old=one new=TWO]]"
+BEFORE = "[[scenario:text say=before]]"
 STORY = "[[scenario:text say=never delay=60000]]"
 FAILS = "[[scenario:error status=400]]"
 # Within this a status of a structured source is shown.
@@ -27,7 +29,7 @@ def start(world):
     world.wait("agent_spawned")
     ready = world.wait("prompt_writing", seconds=90)
     assert world.user_files() == world.own_files or world.program.channel == "acp" or \
-        world.program.name in REWRITES, "it wrote into the user's own files"
+        world.program.agent in REWRITES, "it wrote into the user's own files"
     return {"ready_s": round(time.monotonic() - begun, 1), "events": ready["seq"]}
 
 
@@ -215,8 +217,29 @@ def resume(world):
     return {}
 
 
+def adopt(world):
+    """What the human started elsewhere is gone on with in a copy of its session, in a worktree."""
+    world.run("stop", world.name)
+    with ByHand(world) as by_hand:
+        by_hand.say(BEFORE)
+        found = world.until("a session that can be gone on with", lambda: next(
+            (row for row in world.ask("adopt")["data"] if row["adoptable"]), None), seconds=30)
+        done, = world.ask("adopt", str(found["process"]))["data"]
+        assert done["copy"], done
+        world.name = done["agent"]
+        world.at_rest(90)
+        after = world.events.last()
+        world.send(EDIT)
+        ended(world, after, answer="approve")
+        texts = prompts_seen(world)
+        assert any(BEFORE in text for text in texts), "the conversation before is gone"
+        assert "TWO" in (world.worktree() / "foo.txt").read_text(), "the file was not edited"
+        assert "TWO" not in (world.repository / "foo.txt").read_text(), "the user's own file was edited"
+        return {"stated": found["stated"]}
+
+
 CELLS = [("start", start), ("prompt", prompt), ("events", events), ("approve", approve), ("deny", deny),
-         ("status", status), ("cost", cost), ("exit", stop), ("resume", resume)]
+         ("status", status), ("cost", cost), ("exit", stop), ("resume", resume), ("adopt", adopt)]
 
 
 def late(world, watch):

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 RESULT, PROMPTS = ROOT / "tests/agents/matrix.json", ROOT / "tests/agents/prompts.json"
 DOCUMENT = ROOT / "doc/agents.md"
-CELLS = ["start", "prompt", "events", "status", "approve", "deny", "resume", "cost", "exit"]
+CELLS = ["start", "prompt", "events", "status", "approve", "deny", "resume", "cost", "exit", "adopt"]
 MEANS = {
     "start": "starts in a fresh worktree, by settings of that launch alone",
     "prompt": "a prompt of several lines, with emoji and quotes, is taken once, as it is, and orchflow knows it",
@@ -16,6 +16,7 @@ MEANS = {
     "deny": "a permission is denied from orchflow, with the reason",
     "resume": "its session is taken up again with all that was said",
     "cost": "its tokens are told",
+    "adopt": "one that was started by hand, without orchflow, is gone on with in a copy of its session (`orchflow adopt`)",
     "exit": "`orchflow stop` ends it, and nothing that it started is left",
 }
 

@@ -13,17 +13,21 @@ MODEL = "mock-model"
 class Program:
     """One program of the matrix."""
 
-    # Its name in orchflow's catalogue, its title, and the program's own name in READY.
+    # Its row's name, which is its name in orchflow's catalogue where `agent` says no other; its title; and the program's
+    # own name in READY.
     name: str
     title: str
     installed: str
     version: str = ""
+    agent: str = ""
     # `terminal` or `acp`.
     channel: str = "terminal"
     # What the front's environment gets, given the model server's port and the home.
     environment: Callable = lambda port, home: {}
     # Files below the home, given the port and the repository.
     files: Callable = lambda port, repository: {}
+    # Files of the repository, by their names.
+    repository: dict = field(default_factory=dict)
     # Cells that the program has no way for, with the reason.
     lacks: dict = field(default_factory=dict)
     # The user's own settings of orchflow's agent: further arguments.
@@ -40,6 +44,11 @@ class Program:
     estimates: bool = False
     # Hooks that a status follows from.
     tells: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.agent = self.agent or self.name
+        if self.channel == "acp":
+            self.lacks = {"adopt": "it has no terminal that somebody could have started it in", **self.lacks}
 
 
 def settings(value):
@@ -128,22 +137,27 @@ def aider_environment(port, _):
             "AIDER_SHOW_RELEASE_NOTES": "false", "AIDER_ANALYTICS": "false"}
 
 
+GEMINI = dict(
+    environment=gemini_environment, files=gemini_files, asks_in_pane=("Allow once", b"\r"),
+    lacks={"approve": "no channel takes an answer: the inbox says so and jumps to its pane",
+           "deny": "no channel takes an answer: the inbox says so and jumps to its pane"},
+    tells={"BeforeAgent": "working", "Notification": "waiting", "AfterAgent": "done"})
+
 PROGRAMS = [
     Program("claude", "Claude Code", "claude", environment=claude_environment, files=claude_files,
             tells={"UserPromptSubmit": "working", "PermissionRequest": "waiting", "Stop": "done", "StopFailure": "failed"}),
     # Its sandbox runs commands unasked, as far as they write nothing. It states its status before and behind its hooks.
     Program("codex", "Codex", "codex", environment=openai, files=codex_files,
             asks="[[scenario:write-file path={name} content=made]]"),
-    Program("gemini", "Gemini CLI", "gemini", environment=gemini_environment, files=gemini_files,
-            asks_in_pane=("Allow once", b"\r"),
-            lacks={"approve": "no channel takes an answer: the inbox says so and jumps to its pane",
-                   "deny": "no channel takes an answer: the inbox says so and jumps to its pane"},
-            tells={"BeforeAgent": "working", "Notification": "waiting", "AfterAgent": "done"}),
+    Program("gemini", "Gemini CLI", "gemini", **GEMINI),
+    Program("gemini-settings", "Gemini CLI, where the repository has settings", "gemini", agent="gemini", **GEMINI,
+            repository={".gemini/settings.json": settings({"context": {"fileName": "GEMINI.md"}})}),
     Program("copilot", "GitHub Copilot CLI", "copilot", environment=copilot_environment, files=copilot_files,
-            interrupt=(b"\x1b", b"\x1b"), lacks={"cost": "its hooks carry no tokens"},
+            interrupt=(b"\x1b", b"\x1b"),
             tells={"userPromptSubmitted": "working", "permissionRequest": "waiting", "agentStop": "done",
                    "errorOccurred": "failed"}),
     Program("opencode", "opencode", "opencode", files=opencode_files, interrupt=(b"\x1b", b"\x1b"),
+            lacks={"adopt": "it keeps a session to the folder it was begun in"},
             tells={"chat.message": "working", "permission.asked": "waiting", "session.idle": "done",
                    "session.error": "failed", "session.interrupted": "idle"}),
     Program("qwen", "Qwen Code", "qwen", environment=openai, files=qwen_files,
@@ -152,7 +166,8 @@ PROGRAMS = [
     Program("aider", "aider", "aider", environment=aider_environment, interrupt=(b"\x03",),
             asks_in_pane=("(Y)es/(N)o", b"y\r"), estimates=True,
             lacks={"events": "it reports no tools; its changes are seen in git", "approve": "it asks in its pane only",
-                   "deny": "it asks in its pane only", "resume": "it has no session ids"}),
+                   "deny": "it asks in its pane only", "resume": "it has no session ids",
+                   "adopt": "it has no session ids"}),
     # Programs of the Agent Client Protocol, by the names of the catalogue.
     Program("claude-acp", "Claude Code by ACP", "claude-agent-acp", channel="acp", environment=claude_environment,
             files=claude_files),

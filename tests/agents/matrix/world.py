@@ -29,7 +29,7 @@ class AgentWorld(World):
     """Use it as a context manager. `name` is the agent's, in orchflow and in its runner's socket."""
 
     def __init__(self, programs, program, stamped=True):
-        self.programs, self.program, self.name = programs, program, program.name
+        self.programs, self.program, self.name = programs, program, program.agent
         self.top = Path(tempfile.mkdtemp(prefix="orchflow-agent."))
         # The path of a socket may have 107 bytes only.
         self.runtime = Path(tempfile.mkdtemp(prefix="of-"))
@@ -40,7 +40,7 @@ class AgentWorld(World):
         for folder in (self.home, self.top / "bin", self.repository):
             folder.mkdir(parents=True)
         self.orchflow = self.stamped_orchflow() if stamped else self.programs.orchflow
-        self.make_repository({})
+        self.make_repository(program.repository)
 
     def stamped_orchflow(self):
         """Puts orchflow into a folder with a hook program that writes down when it was run."""
@@ -78,7 +78,7 @@ class AgentWorld(World):
             if self.program.arguments or self.program.settings:
                 folder = self.home / ".config/orchflow/agents"
                 folder.mkdir(parents=True, exist_ok=True)
-                kind = self.program.name
+                kind = self.program.agent
                 known = "acp" if self.program.channel == "acp" else kind
                 words = json.dumps([*self.program.arguments])
                 (folder / f"{kind}.toml").write_text(f'name = "{kind}"\nkind = "{known}"\nprogram = "{kind}"\n'

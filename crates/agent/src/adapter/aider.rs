@@ -9,7 +9,7 @@ use orchflow_core::usage::Usage;
 use serde_json::Value;
 
 use super::fields::Fields;
-use super::{Adapter, hook_path, quote};
+use super::{Adapter, hook_path, quote, text_path};
 use crate::catalogue::Entry;
 use crate::hooks::{Answer, Parsed, cut_text};
 use crate::launch::{Launch, LaunchContext, LaunchError};
@@ -24,9 +24,7 @@ const NOTIFIED: &str = "notified";
 /// Adds what makes it tell of its usage, and keeps its histories out of the worktree.
 fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result<(), LaunchError> {
     let file = |name: &str| -> Result<String, LaunchError> {
-        let path = context.agent_dir.join(name);
-        let text = path.to_str().map(str::to_owned);
-        text.ok_or(LaunchError::FilePath { path, agent: entry.title.clone() })
+        text_path(entry, &context.agent_dir.join(name)).map(str::to_owned)
     };
     let log = file("aider-events.jsonl")?;
     let hook = quote(hook_path(entry, context)?);

@@ -26,8 +26,9 @@ const NOTICE: Notice = Notice {
 };
 
 fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result<(), LaunchError> {
-    // Else a background process stays behind that outlives the pane.
-    launch.argv.extend(["--disable", "daemon_auto_start"].map(Into::into));
+    // Else a background process stays behind that outlives the pane. Where one of the user's runs already, to disable its
+    // start would have a dialog ask what becomes of it.
+    launch.argv.push("--no-daemon".into());
     for setting in hooks::settings(super::hook_path(entry, context)?, entry.approval.wait_s) {
         launch.argv.extend(["-c".into(), setting.into()]);
     }

@@ -1,9 +1,11 @@
 //! Gemini CLI, as of version 0.61.0: hooks by a settings file in the worktree, status by its window title.
 //!
-//! Gemini reads hooks from the user's settings, from an administrator's and from the workspace's; only the last can be
-//! given to one launch. It asks about permissions in its own pane alone: a hook may deny a tool before that, but
+//! Gemini reads hooks from the user's settings, from an administrator's, from the workspace's and from extensions in its
+//! home. The workspace's are given to one launch; where the repository has some of its own, a home of links is, with an
+//! extension. It asks about permissions in its own pane alone: a hook may deny a tool before that, but
 //! cannot answer for the human.
 
+mod home;
 mod read;
 
 use serde_json::{Map, Value, json};
@@ -42,7 +44,11 @@ const TIMEOUT_MS: u32 = 10_000;
 
 fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result<(), LaunchError> {
     let settings = settings(hook_path(entry, context)?);
-    launch.worktree_files.push(WorktreeFile { path: ".gemini/settings.json", content: settings });
+    if home::is_needed(&context.worktree, &settings) {
+        home::add(entry, context, settings, launch)?;
+    } else {
+        launch.worktree_files.push(WorktreeFile { path: ".gemini/settings.json", content: settings });
+    }
     if context.trusted {
         launch.set("GEMINI_CLI_TRUST_WORKSPACE", "true");
     }

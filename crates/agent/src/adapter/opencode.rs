@@ -7,8 +7,8 @@ use orchflow_core::report::{Channel, Report, StatedState};
 use orchflow_core::usage::{LimitKind, PlanStatus, PlanStep, Usage};
 use serde_json::{Value, json};
 
-use super::Adapter;
 use super::fields::Fields;
+use super::{Adapter, text_path};
 use crate::catalogue::Entry;
 use crate::hooks::{Answer, Parsed, cut_text};
 use crate::launch::{Launch, LaunchContext, LaunchError};
@@ -29,10 +29,7 @@ const REJECTED: &str = "The user rejected permission";
 /// Adds the plugin to the configuration of this launch, behind those of the user.
 fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result<(), LaunchError> {
     let file = context.agent_dir.join("opencode-plugin.js");
-    let Some(path) = file.to_str() else {
-        return Err(LaunchError::FilePath { path: file, agent: entry.title.clone() });
-    };
-    let url = format!("file://{}", percent_encoded(path));
+    let url = format!("file://{}", percent_encoded(text_path(entry, &file)?));
     let place = launch.environment.iter().position(|(name, _)| name == CONFIG);
     let mut config = match place.map(|place| launch.environment.swap_remove(place).1) {
         None => json!({}),

@@ -231,14 +231,20 @@ impl Default for StatusFrom {
     }
 }
 
+/// What stands for something in the arguments of [`Resume`]; the last in those of a copy only.
+pub(crate) const RESUME_PLACEHOLDERS: [&str; 3] = ["session_id", "worktree", "session_file"];
+
 /// How an earlier session is taken up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resume {
-    /// Arguments to add; `{session_id}` stands for the session.
+    /// Arguments to add; `{session_id}` stands for the session, `{worktree}` for where the agent works.
     pub args: Vec<String>,
-    /// Arguments that, besides, make it go on in a copy of the session, which another process may still have open.
+    /// Arguments to add in their place to go on in a copy of the session, which another process may still have open;
+    /// `{session_file}` stands for the file that holds it, for programs that take it up from there.
     pub fork: Vec<String>,
+    /// Whether it would go on in the folder where the session was begun, and not where it is started.
+    pub bound: bool,
 }
 
 /// How a new session is named.
@@ -481,10 +487,14 @@ impl Entry {
         if self.approval.wait_s > LONGEST_WAIT_S {
             return Err(format!("approval.wait_s: give at most {LONGEST_WAIT_S} seconds"));
         }
-        for (place, args) in [("session", &self.session.args), ("resume", &self.resume.args)] {
+        let templates: [(&str, &[String], &[&str]); 3] = [
+            ("session.args", &self.session.args, &["session_id"]),
+            ("resume.args", &self.resume.args, &RESUME_PLACEHOLDERS[..2]),
+            ("resume.fork", &self.resume.fork, &RESUME_PLACEHOLDERS),
+        ];
+        for (place, args, known) in templates {
             for (index, text) in args.iter().enumerate() {
-                template::check(text, &["session_id"])
-                    .map_err(|why| format!("{place}.args[{index}]: {why}"))?;
+                template::check(text, known).map_err(|why| format!("{place}[{index}]: {why}"))?;
             }
         }
         if let Some(hooks) = &self.hooks {

@@ -1,9 +1,9 @@
 //! What a user's own agent is launched with so that it reports its actions.
 
-use std::path::Path;
-
 use super::{Launch, LaunchContext, LaunchError};
-use crate::catalogue::{Entry, LAUNCH_PLACEHOLDERS, OwnHooks, fill};
+use crate::adapter::text_path;
+use crate::catalogue::{Entry, LAUNCH_PLACEHOLDERS, OwnHooks, RESUME_PLACEHOLDERS, fill};
+use crate::sessions::Copied;
 
 /// The folder below the agent's own where these files stand.
 const FILES: &str = "files";
@@ -17,8 +17,8 @@ pub(super) fn launch(
 ) -> Result<(), LaunchError> {
     let folder = context.agent_dir.join(FILES);
     let hook = crate::adapter::hook_path(entry, context)?.to_owned();
-    let agent_dir = text(&folder, entry)?;
-    let worktree = text(&context.worktree, entry)?;
+    let agent_dir = text_path(entry, &folder)?.to_owned();
+    let worktree = text_path(entry, &context.worktree)?.to_owned();
     let session = context.resume.as_ref().or(context.session_id.as_ref()).cloned().unwrap_or_default();
     let format = hooks.format_word(&entry.name);
     let filled = |place: String, text: &str| {
@@ -52,7 +52,29 @@ pub(super) fn launch(
     Ok(())
 }
 
-/// Adds the arguments that name a session.
+/// Adds the arguments that take up a session.
+pub(super) fn resume_args(
+    entry: &Entry,
+    args: &[String],
+    session: &Copied,
+    context: &LaunchContext,
+    launch: &mut Launch,
+) -> Result<(), LaunchError> {
+    let worktree = text_path(entry, &context.worktree)?;
+    let file = session.file.as_deref().map(|file| text_path(entry, file)).transpose()?;
+    for text in args {
+        let filled = fill(text, &RESUME_PLACEHOLDERS, |name| match name {
+            "session_id" => Some(session.id.clone()),
+            "worktree" => Some(worktree.to_owned()),
+            _ => file.map(str::to_owned),
+        });
+        let word = filled.map_err(|message| LaunchError::Template { agent: entry.title.clone(), message })?;
+        launch.argv.push(word.into());
+    }
+    Ok(())
+}
+
+/// Adds the arguments that name a new session.
 pub(super) fn session_args(
     entry: &Entry,
     args: &[String],
@@ -65,10 +87,4 @@ pub(super) fn session_args(
         launch.argv.push(word.into());
     }
     Ok(())
-}
-
-fn text(path: &Path, entry: &Entry) -> Result<String, LaunchError> {
-    path.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| LaunchError::FilePath { path: path.to_owned(), agent: entry.title.clone() })
 }

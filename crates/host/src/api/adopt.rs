@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 
-use orchflow_agent::sessions::is_session_id;
+use orchflow_agent::sessions::{is_session_id, keeps_to_its_folder};
 use orchflow_core::command::{AdoptedSession, Command};
 use orchflow_core::event::payload::Bytes;
 use orchflow_core::{Code, Refusal};
@@ -43,11 +43,19 @@ pub(super) async fn adopt(world: &Arc<World>, session: &Session, params: Value) 
         (Some(process), None) => of_process(&found, process)?,
         (None, Some(id)) => of_session(&found, id, params.agent.as_deref())?,
     };
-    let (kind, adopted) = adopted;
+    let (kind, mut adopted) = adopted;
     let kinds = world.kinds();
-    if kinds.catalogue.get(&kind).is_some_and(|entry| entry.resume.args.is_empty()) {
-        return Err(Refusal::new(Code::NotAllowed, format!("{kind} cannot take up an earlier session"))
-            .hint("its catalogue entry has no `resume.args`; orchflow spawn starts a new one"));
+    if let Some(entry) = kinds.catalogue.get(&kind) {
+        if entry.resume.args.is_empty() {
+            return Err(Refusal::new(Code::NotAllowed, format!("{kind} cannot take up an earlier session"))
+                .hint("its catalogue entry has no `resume.args`; orchflow spawn starts a new one"));
+        }
+        if entry.resume.bound {
+            let message = format!("{kind} keeps a session to the folder it was begun in");
+            return Err(Refusal::new(Code::NotAllowed, message)
+                .hint("an agent works in a folder of its own; orchflow spawn starts a new one"));
+        }
+        adopted.copy |= !entry.resume.fork.is_empty() && keeps_to_its_folder(entry.kind);
     }
     let spec = spec(world, session, &kind, params.name)?;
     let (place, note) = place(world, session, params.view.as_deref(), &params.front)?;
@@ -84,6 +92,7 @@ fn shown(candidate: &Candidate) -> Value {
         "pane": candidate.pane,
         "session": session.map(|session| session.id.as_str()),
         "status": session.and_then(|session| session.status.as_deref()),
+        "stated": session.map(|session| session.is_stated),
         "adoptable": candidate.obstacle().is_none(),
         "why_not": candidate.obstacle(),
     })

@@ -165,8 +165,8 @@ async fn try_launch(
         .map_err(|error| internal(format!("{} is in the way: {error}", folder.display())))?;
     let mut files = launch.files;
     files.push((folder.join("token"), token.clone().into_bytes(), 0o600));
-    let at = folder.clone();
-    blocking(move || write_files(&at, &files))
+    let (at, links) = (folder.clone(), launch.links);
+    blocking(move || make_links(&links).and_then(|()| write_files(&at, &files)))
         .await
         .map_err(|error| internal(format!("{} cannot be written: {error}", folder.display())))?;
     world.hooks.keep_token(agent, token.clone());
@@ -182,7 +182,7 @@ async fn try_launch(
     for path in kept {
         let title = &entry.title;
         let message = format!(
-            "the repository has {path} of its own, so {title} has no hooks of orchflow: its tools and permissions are \
+            "something of the repository stands at {path}, so {title} has no hooks of orchflow: its tools and permissions are \
              not seen, its status comes from its window title alone"
         );
         notices.push(("no-hooks".to_owned(), message));
@@ -250,6 +250,23 @@ fn make_token() -> Result<String, rustix::io::Errno> {
     let mut bytes = [0u8; 24];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Makes links, in place of links that lead elsewhere. A file that a program put in the place of one stays.
+fn make_links(links: &[(PathBuf, PathBuf)]) -> std::io::Result<()> {
+    for (at, target) in links {
+        if let Some(parent) = at.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        match std::fs::symlink_metadata(at) {
+            Ok(there) if !there.is_symlink() => continue,
+            Ok(_) if std::fs::read_link(at).is_ok_and(|leads| leads == *target) => continue,
+            Ok(_) => std::fs::remove_file(at)?,
+            Err(_) => {}
+        }
+        std::os::unix::fs::symlink(target, at)?;
+    }
+    Ok(())
 }
 
 fn write_files(folder: &Path, files: &[(PathBuf, Vec<u8>, u32)]) -> std::io::Result<()> {

@@ -384,7 +384,8 @@ pub fn candidates(result: &Value) -> String {
             number.to_string(),
             text(candidate, "agent").to_owned(),
             plain(place),
-            plain(text(candidate, "session")),
+            plain(text(candidate, "session"))
+                + if is_guessed(candidate) { " (the last written here)" } else { "" },
             what,
         ]);
     }
@@ -392,6 +393,11 @@ pub fn candidates(result: &Value) -> String {
         return "no agent that was started elsewhere works in this repository\n".to_owned();
     }
     table(&rows)
+}
+
+/// Tells whether a session is not what the program itself says.
+fn is_guessed(candidate: &Value) -> bool {
+    candidate.get("stated").and_then(Value::as_bool) == Some(false)
 }
 
 /// Shows how a run ended.
