@@ -13,6 +13,8 @@ mod gemini;
 mod opencode;
 mod qwen;
 
+pub(crate) use aider::CHAT as AIDER_CHAT;
+
 use std::path::Path;
 
 use serde_json::Value;

@@ -4,7 +4,7 @@
 //! beginning, so a turn whose report was lost costs nothing.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use orchflow_core::Timestamp;
 use orchflow_core::report::Report;
@@ -34,6 +34,55 @@ pub fn read(format: &str, text: &[u8]) -> Vec<Report> {
         }
     }
     session.reports()
+}
+
+/// Gives the transcript of which only the newest turn's failure is of use, where one stands in an agent's own folder.
+pub fn of_agent(format: &str, folder: &Path) -> Option<PathBuf> {
+    (format == "aider").then(|| folder.join(crate::adapter::AIDER_CHAT))
+}
+
+/// Tells whether hooks of a format name a transcript that is the only place where an error of the model stands.
+pub fn tells_failures(format: &str) -> bool {
+    format == "gemini"
+}
+
+/// Gives the error that ended the newest turn, where a transcript ends in one.
+pub fn failure(format: &str, text: &[u8]) -> Option<String> {
+    match format {
+        "aider" => aider_failure(text),
+        "gemini" => gemini_failure(text),
+        _ => None,
+    }
+}
+
+/// Prompts stand behind `####`, what aider itself says behind `>`, with errors by the name of their class.
+fn aider_failure(text: &[u8]) -> Option<String> {
+    let mut error = None;
+    for line in text.split(|byte| *byte == b'\n') {
+        let line = String::from_utf8_lossy(line);
+        if line.starts_with("#### ") {
+            error = None;
+        } else if let Some(said) = line.strip_prefix("> litellm.").filter(|said| said.contains("Error: ")) {
+            error = Some(crate::hooks::cut_text(said.trim_end()));
+        }
+    }
+    error
+}
+
+fn gemini_failure(text: &[u8]) -> Option<String> {
+    let mut error = None;
+    for line in text.split(|byte| *byte == b'\n') {
+        let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
+        match line.get("type").and_then(Value::as_str) {
+            Some("error") => {
+                let said = line.get("content").and_then(Value::as_str).unwrap_or("an error of its model");
+                error = Some(crate::hooks::cut_text(said));
+            }
+            Some("user" | "gemini") => error = None,
+            _ => {}
+        }
+    }
+    error
 }
 
 type Reader = fn(&Value, &mut Session);
@@ -278,6 +327,27 @@ mod tests {
             path("copilot", br#"{"transcriptPath":"/a/events.jsonl"}"#),
             Some("/a/events.jsonl".into())
         );
+    }
+
+    #[test]
+    fn an_error_counts_while_nothing_came_after_it() {
+        let (user, error) =
+            (r#"{"id":"u","type":"user"}"#, r#"{"type":"error","content":"[API Error: 400]"}"#);
+        let info = r#"{"type":"info","content":"This request failed."}"#;
+        let of = |lines: &[&str]| failure("gemini", lines.join("\n").as_bytes());
+        assert_eq!(
+            of(&[user, error, info, r#"{"$set":{}}"#, "{\"half"]).as_deref(),
+            Some("[API Error: 400]")
+        );
+        assert_eq!(of(&[user, error, info, user]), None, "of the turn before");
+        assert_eq!(of(&[user, error, r#"{"type":"gemini"}"#]), None, "it went on");
+        assert_eq!(of(&[user]), None);
+        assert_eq!(failure("claude", error.as_bytes()), None);
+
+        let chat = "#### fail  \n> litellm.BadRequestError: mock error 400  \n";
+        assert_eq!(failure("aider", chat.as_bytes()).as_deref(), Some("BadRequestError: mock error 400"));
+        let after = format!("{chat}#### again  \n> ^C again to exit  \n> litellm.x is no error\n");
+        assert_eq!(failure("aider", after.as_bytes()), None);
     }
 
     #[test]

@@ -195,13 +195,11 @@ impl World {
         let kinds = if is_of_a_kind(&arrival.format) { self.kinds() } else { self.kinds_lately() };
         let envelope = look_before(self, arrival.envelope(&kinds.catalogue, arrival.decision)).await;
         let asks = arrival.decision && matches!(envelope.report, Report::ApprovalRequested { .. });
-        if let Some(limit) = self.limit_in(&envelope).await {
-            // First why it fails, then that it does.
-            self.engine().report(limit.id.clone(), Input::Report(limit)).await?;
-        }
         if !asks {
             let transcript = crate::used::transcript(&arrival.format, &envelope.report, &arrival.body);
-            self.engine().report(arrival.id.clone(), Input::Report(envelope)).await?;
+            self.transcripts.learn(&arrival.format, &envelope, &arrival.body);
+            self.look_for_failure(&arrival.format, &envelope);
+            self.store_report(envelope).await?;
             if let Some(path) = transcript {
                 self.read_usage(arrival.agent, &arrival.id, arrival.format, path);
             }
@@ -222,6 +220,17 @@ impl World {
         let opinion = waiting.await.unwrap_or(Answer::NoOpinion);
         drop(guard);
         Ok(Some(said(&opinion)))
+    }
+
+    /// Stores a report nobody waits at, and before it the limit that it tells of: first why it fails, then that it does.
+    ///
+    /// # Errors
+    /// As [`World::take_report`].
+    pub(crate) async fn store_report(self: &Arc<Self>, envelope: ReportEnvelope) -> Result<(), Refusal> {
+        if let Some(limit) = self.limit_in(&envelope).await {
+            self.engine().report(limit.id.clone(), Input::Report(limit)).await?;
+        }
+        self.engine().report(envelope.id.clone(), Input::Report(envelope)).await.map(drop)
     }
 
     /// Takes in that a hook asks again what it asked a host that is gone. Tells whether an answer may still come.

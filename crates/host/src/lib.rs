@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod editors;
 pub mod effects;
 pub mod engine;
+mod failures;
 pub mod hooks;
 pub mod host;
 pub mod kinds;

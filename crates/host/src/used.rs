@@ -45,7 +45,7 @@ impl World {
 }
 
 /// Reads a transcript; nothing where it is no regular file of a bearable size.
-fn read(path: &Path) -> Option<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> Option<Vec<u8>> {
     // An agent names the path: a pipe must not keep the thread.
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).ok()?;
     let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path).ok()?;

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::editors::Editors;
 use crate::effects::views::Backends;
 use crate::engine::Engine;
+use crate::failures::Transcripts;
 use crate::hooks::Hooks;
 use crate::kinds::{Kinds, KindsReader};
 use crate::load::Loads;
@@ -54,6 +55,8 @@ pub struct World {
     pub editors: Editors,
     /// Hooks that wait for an answer.
     pub hooks: Hooks,
+    /// Where programs write what they tell nowhere else.
+    pub transcripts: Transcripts,
     /// What agents' processes took when they were measured last.
     pub loads: Loads,
     /// Hunks, computed once a checkpoint.
@@ -96,6 +99,7 @@ impl World {
             runners,
             editors: Editors::default(),
             hooks: Hooks::new(),
+            transcripts: Transcripts::default(),
             loads: Loads::default(),
             review: Review::default(),
             rules,

@@ -150,7 +150,7 @@ def status(world):
     after = world.events.last()
     world.send(FAILS)
     outcome = ended(world, after)["data"]["outcome"]
-    assert outcome == "failed" or world.program.asks_in_pane, f"an error of the model ended the turn as {outcome}"
+    assert outcome == "failed", f"an error of the model ended the turn as {outcome}"
     return {"error": outcome}
 
 
@@ -229,12 +229,12 @@ def adopt(world):
         world.name = done["agent"]
         world.at_rest(90)
         after = world.events.last()
-        world.send(EDIT)
+        world.send(world.program.asks.format(name="gone-on"))
         ended(world, after, answer="approve")
         texts = prompts_seen(world)
         assert any(BEFORE in text for text in texts), "the conversation before is gone"
-        assert "TWO" in (world.worktree() / "foo.txt").read_text(), "the file was not edited"
-        assert "TWO" not in (world.repository / "foo.txt").read_text(), "the user's own file was edited"
+        assert not (world.repository / "gone-on").exists(), "it works in the user's own folder"
+        assert (world.worktree() / "gone-on").exists(), "it did not work in its worktree"
         return {"stated": found["stated"]}
 
 

@@ -18,6 +18,9 @@ use crate::launch::{Launch, LaunchContext, LaunchError};
 pub(super) const ADAPTER: Adapter =
     Adapter { name: "aider", hooks: false, launch, parse, answer, notice: None, trusts: None };
 
+/// Where it writes what was said, in the agent's folder.
+pub(crate) const CHAT: &str = "aider-chat.md";
+
 /// The hook's name.
 const NOTIFIED: &str = "notified";
 
@@ -31,7 +34,7 @@ fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result
     // Of several answers in one turn each has its line, and its notification.
     let command = format!("tail -n 1 {} | {hook} aider {NOTIFIED}", quote(&log));
     for (option, value) in [
-        ("--chat-history-file", file("aider-chat.md")?),
+        ("--chat-history-file", file(CHAT)?),
         ("--input-history-file", file("aider-input")?),
         ("--analytics-log", log),
         ("--notifications-command", command),

@@ -27,7 +27,12 @@ struct Meta {
 pub(super) fn open(running: Running<'_>, variable: Variable<'_>) -> Option<OpenSession> {
     let home = variable("CODEX_HOME").or_else(|| Some(variable("HOME")?.join(".codex")))?;
     let locks = home.join("thread-writer-locks");
-    let own: Vec<String> = running.family.iter().flat_map(|(pid, _)| held_by(*pid, &locks)).collect();
+    let own: Vec<String> = running
+        .family
+        .iter()
+        .filter(|(pid, _)| !is_server(*pid))
+        .flat_map(|(pid, _)| held_by(*pid, &locks))
+        .collect();
     if let [id] = own.as_slice() {
         let has_begun = heads(&home, &own).next().is_some();
         return Some(OpenSession { id: id.clone(), has_begun, status: None, is_stated: true });
@@ -39,6 +44,12 @@ pub(super) fn open(running: Running<'_>, variable: Variable<'_>) -> Option<OpenS
     let mut here = heads(&home, &open).filter(|head| head.cwd == running.folder);
     let found = here.next().filter(|_| here.next().is_none())?;
     Some(OpenSession { id: found.id, has_begun: true, status: None, is_stated: false })
+}
+
+/// Tells whether a process is the server that works for all programs, though one of them started it.
+fn is_server(pid: i32) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.split(|byte| *byte == 0).any(|word| word == b"app-server")
 }
 
 /// Gives the sessions whose lock a process has open.
