@@ -11,6 +11,7 @@
 
 mod child;
 mod conversation;
+mod failing;
 mod files;
 mod tools;
 mod updates;

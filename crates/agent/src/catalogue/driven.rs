@@ -13,10 +13,12 @@ pub struct Acp {
     pub files: bool,
     /// Whether the tokens it tells at a turn's end count from the beginning of its session.
     pub counts_session: bool,
+    /// How the only words of a turn begin that an error of the model ended, for programs that say that it ended well.
+    pub failure: Vec<String>,
 }
 
 impl Default for Acp {
     fn default() -> Self {
-        Acp { mode: None, files: true, counts_session: false }
+        Acp { mode: None, files: true, counts_session: false, failure: Vec::new() }
     }
 }

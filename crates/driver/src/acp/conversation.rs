@@ -9,6 +9,7 @@ use orchflow_agent::orders::Orders;
 use orchflow_core::report::Report;
 use serde_json::{Value, json};
 
+use super::failing::Failing;
 use super::files::{self, FileError};
 use super::tools::Tools;
 use super::updates;
@@ -89,6 +90,7 @@ pub struct Conversation {
     asked: u64,
     pub(super) tools: Tools,
     pub(super) usage: TurnUsage,
+    pub(super) failing: Failing,
     nonsense: u32,
     pub(super) odd_in_turn: u32,
 }
@@ -114,6 +116,7 @@ impl Conversation {
             asked: 0,
             tools: Tools::default(),
             usage: TurnUsage::new(orders.acp.counts_session),
+            failing: Failing::new(&orders.acp.failure),
             nonsense: 0,
             odd_in_turn: 0,
         }
@@ -154,6 +157,7 @@ impl Conversation {
     /// Begins a turn.
     pub fn prompt(&mut self, text: &str) -> Vec<Output> {
         self.tools = Tools::default();
+        self.failing.begin();
         self.odd_in_turn = 0;
         self.is_cancelled = false;
         let params = json!({ "sessionId": self.session, "prompt": [{ "type": "text", "text": text }] });
@@ -314,7 +318,10 @@ impl Conversation {
     fn turn_ended(&mut self, result: &Value) -> Vec<Output> {
         let failed = |error: &str| TurnEnd::Failed { error: error.to_owned() };
         let end = match result.get("stopReason").and_then(Value::as_str) {
-            Some("end_turn") => TurnEnd::Done,
+            Some("end_turn") => match self.failing.error() {
+                Some(error) => TurnEnd::Failed { error },
+                None => TurnEnd::Done,
+            },
             Some("cancelled") => TurnEnd::Interrupted,
             Some("max_tokens") => failed("it reached the most tokens of a turn; tell it to go on"),
             Some("max_turn_requests") => failed("it reached the most requests of a turn; tell it to go on"),

@@ -6,7 +6,7 @@ use orchflow_agent::catalogue::{Acp, Kind};
 use orchflow_agent::orders::Orders;
 use orchflow_core::report::Report;
 use orchflow_core::usage::PlanStep;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::conversation::{Conversation, Output};
 use crate::backend::{Happening, TurnEnd, Verdict};
@@ -231,4 +231,48 @@ fn what_each_program_tells_is_there() {
     // What they ask of an editor and we do not offer is refused, and they go on.
     let refused = |played: &Played| played.sent.iter().filter(|m| m["error"]["code"] == -32601).count();
     assert!(refused(&play("qwen")) >= 1);
+}
+
+/// Plays a turn of a conversation whose answers are given; says how it ended.
+fn ended(acp: Acp, updates: &[Value]) -> TurnEnd {
+    let mut conversation = Conversation::new(&orders(acp), Path::new("/nowhere"));
+    let mut played = Played::default();
+    let mut hear = |conversation: &mut Conversation, mut message: Value| {
+        message["jsonrpc"] = "2.0".into();
+        let outputs = conversation.hear(message.to_string().as_bytes());
+        played.take(outputs, &mut Vec::new());
+    };
+    conversation.open();
+    hear(&mut conversation, json!({ "id": 1, "result": { "protocolVersion": 1 } }));
+    hear(&mut conversation, json!({ "id": 2, "result": { "sessionId": "s" } }));
+    conversation.prompt("fail");
+    for update in updates {
+        let params = json!({ "sessionId": "s", "update": update });
+        hear(&mut conversation, json!({ "method": "session/update", "params": params }));
+    }
+    hear(&mut conversation, json!({ "id": 3, "result": { "stopReason": "end_turn" } }));
+    played.ends.remove(0)
+}
+
+#[test]
+fn an_error_of_the_model_fails_the_turn_however_a_program_tells_it() {
+    let words = |text: &str| json!({ "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": text } });
+    let status = |status: &str| {
+        let meta = json!({ "codex": { "threadStatus": { "type": status } } });
+        json!({ "sessionUpdate": "session_info_update", "_meta": meta })
+    };
+    let failed = |error: &str| TurnEnd::Failed { error: error.to_owned() };
+    // codex-acp 2.6.0
+    let codex = || Acp::default();
+    assert_eq!(ended(codex(), &[status("active"), status("systemError"), words("400\n\n")]), failed("400"));
+    assert_eq!(ended(codex(), &[status("systemError")]), failed("an error of its model"));
+    assert_eq!(ended(codex(), &[status("systemError"), status("active"), words("fine")]), TurnEnd::Done);
+    // copilot 1.0.102
+    let copilot = || Acp { failure: vec!["Error: ".to_owned()], ..Acp::default() };
+    assert_eq!(ended(copilot(), &[words("Error: "), words("400 no")]), failed("Error: 400 no"));
+    assert_eq!(ended(copilot(), &[words("No Error: 400")]), TurnEnd::Done);
+    assert_eq!(ended(codex(), &[words("Error: 400")]), TurnEnd::Done);
+    let tool =
+        json!({ "sessionUpdate": "tool_call", "toolCallId": "t", "title": "run", "status": "completed" });
+    assert_eq!(ended(copilot(), &[tool, words("Error: 400 is what it printed")]), TurnEnd::Done);
 }

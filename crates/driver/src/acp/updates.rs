@@ -19,6 +19,7 @@ pub(super) fn read(conversation: &mut Conversation, update: &Value) -> Vec<Outpu
         // An old session told again: all of it was reported when it happened.
         return Vec::new();
     }
+    conversation.failing.read(kind, update);
     match kind {
         "agent_message_chunk" => {
             conversation.usage.read_chunk(update);
