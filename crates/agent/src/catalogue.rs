@@ -151,15 +151,19 @@ fn read_entry(file: &Path) -> Result<Entry, String> {
 }
 
 fn parse(stem: &str, text: &str, source: Source) -> Result<Entry, String> {
-    let mut entry: Entry = toml::from_str(text).map_err(|error| explain(text, &error))?;
-    let given: toml::Table = toml::from_str(text).unwrap_or_default();
-    if let (Source::File(_), Some(base)) = (&source, built_in(entry.kind)) {
-        // What a file of a known kind does not say is as for the program that kind is named after.
-        let mut whole: toml::Table = toml::from_str(base).unwrap_or_default();
-        whole.retain(|key, _| key != "name" && key != "title");
-        whole.extend(given.clone());
-        entry = Entry::deserialize(whole).map_err(|error| explain(text, &error))?;
-    }
+    let wrong = |error: &toml::de::Error| explain(text, error);
+    let mut given: toml::Table = toml::from_str(text).map_err(|error| wrong(&error))?;
+    let alone = toml::from_str::<Entry>(text);
+    let base = matches!(source, Source::File(_)).then(|| base(stem, &given)).flatten();
+    let mut entry = match base {
+        None => alone.map_err(|error| wrong(&error))?,
+        Some(base) => {
+            given = merged(base, given);
+            // What is wrong in the file itself has its line there.
+            Entry::deserialize(given.clone())
+                .map_err(|error| wrong(alone.as_ref().err().unwrap_or(&error)))?
+        }
+    };
     entry.source = source;
     let says_source = given.get("status").is_some_and(|status| status.get("source").is_some());
     if entry.kind == Kind::Rehearsal || entry.kind.is_driven() {
@@ -183,10 +187,37 @@ fn parse(stem: &str, text: &str, source: Source) -> Result<Entry, String> {
     Ok(entry)
 }
 
-/// Gives the built-in file of the program that a kind is named after.
-fn built_in(kind: Kind) -> Option<&'static str> {
-    let Kind::Program(name) = kind else { return None };
-    BUILT_IN.iter().find(|(stem, _)| *stem == name).map(|(_, text)| *text)
+/// Gives the built-in agent that holds for what a file of the user's does not say: that of its name, unless it says
+/// another kind; else the program that its kind is named after, without that one's names.
+fn base(stem: &str, given: &toml::Table) -> Option<toml::Table> {
+    let built_in = |name: &str| -> Option<toml::Table> {
+        let (_, text) = BUILT_IN.iter().find(|(stem, _)| *stem == name)?;
+        toml::from_str(text).ok()
+    };
+    let name = given.get("name").and_then(toml::Value::as_str).unwrap_or(stem);
+    let kind = given.get("kind");
+    let of_name = built_in(name).filter(|known| kind.is_none() || known.get("kind") == kind);
+    if of_name.is_some() {
+        return of_name;
+    }
+    let Ok(Kind::Program(program)) = Kind::deserialize(kind?.clone()) else { return None };
+    let mut known = built_in(program)?;
+    known.retain(|key, _| key != "name" && key != "title");
+    Some(known)
+}
+
+/// Puts what is given over a base: key by key within tables; a list stands for the whole of one.
+fn merged(mut base: toml::Table, given: toml::Table) -> toml::Table {
+    for (key, value) in given {
+        let value = match (base.remove(&key), value) {
+            (Some(toml::Value::Table(known)), toml::Value::Table(value)) => {
+                toml::Value::Table(merged(known, value))
+            }
+            (_, value) => value,
+        };
+        base.insert(key, value);
+    }
+    base
 }
 
 /// Tells where a file is wrong: `prompt.giv (line 7): unknown field …`.
@@ -237,6 +268,31 @@ mod tests {
         assert_eq!(entry.signals().status, StatusSource::Osc7501);
         let plain = parse_user("program = \"sh\"").unwrap();
         assert_eq!(plain.signals().status, StatusSource::Output);
+    }
+
+    #[test]
+    fn what_a_file_named_like_a_built_in_agent_does_not_say_is_as_it_is_there() {
+        let named = |stem: &str, text: &str| parse(stem, text, Source::File("/agents/x.toml".into()));
+        let known = |name: &str| Catalogue::load(None).0.get(name).unwrap().clone();
+        let grok = named("grok", "[api]\nmodel = 'grok-9'").unwrap();
+        let (api, was) = (grok.api.unwrap(), known("grok").api.unwrap());
+        assert_eq!((api.model.as_str(), &api.base_url, &api.key), ("grok-9", &was.base_url, &was.key));
+        let claude = named("claude", "args = ['--model', 'opus']\n[ready]\ntimeout_s = 7").unwrap();
+        let was = known("claude");
+        assert_eq!((claude.args.len(), claude.ready.timeout_s), (2, 7));
+        assert_eq!(
+            (claude.ready.signal, &claude.dialogs, &claude.resume),
+            (was.ready.signal, &was.dialogs, &was.resume)
+        );
+        assert_eq!((claude.title.as_str(), claude.kind), (was.title.as_str(), was.kind));
+        let codex = named("x", "name = 'codex-acp'\nkind = 'acp'\n[acp]\nmode = 'read-only'").unwrap();
+        assert_eq!((codex.program.as_str(), codex.title.as_str()), ("codex-acp", "Codex (ACP)"));
+        // One of another kind shares no more than the name.
+        let shell = named("claude", "kind = 'command'\nprogram = 'my-claude'").unwrap();
+        assert_eq!((shell.title.as_str(), shell.dialogs.len()), ("claude", 0));
+        let mine = named("mine", "kind = 'claude'\n[resume]\nfork = []").unwrap();
+        assert_eq!((mine.title.as_str(), mine.resume.args.len(), mine.resume.fork.len()), ("mine", 2, 0));
+        assert!(named("claude", "[resume]\nforks = []").unwrap_err().contains("resume.forks"));
     }
 
     #[test]

@@ -202,6 +202,7 @@ fn an_agent_that_was_started_by_hand_is_listed_and_gone_on_with_in_a_copy() {
         (vec!["adopt", "--session", "s-9"], 2),
         (vec!["adopt", "--session", "s-9", "--agent", "nobody"], 2),
         (vec!["adopt", "--session", "s-9", "--agent", "rehearsal"], 1),
+        (vec!["adopt", "--session", "s-9", "--agent", "opencode"], 1),
     ] {
         sandbox.orchflow(words).expect(code);
     }
