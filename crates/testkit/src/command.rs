@@ -128,11 +128,12 @@ impl Background {
         i32::try_from(self.child.id()).unwrap_or(0)
     }
 
-    /// Tells whether it holds a socket: it reached the host.
-    pub fn has_connected(&self) -> bool {
-        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).into_iter().flatten().flatten();
-        let targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
-        targets.into_iter().any(|target| target.as_os_str().as_bytes().starts_with(b"socket:"))
+    /// Tells whether it catches SIGINT, rather than being ended by it.
+    pub fn heeds_interrupt(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")?.trim().get(..16));
+        let caught = caught.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
+        caught & (1 << (Signal::INT.as_raw() - 1)) != 0
     }
 
     /// Gives what it has printed on standard error so far.

@@ -116,11 +116,7 @@ fn an_interrupted_wait_ends_with_130_and_agents_go_on() {
     assert_eq!(outcome.json()["run"], 1);
     assert_eq!(sandbox.agent("asker")["living"], true);
     let waiting = sandbox.start(["wait", "--on-approval", "wait"]);
-    wait_for("it waits", || {
-        sandbox.processes().iter().any(|process| process.pid == waiting.pid() && process.is("wait"))
-    });
-    // The first thing it does is to heed the interrupt; its connection shows that it came that far.
-    wait_for("it is connected", || waiting.has_connected());
+    wait_for("it waits", || waiting.heeds_interrupt());
     waiting.interrupt();
     let outcome = waiting.finish().expect(130);
     assert!(outcome.stderr.contains("agents go on"), "{outcome:?}");
