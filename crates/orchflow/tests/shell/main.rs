@@ -15,6 +15,7 @@ mod contract;
 mod crash;
 mod crash_fronts;
 mod endless_reader;
+mod failing;
 mod focusing;
 mod full_disk;
 mod going_on;
