@@ -158,10 +158,15 @@ fn parse(stem: &str, text: &str, source: Source) -> Result<Entry, String> {
     let mut entry = match base {
         None => alone.map_err(|error| wrong(&error))?,
         Some(base) => {
-            given = merged(base, given);
-            // What is wrong in the file itself has its line there.
-            Entry::deserialize(given.clone())
-                .map_err(|error| wrong(alone.as_ref().err().unwrap_or(&error)))?
+            given = merged(without_what_goes_with_another_server(base, &given), given);
+            Entry::deserialize(given.clone()).map_err(|error| match alone.as_ref().err() {
+                // The same is wrong in the file itself, where it has its line.
+                Some(same) if same.message() == error.message() => wrong(same),
+                _ => {
+                    let place = dotted_path(&error).map(|path| format!("{path}: ")).unwrap_or_default();
+                    format!("{place}{}", error.message().trim_end())
+                }
+            })?
         }
     };
     entry.source = source;
@@ -204,6 +209,20 @@ fn base(stem: &str, given: &toml::Table) -> Option<toml::Table> {
     let mut known = built_in(program)?;
     known.retain(|key, _| key != "name" && key != "title");
     Some(known)
+}
+
+/// Takes out of a base what belongs to its server, where a file names another: the key of one is not for the other.
+fn without_what_goes_with_another_server(mut base: toml::Table, given: &toml::Table) -> toml::Table {
+    let names = |key: &str| given.get("api").is_some_and(|api| api.get(key).is_some());
+    if let Some(toml::Value::Table(api)) = base.get_mut("api") {
+        if names("base_url") {
+            api.remove("base_url_env");
+        }
+        if names("base_url") || names("key") {
+            api.remove("key");
+        }
+    }
+    base
 }
 
 /// Puts what is given over a base: key by key within tables; a list stands for the whole of one.
@@ -277,6 +296,15 @@ mod tests {
         let grok = named("grok", "[api]\nmodel = 'grok-9'").unwrap();
         let (api, was) = (grok.api.unwrap(), known("grok").api.unwrap());
         assert_eq!((api.model.as_str(), &api.base_url, &api.key), ("grok-9", &was.base_url, &was.key));
+        let elsewhere = "[api]\nbase_url = 'https://proxy.example/v1'\n";
+        let error = named("grok", elsewhere).unwrap_err();
+        assert!(error.starts_with("api.key: "), "the key is another's: {error}");
+        let api = named("grok", &format!("{elsewhere}key = {{ required = false }}")).unwrap().api.unwrap();
+        assert_eq!((api.base_url_env, api.key.env.len(), api.model), (None, 0, was.model.clone()));
+        let own = named("grok", "[api]\nkey = { command = 'pass grok' }").unwrap().api.unwrap();
+        assert_eq!((own.key.env.len(), own.base_url), (0, was.base_url.clone()));
+        let error = named("grok", "[api]\nmodel = 'm'\n[ready]\ntimout_s = 3").unwrap_err();
+        assert!(error.contains("ready.timout_s"), "{error}");
         let claude = named("claude", "args = ['--model', 'opus']\n[ready]\ntimeout_s = 7").unwrap();
         let was = known("claude");
         assert_eq!((claude.args.len(), claude.ready.timeout_s), (2, 7));
@@ -290,6 +318,7 @@ mod tests {
         // One of another kind shares no more than the name.
         let shell = named("claude", "kind = 'command'\nprogram = 'my-claude'").unwrap();
         assert_eq!((shell.title.as_str(), shell.dialogs.len()), ("claude", 0));
+        assert!(named("claude", "[resume]\nfork = ['--fork']").unwrap_err().contains("names the session"));
         let mine = named("mine", "kind = 'claude'\n[resume]\nfork = []").unwrap();
         assert_eq!((mine.title.as_str(), mine.resume.args.len(), mine.resume.fork.len()), ("mine", 2, 0));
         assert!(named("claude", "[resume]\nforks = []").unwrap_err().contains("resume.forks"));

@@ -77,13 +77,23 @@ pub struct Launch {
 
 /// A file that a program reads from its worktree and nowhere else. It never replaces one of the repository, and git is
 /// told to leave it out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct WorktreeFile {
     /// Where, from the worktree's top.
     pub path: &'static str,
-    /// Its text, the same at every launch.
+    /// Its text.
     pub content: Vec<u8>,
+    /// Tells whether a text that stands there is one of ours, of an earlier launch.
+    pub is_ours: fn(&[u8]) -> bool,
 }
+
+impl PartialEq for WorktreeFile {
+    fn eq(&self, other: &Self) -> bool {
+        (self.path, &self.content) == (other.path, &other.content)
+    }
+}
+
+impl Eq for WorktreeFile {}
 
 /// What the human is told once a repository, because a launch does it in their name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +163,7 @@ pub enum LaunchError {
     },
     /// The program keeps no session of this id, or one that cannot be read.
     #[error(
-        "{agent} has no session {session} that could be copied; orchflow adopt lists those that are open, the program itself the others"
+        "{agent} has no session {session} to copy in the home that this launch has; start orchflow with the HOME of the program that has it, or set its own variable for it, such as COPILOT_HOME, in the agent's `environment`"
     )]
     SessionMissing {
         /// The agent's title.

@@ -26,7 +26,7 @@ pub struct OpenSession {
     pub has_begun: bool,
     /// What the program says that it does: `idle`, `busy`.
     pub status: Option<String>,
-    /// Whether the program says so. Otherwise it is the one that was written last in the process's folder since it started.
+    /// Whether the program says so of this process. Otherwise it follows from the folder that both are of.
     pub is_stated: bool,
 }
 
@@ -69,6 +69,11 @@ pub fn of_program(kind: Kind, running: Running<'_>, variable: Variable<'_>) -> O
         _ => None,
     };
     found.filter(|session| is_session_id(&session.id))
+}
+
+/// Tells whether a command line, its words ended by NUL, starts no agent but what works for several of them.
+pub fn is_helper(kind: Kind, words: &[u8]) -> bool {
+    kind == Kind::Program("codex") && codex::is_server_command(words)
 }
 
 /// A copy of a session, for the worktree of a launch.
@@ -145,8 +150,8 @@ mod tests {
 
         pub(super) fn copy(&self, copy: Copy, session: &str) -> (Option<Copied>, Launch) {
             let mut launch = Launch::default();
+            launch.set("HOME", self.home());
             let context = LaunchContext {
-                front_environment: vec![("HOME".into(), self.home().into())],
                 worktree: "/no/where/7-qwen".into(),
                 session_id: Some("fresh".into()),
                 ..context()

@@ -131,6 +131,9 @@ fn program<'a>(
 ) -> Option<Program<'a>> {
     let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let entry = catalogue.iter().find(|entry| is_program(entry, &words))?;
+    if sessions::is_helper(entry.kind, &words) {
+        return None;
+    }
     let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
     let environment = Environment(std::fs::read(format!("/proc/{pid}/environ")).ok()?);
     let variable = |name: &str| environment.variable(name);

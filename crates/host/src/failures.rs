@@ -54,14 +54,16 @@ impl World {
         let (world, agent) = (Arc::clone(self), report.agent.clone());
         let id = format!("{}-failed", report.id);
         tokio::spawn(async move {
+            let Some(turn) = world.turn_of(&agent).await else { return };
             tokio::time::sleep(PATIENCE).await;
-            let key = agent.clone();
-            let goes_on = move |state: &orchflow_core::state::State| Some(state.agents.get(&key)?.in_turn);
-            if world.engine().ask(goes_on).await.flatten() != Some(true) {
+            if world.turn_of(&agent).await != Some(turn) {
                 return;
             }
             let read = move || transcript::failure(&format, &crate::used::read(&path)?);
             let Some(error) = blocking(read).await else { return };
+            if world.turn_of(&agent).await != Some(turn) {
+                return;
+            }
             let envelope = ReportEnvelope {
                 id,
                 agent: agent.clone(),
@@ -74,5 +76,15 @@ impl World {
                 tracing::warn!(%agent, %refusal, "that its turn failed is not recorded");
             }
         });
+    }
+
+    /// Gives the turn an agent is in, by what is known.
+    async fn turn_of(&self, agent: &AgentKey) -> Option<u32> {
+        let key = agent.clone();
+        let look = move |state: &orchflow_core::state::State| {
+            let agent = state.agents.get(&key)?;
+            agent.in_turn.then_some(agent.turn)
+        };
+        self.engine().ask(look).await.flatten()
     }
 }

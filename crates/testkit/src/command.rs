@@ -128,6 +128,15 @@ impl Background {
         i32::try_from(self.child.id()).unwrap_or(0)
     }
 
+    /// Tells whether it holds a socket beside its pairs, by which it hears of signals: it reached the host.
+    pub fn has_connected(&self) -> bool {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).into_iter().flatten().flatten();
+        let targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+        let sockets: std::collections::BTreeSet<_> =
+            targets.filter(|target| target.as_os_str().as_bytes().starts_with(b"socket:")).collect();
+        sockets.len() % 2 == 1
+    }
+
     /// Tells whether it catches SIGINT, rather than being ended by it.
     pub fn heeds_interrupt(&self) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();

@@ -258,18 +258,6 @@ impl Sandbox {
         }
     }
 
-    /// Counts who is connected to the host.
-    pub fn connections(&self) -> usize {
-        let socket = self.runtime().join("host.sock");
-        let table = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
-        // `…: 00000003 00000000 00000000 0001 03 27742485 PATH`, 03 for one that is connected.
-        let connected = table.lines().filter_map(|line| {
-            let mut words = line.split_ascii_whitespace().skip(5);
-            (words.next() == Some("03")).then(|| words.nth(1)).flatten()
-        });
-        connected.filter(|path| Path::new(path) == socket).count()
-    }
-
     /// Finds the folder of sockets of its repository.
     ///
     /// # Panics

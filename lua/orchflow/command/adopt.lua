@@ -16,7 +16,7 @@ local MINUTE_MS = 60000
 local function described(candidate)
   local pane, tty = text.clean(candidate.pane), text.clean(candidate.tty)
   local where = pane ~= "" and pane or tty ~= "" and tty or "no terminal"
-  local guessed = candidate.stated == false and "  (the session last written here)" or ""
+  local guessed = candidate.stated == false and "  (its session by its folder)" or ""
   local line = ("%s  process %s  %s%s"):format(
     text.clean(candidate.agent),
     text.clean(candidate.process),

@@ -44,10 +44,14 @@ const TIMEOUT_MS: u32 = 10_000;
 
 fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result<(), LaunchError> {
     let settings = settings(hook_path(entry, context)?);
-    if home::is_needed(&context.worktree, &settings) {
+    if home::is_needed(context) {
         home::add(entry, context, settings, launch)?;
     } else {
-        launch.worktree_files.push(WorktreeFile { path: ".gemini/settings.json", content: settings });
+        launch.worktree_files.push(WorktreeFile {
+            path: ".gemini/settings.json",
+            content: settings,
+            is_ours,
+        });
     }
     if context.trusted {
         launch.set("GEMINI_CLI_TRUST_WORKSPACE", "true");
@@ -71,6 +75,22 @@ fn settings(hook_program: &str) -> Vec<u8> {
     let mut text = format!("{:#}", json!({ "hooks": hooks }));
     text.push('\n');
     text.into_bytes()
+}
+
+/// Tells whether a file of settings is ours, also of another version or installation: it holds our hooks and nothing else.
+fn is_ours(settings: &[u8]) -> bool {
+    let Ok(Value::Object(settings)) = serde_json::from_slice(settings) else { return false };
+    let Some(hooks) = settings.get("hooks").and_then(Value::as_object).filter(|_| settings.len() == 1) else {
+        return false;
+    };
+    let mut all = hooks.values().flat_map(|event| event.as_array().into_iter().flatten());
+    !hooks.is_empty()
+        && all.all(|group| {
+            let hooks = group.get("hooks").and_then(Value::as_array);
+            hooks.is_some_and(|hooks| {
+                hooks.iter().all(|hook| hook.get("name").is_some_and(|it| it == "orchflow"))
+            })
+        })
 }
 
 fn answer(name: &str, answer: &Answer) -> Option<Value> {

@@ -487,6 +487,14 @@ impl Entry {
         if self.approval.wait_s > LONGEST_WAIT_S {
             return Err(format!("approval.wait_s: give at most {LONGEST_WAIT_S} seconds"));
         }
+        let names_session = |text: &String| text.contains("{session_id}") || text.contains("{session_file}");
+        if !self.resume.fork.is_empty() && !self.resume.fork.iter().any(names_session) {
+            return Err(
+                "resume.fork: it stands in place of resume.args, so it names the session: {session_id} or \
+                        {session_file}"
+                    .to_owned(),
+            );
+        }
         let templates: [(&str, &[String], &[&str]); 3] = [
             ("session.args", &self.session.args, &["session_id"]),
             ("resume.args", &self.resume.args, &RESUME_PLACEHOLDERS[..2]),

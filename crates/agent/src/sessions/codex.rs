@@ -26,7 +26,8 @@ struct Meta {
 
 pub(super) fn open(running: Running<'_>, variable: Variable<'_>) -> Option<OpenSession> {
     let home = variable("CODEX_HOME").or_else(|| Some(variable("HOME")?.join(".codex")))?;
-    let locks = home.join("thread-writer-locks");
+    // As the system names it where a process has it open.
+    let locks = std::fs::canonicalize(home.join("thread-writer-locks")).ok()?;
     let own: Vec<String> = running
         .family
         .iter()
@@ -48,7 +49,11 @@ pub(super) fn open(running: Running<'_>, variable: Variable<'_>) -> Option<OpenS
 
 /// Tells whether a process is the server that works for all programs, though one of them started it.
 fn is_server(pid: i32) -> bool {
-    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    is_server_command(&std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default())
+}
+
+/// The same of a command line, its words ended by NUL.
+pub(super) fn is_server_command(words: &[u8]) -> bool {
     words.split(|byte| *byte == 0).any(|word| word == b"app-server")
 }
 

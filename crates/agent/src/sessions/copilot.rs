@@ -14,9 +14,10 @@ fn sessions(variable: Variable<'_>) -> Option<PathBuf> {
 pub(super) fn open(running: Running<'_>, variable: Variable<'_>) -> Option<OpenSession> {
     let locks: Vec<String> = running.family.iter().map(|(pid, _)| format!("inuse.{pid}.lock")).collect();
     // Of a process before that had the number a lock may be left in another session.
+    let since = running.since()?;
     let held = |folder: &PathBuf| {
         let locks = locks.iter().filter_map(|name| folder.join(name).metadata().ok()?.modified().ok());
-        locks.max()
+        locks.filter(|at| *at >= since).max()
     };
     let found = files::below(&sessions(variable)?, 1);
     let (_, folder) = found.into_iter().filter_map(|folder| Some((held(&folder)?, folder))).max()?;
@@ -31,7 +32,7 @@ pub(super) fn open(running: Running<'_>, variable: Variable<'_>) -> Option<OpenS
 
 /// Copies the session, for the worktree, under the id that the launch would give a new one.
 pub(super) fn copy(context: &LaunchContext, session: &str, launch: &mut Launch) -> Option<Copied> {
-    let sessions = sessions(&|name| crate::trust::variable(&context.front_environment, name))?;
+    let sessions = sessions(&|name| crate::trust::variable(&launch.environment, name))?;
     let id = context.session_id.clone()?;
     let worktree = context.worktree.to_str()?;
     let about = files::read(&sessions.join(session).join("workspace.yaml"))?;
@@ -86,6 +87,7 @@ mod tests {
         world.write(&state("events.jsonl"), events);
         let found = world.open(copilot, &[(70, 1), (77, 5)]).unwrap();
         assert_eq!((found.id.as_str(), found.has_begun, found.is_stated), ("s-1", true, true));
+        assert_eq!(world.open(copilot, &[(70, u64::MAX / 200), (77, 5)]), None, "left by one before it");
 
         let (copied, launch) = world.copy(copy, "s-1");
         assert_eq!(copied.unwrap(), Copied { id: "fresh".into(), file: None });

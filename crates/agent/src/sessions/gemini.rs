@@ -24,8 +24,10 @@ pub(super) fn open(running: Running<'_>, variable: Variable<'_>) -> Option<OpenS
     let project = projects(variable)?.into_iter().find(is_of_folder)?;
     let chats = files::below(&project.join("chats"), 1).into_iter();
     let written = chats.filter_map(|file| {
-        let at: SystemTime = file.metadata().ok()?.modified().ok()?;
-        (at >= since).then_some((at, file))
+        let metadata = file.metadata().ok()?;
+        let at: SystemTime = metadata.modified().ok()?;
+        // Those of its subagents stand in folders.
+        (metadata.is_file() && at >= since).then_some((at, file))
     });
     let (_, file) = written.max()?;
     let text = files::read(&file)?;
@@ -39,8 +41,8 @@ fn id(text: &str) -> Option<String> {
 }
 
 /// Finds the session's file: Gemini itself makes the copy.
-pub(super) fn copy(context: &LaunchContext, session: &str, _: &mut Launch) -> Option<Copied> {
-    let projects = projects(&|name| crate::trust::variable(&context.front_environment, name))?;
+pub(super) fn copy(_: &LaunchContext, session: &str, launch: &mut Launch) -> Option<Copied> {
+    let projects = projects(&|name| crate::trust::variable(&launch.environment, name))?;
     // A name ends with the first characters of the id.
     let mark = format!("-{}.json", session.get(..8)?);
     let chats = projects.iter().flat_map(|project| files::below(&project.join("chats"), 1));
@@ -64,6 +66,7 @@ mod tests {
         let chat = ".gemini/tmp/repo/chats/session-2026-11-26T11-15-0fdb5d41.jsonl";
         world.write(".gemini/tmp/repo/.project_root", "/src/repo");
         world.write(chat, &format!("{{\"sessionId\":\"{ID}\",\"kind\":\"main\"}}\n"));
+        std::fs::create_dir(world.home().join(".gemini/tmp/repo/chats/subagents")).unwrap();
         assert!(!world.open(gemini, &[(77, 5)]).unwrap().has_begun);
         world.write(chat, &format!("{{\"sessionId\":\"{ID}\"}}\n{{\"id\":\"m\",\"type\":\"gemini\"}}\n"));
         let found = world.open(gemini, &[(77, 5)]).unwrap();

@@ -38,12 +38,14 @@ pub(super) fn open(running: Running<'_>, variable: Variable<'_>) -> Option<OpenS
 fn chat(folder: &Path, session: &str) -> Option<PathBuf> {
     let name = format!("{session}.jsonl");
     let projects = files::below(&folder.join("projects"), 1);
-    projects.into_iter().map(|project| project.join("chats").join(&name)).find(|file| file.is_file())
+    let chats = projects.into_iter().map(|project| project.join("chats").join(&name));
+    // Copies of it may stand in the projects of worktrees.
+    chats.filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file))).max().map(|(_, file)| file)
 }
 
 /// Copies the session to those of the worktree.
 pub(super) fn copy(context: &LaunchContext, session: &str, launch: &mut Launch) -> Option<Copied> {
-    let folder = folder(&|name| crate::trust::variable(&context.front_environment, name))?;
+    let folder = folder(&|name| crate::trust::variable(&launch.environment, name))?;
     let text = files::read_lines(&chat(&folder, session)?)?;
     let first: Value = serde_json::from_str(text.lines().next()?).ok()?;
     // As the program itself will see it.

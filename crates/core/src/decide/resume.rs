@@ -58,8 +58,12 @@ fn restart(step: &mut Step<'_>, spec: &ResumeSpec, place: &ViewPlace) {
     if !agent.has_ended() {
         return;
     }
-    // A program keeps no session in which nothing was ever said.
-    let had_session = agent.session.clone().filter(|_| agent.turn > 0);
+    // A program keeps no session in which nothing was ever said; what was adopted is taken up from where it was.
+    let had_session = if agent.turn > 0 {
+        agent.session.clone()
+    } else {
+        agent.resuming.clone().filter(|_| agent.restarted.is_none())
+    };
     let session = had_session.filter(|_| spec.takes_up_sessions && !spec.fresh);
     let commit =
         agent.checkpoint.as_ref().map_or(&agent.base_commit, |checkpoint| &checkpoint.commit).clone();

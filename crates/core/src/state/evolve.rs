@@ -448,7 +448,9 @@ fn restart(agent: &mut Agent, session: Option<String>, event: &Event) {
     (agent.exit, agent.pid, agent.spawned_at) = (None, None, None);
     (agent.paused, agent.pausing, agent.resumed_at) = (None, None, None);
     (agent.viewing, agent.view_note) = (false, None);
-    (agent.restarted, agent.resuming, agent.forking) = (Some(event.seq), session, false);
+    // Of what was adopted a copy is still to be made.
+    let forking = agent.forking && agent.turn == 0 && session == agent.resuming;
+    (agent.restarted, agent.resuming, agent.forking) = (Some(event.seq), session, forking);
 }
 
 /// Changes one agent by an event about it.

@@ -33,11 +33,15 @@ impl Failing {
                 let text = update.pointer("/content/text").and_then(Value::as_str).unwrap_or_default();
                 self.said.push_str(text.get(..text.floor_char_boundary(HEAD)).unwrap_or_default());
             }
-            "tool_call" => self.has_worked = true,
+            "tool_call" | "agent_thought_chunk" | "plan" => self.has_worked = true,
             // codex-acp 2.6.0.
             "session_info_update" => {
                 if let Some(status) = update.pointer("/_meta/codex/threadStatus/type") {
                     self.is_told = status == "systemError";
+                    if self.is_told {
+                        // What is said from here on is the error.
+                        self.said.clear();
+                    }
                 }
             }
             _ => {}

@@ -265,6 +265,10 @@ fn an_error_of_the_model_fails_the_turn_however_a_program_tells_it() {
     // codex-acp 2.6.0
     let codex = || Acp::default();
     assert_eq!(ended(codex(), &[status("active"), status("systemError"), words("400\n\n")]), failed("400"));
+    assert_eq!(
+        ended(codex(), &[words("half an answer"), status("systemError"), words("500")]),
+        failed("500")
+    );
     assert_eq!(ended(codex(), &[status("systemError")]), failed("an error of its model"));
     assert_eq!(ended(codex(), &[status("systemError"), status("active"), words("fine")]), TurnEnd::Done);
     // copilot 1.0.102

@@ -158,7 +158,11 @@ async fn try_launch(
         trusted: world.trusts_repository(entry, &environment, &worktree_path),
         policy_enforced: false,
     };
-    let launch = prepare(entry, &context).map_err(|error| Refusal::new(Code::Config, error.to_string()))?;
+    // A session that is copied is read here.
+    let wanted = entry.clone();
+    let launch = blocking(move || prepare(&wanted, &context))
+        .await
+        .map_err(|error| Refusal::new(Code::Config, error.to_string()))?;
     // What the process before left behind carries the token that is about to be replaced.
     world.end_leftover(agent).await;
     forget_exit(&folder.join("exit.json"))
@@ -166,9 +170,9 @@ async fn try_launch(
     let mut files = launch.files;
     files.push((folder.join("token"), token.clone().into_bytes(), 0o600));
     let (at, links) = (folder.clone(), launch.links);
-    blocking(move || make_links(&links).and_then(|()| write_files(&at, &files)))
-        .await
-        .map_err(|error| internal(format!("{} cannot be written: {error}", folder.display())))?;
+    blocking(move || make_links(&links).and_then(|()| write_files(&at, &files))).await.map_err(|error| {
+        internal(format!("what {} is started with cannot be written: {error}", entry.title))
+    })?;
     world.hooks.keep_token(agent, token.clone());
     let mut notices = Vec::new();
     if let Some(notice) = entry.notice().filter(|notice| world.tell_once(notice)) {
@@ -255,33 +259,50 @@ fn make_token() -> Result<String, rustix::io::Errno> {
 /// Makes links, in place of links that lead elsewhere. A file that a program put in the place of one stays.
 fn make_links(links: &[(PathBuf, PathBuf)]) -> std::io::Result<()> {
     for (at, target) in links {
-        if let Some(parent) = at.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        match std::fs::symlink_metadata(at) {
-            Ok(there) if !there.is_symlink() => continue,
-            Ok(_) if std::fs::read_link(at).is_ok_and(|leads| leads == *target) => continue,
-            Ok(_) => std::fs::remove_file(at)?,
-            Err(_) => {}
-        }
-        std::os::unix::fs::symlink(target, at)?;
+        make_link(at, target).map_err(|error| named(at, &error))?;
     }
     Ok(())
 }
 
-fn write_files(folder: &Path, files: &[(PathBuf, Vec<u8>, u32)]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    std::fs::create_dir_all(folder)?;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
-    for (path, content, mode) in files {
+fn make_link(at: &Path, target: &Path) -> std::io::Result<()> {
+    // What is written through a link needs the folder it leads to.
+    for path in [at, target] {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(*mode).open(path)?;
-        file.write_all(content)?;
+    }
+    match std::fs::symlink_metadata(at) {
+        Ok(there) if !there.is_symlink() => return Ok(()),
+        Ok(_) if std::fs::read_link(at).is_ok_and(|leads| leads == *target) => return Ok(()),
+        Ok(_) => std::fs::remove_file(at)?,
+        Err(_) => {}
+    }
+    std::os::unix::fs::symlink(target, at)
+}
+
+fn write_files(folder: &Path, files: &[(PathBuf, Vec<u8>, u32)]) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)))
+        .map_err(|error| named(folder, &error))?;
+    for (path, content, mode) in files {
+        write_file(path, content, *mode).map_err(|error| named(path, &error))?;
     }
     Ok(())
+}
+
+fn write_file(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+    use std::io::Write as _;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
+    file.write_all(content)
+}
+
+/// Says of which path an error is.
+fn named(path: &Path, error: &std::io::Error) -> std::io::Error {
+    std::io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Gives an agent a block of ports no other agent of this repository has and nobody listens on.

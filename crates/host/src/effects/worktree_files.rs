@@ -33,10 +33,11 @@ pub(super) fn write(
             Ok(mut written) => written.write_all(&file.content)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // From an earlier launch in this worktree, or not ours.
-                let is_ours = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file())
-                    && fs::read(&path).is_ok_and(|there| there == file.content);
-                if !is_ours {
-                    kept.push(file.path);
+                let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+                match fs::read(&path).ok().filter(|_| is_file) {
+                    Some(there) if there == file.content => {}
+                    Some(there) if (file.is_ours)(&there) => fs::write(&path, &file.content)?,
+                    _ => kept.push(file.path),
                 }
             }
             Err(error) => return Err(error),
@@ -101,7 +102,7 @@ mod tests {
     const FILE: &str = ".tool/settings.json";
 
     fn put(root: &Path, content: &str) -> Vec<&'static str> {
-        let files = [WorktreeFile { path: FILE, content: content.into() }];
+        let files = [WorktreeFile { path: FILE, content: content.into(), is_ours: |there| there == b"{}" }];
         write(&root.join("tree"), &root.join("git"), &files).unwrap()
     }
 
@@ -119,6 +120,8 @@ mod tests {
         assert!(put(root.path(), "{}").is_empty());
         assert!(put(root.path(), "{}").is_empty(), "the same again is no trouble");
         assert_eq!(fs::read_to_string(root.path().join("tree").join(FILE)).unwrap(), "{}");
+        assert!(put(root.path(), "{ }").is_empty(), "an older one of ours makes way");
+        assert_eq!(fs::read_to_string(root.path().join("tree").join(FILE)).unwrap(), "{ }");
         let excluded = fs::read_to_string(root.path().join("git/info/exclude")).unwrap();
         assert!(excluded.starts_with("*.log\n"), "{excluded}");
         assert_eq!(excluded.matches("/.tool/settings.json").count(), 1);

@@ -384,8 +384,7 @@ pub fn candidates(result: &Value) -> String {
             number.to_string(),
             text(candidate, "agent").to_owned(),
             plain(place),
-            plain(text(candidate, "session"))
-                + if is_guessed(candidate) { " (the last written here)" } else { "" },
+            plain(text(candidate, "session")) + if is_guessed(candidate) { " (by its folder)" } else { "" },
             what,
         ]);
     }
