@@ -59,11 +59,7 @@ fn restart(step: &mut Step<'_>, spec: &ResumeSpec, place: &ViewPlace) {
         return;
     }
     // A program keeps no session in which nothing was ever said; what was adopted is taken up from where it was.
-    let had_session = if agent.turn > 0 {
-        agent.session.clone()
-    } else {
-        agent.resuming.clone().filter(|_| agent.restarted.is_none())
-    };
+    let had_session = if agent.turn > 0 { agent.session.clone() } else { agent.resuming.clone() };
     let session = had_session.filter(|_| spec.takes_up_sessions && !spec.fresh);
     let commit =
         agent.checkpoint.as_ref().map_or(&agent.base_commit, |checkpoint| &checkpoint.commit).clone();

@@ -1,13 +1,13 @@
 //! Agents started again after they ended: with their session where they have one, and told what was done where not.
 
-use orchflow_core::command::{Command, ResumeSpec, ViewPlace};
+use orchflow_core::command::{AdoptedSession, Command, ResumeSpec, ViewPlace};
 use orchflow_core::decide::{Decision, Input};
 use orchflow_core::effect::{EffectBody, Outcome};
 use orchflow_core::report::{Report, StatedState};
 use orchflow_core::state::{Phase, PromptState};
 use orchflow_core::{AgentKey, Code, Refusal};
 
-use crate::scene::{CLAUDE, OBJECTIVE, SCRIPT, Scene, exited, key, spec, stated, submitted};
+use crate::scene::{CLAUDE, OBJECTIVE, SCRIPT, Scene, base, exited, key, spec, stated, submitted};
 
 fn resume(
     scene: &mut Scene,
@@ -223,4 +223,39 @@ fn several_are_started_again_in_one_breath_and_a_paused_one_goes_on() {
         1
     );
     assert!(scene.wants(|body| matches!(body, EffectBody::PauseAgent { pause: false, .. })));
+}
+
+#[test]
+fn what_was_adopted_is_gone_on_with_until_something_was_said() {
+    let mut scene = Scene::new();
+    let session = AdoptedSession { id: "theirs".into(), copy: true, process: Some(7), folder: None };
+    let place = ViewPlace { backend: "none".to_owned(), ..ViewPlace::default() };
+    let agent = spec("claude", CLAUDE);
+    scene.command(Command::AdoptSession { base: base(), agent, session, place }).unwrap();
+    let agent = key(1, "claude");
+    let copied = |scene: &mut Scene| {
+        scene.worktrees();
+        let launch = scene.take(|body| matches!(body, EffectBody::LaunchAgent { .. }));
+        let EffectBody::LaunchAgent { resume, fork, .. } = launch.body.clone() else { unreachable!() };
+        (launch, resume, fork)
+    };
+    let (launch, resumed, fork) = copied(&mut scene);
+    assert_eq!((resumed.as_deref(), fork), (Some("theirs"), true));
+    scene.done(launch, Outcome::Failed(Refusal::new(Code::Config, "there is no such session")));
+    assert_eq!(scene.agent(&agent).phase, Phase::FailedToStart);
+
+    resume(&mut scene, &agent, true, false).unwrap();
+    assert_eq!(scene.state.prompts_of(&agent).count(), 0, "nothing is said in the human's name");
+    let (launch, resumed, fork) = copied(&mut scene);
+    assert_eq!((resumed.as_deref(), fork), (Some("theirs"), true), "a copy is still to be made");
+    scene.done(launch, Outcome::Failed(Refusal::new(Code::Config, "again")));
+
+    resume(&mut scene, &agent, true, false).unwrap();
+    let (launch, resumed, fork) = copied(&mut scene);
+    assert_eq!((resumed.as_deref(), fork), (Some("theirs"), true), "as often as it takes");
+    scene.done(launch, Outcome::Failed(Refusal::new(Code::Config, "again")));
+
+    resume(&mut scene, &agent, true, true).unwrap();
+    let (_, resumed, fork) = copied(&mut scene);
+    assert_eq!((resumed, fork), (None, false), "a new one was asked for");
 }
