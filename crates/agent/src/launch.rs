@@ -200,6 +200,8 @@ pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchE
         argv.push(program(entry, context).into());
     }
     argv.extend(entry.args.iter().map(OsString::from));
+    // By what it was before an adapter changed it: that is where earlier sessions are.
+    let given = if context.fork { environment.clone() } else { Vec::new() };
     let mut launch = Launch { argv, environment, ..Launch::default() };
     if let Some(adapter) = adapter::find(entry.kind.word()) {
         (adapter.launch)(entry, context, &mut launch)?;
@@ -218,7 +220,8 @@ pub fn prepare(entry: &Entry, context: &LaunchContext) -> Result<Launch, LaunchE
         if let Some(copy) = sessions::copy_of(entry.kind).filter(|_| context.fork) {
             let missing =
                 || LaunchError::SessionMissing { agent: entry.title.clone(), session: session.clone() };
-            taken = copy(context, session, &mut launch).ok_or_else(missing)?;
+            let variable = |name: &str| crate::trust::variable(&given, name);
+            taken = copy(context, &variable, session, &mut launch).ok_or_else(missing)?;
         }
         let args = if context.fork { &entry.resume.fork } else { &entry.resume.args };
         own::resume_args(entry, args, &taken, context, &mut launch)?;
@@ -399,6 +402,14 @@ pub(crate) mod tests {
         assert!(own.links.contains(&(at, home.join(".gemini/settings.json"))), "{:?}", own.links);
         assert!(json_of(&own, "hooks/hooks.json")["hooks"]["BeforeTool"].is_array());
         assert_eq!(json_of(&own, "orchflow/gemini-extension.json")["name"], "orchflow");
+
+        let chats = home.join(".gemini/tmp/x/chats");
+        std::fs::create_dir_all(&chats).unwrap();
+        let chat = chats.join("session-1-0fdb5d41.json");
+        std::fs::write(&chat, "{\"sessionId\":\"0fdb5d41-2422\"}\n").unwrap();
+        let copied = LaunchContext { resume: Some("0fdb5d41-2422".into()), fork: true, ..context.clone() };
+        let copied = launch("gemini", &copied);
+        assert!(words(&copied).contains(&chat.to_str().unwrap()), "found in the user's: {:?}", copied.argv);
 
         std::fs::remove_file(worktree.join(".gemini/settings.json")).unwrap();
         let theirs = launch("gemini", &context);

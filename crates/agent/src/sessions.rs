@@ -85,8 +85,9 @@ pub(crate) struct Copied {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// Copies a session; adds the files of the copy to the launch. `None` where there is no such session.
-pub(crate) type Copy = fn(&LaunchContext, &str, &mut Launch) -> Option<Copied>;
+/// Copies a session, which is found by an environment; adds the files of the copy to the launch. `None` where there is no
+/// such session.
+pub(crate) type Copy = fn(&LaunchContext, Variable<'_>, &str, &mut Launch) -> Option<Copied>;
 
 /// Finds how sessions of a program are copied, where its own arguments do not.
 pub(crate) fn copy_of(kind: Kind) -> Option<Copy> {
@@ -150,13 +151,13 @@ mod tests {
 
         pub(super) fn copy(&self, copy: Copy, session: &str) -> (Option<Copied>, Launch) {
             let mut launch = Launch::default();
-            launch.set("HOME", self.home());
+            let variable = |name: &str| (name == "HOME").then(|| self.home().to_owned());
             let context = LaunchContext {
                 worktree: "/no/where/7-qwen".into(),
                 session_id: Some("fresh".into()),
                 ..context()
             };
-            (copy(&context, session, &mut launch), launch)
+            (copy(&context, &variable, session, &mut launch), launch)
         }
     }
 

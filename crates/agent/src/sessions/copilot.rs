@@ -31,8 +31,13 @@ pub(super) fn open(running: Running<'_>, variable: Variable<'_>) -> Option<OpenS
 }
 
 /// Copies the session, for the worktree, under the id that the launch would give a new one.
-pub(super) fn copy(context: &LaunchContext, session: &str, launch: &mut Launch) -> Option<Copied> {
-    let sessions = sessions(&|name| crate::trust::variable(&launch.environment, name))?;
+pub(super) fn copy(
+    context: &LaunchContext,
+    variable: Variable<'_>,
+    session: &str,
+    launch: &mut Launch,
+) -> Option<Copied> {
+    let sessions = sessions(variable)?;
     let id = context.session_id.clone()?;
     let worktree = context.worktree.to_str()?;
     let about = files::read(&sessions.join(session).join("workspace.yaml"))?;

@@ -41,8 +41,13 @@ fn id(text: &str) -> Option<String> {
 }
 
 /// Finds the session's file: Gemini itself makes the copy.
-pub(super) fn copy(_: &LaunchContext, session: &str, launch: &mut Launch) -> Option<Copied> {
-    let projects = projects(&|name| crate::trust::variable(&launch.environment, name))?;
+pub(super) fn copy(
+    _: &LaunchContext,
+    variable: Variable<'_>,
+    session: &str,
+    _: &mut Launch,
+) -> Option<Copied> {
+    let projects = projects(variable)?;
     // A name ends with the first characters of the id.
     let mark = format!("-{}.json", session.get(..8)?);
     let chats = projects.iter().flat_map(|project| files::below(&project.join("chats"), 1));

@@ -44,8 +44,13 @@ fn chat(folder: &Path, session: &str) -> Option<PathBuf> {
 }
 
 /// Copies the session to those of the worktree.
-pub(super) fn copy(context: &LaunchContext, session: &str, launch: &mut Launch) -> Option<Copied> {
-    let folder = folder(&|name| crate::trust::variable(&launch.environment, name))?;
+pub(super) fn copy(
+    context: &LaunchContext,
+    variable: Variable<'_>,
+    session: &str,
+    launch: &mut Launch,
+) -> Option<Copied> {
+    let folder = folder(variable)?;
     let text = files::read_lines(&chat(&folder, session)?)?;
     let first: Value = serde_json::from_str(text.lines().next()?).ok()?;
     // As the program itself will see it.
