@@ -88,6 +88,8 @@ def gemini_files(_, repository):
     value = {
         "security": {"auth": {"selectedType": "gemini-api-key"}},
         "general": {"enableAutoUpdate": False}, "privacy": {"usageStatisticsEnabled": False},
+        # A scripted model that reads on and on is one.
+        "model": {"disableLoopDetection": True},
     }
     return {".gemini/settings.json": settings(value),
             ".gemini/trustedFolders.json": settings({str(repository): "TRUST_FOLDER"})}
