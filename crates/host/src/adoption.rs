@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use orchflow_agent::catalogue::{Catalogue, Entry, Kind};
 use orchflow_agent::sessions::{self, OpenSession, Running};
 use orchflow_git::Repository;
-use orchflow_mux::leftover;
+use orchflow_mux::leftover::{self, Started};
 
 use crate::paths::{RepositoryFolders, quick_common_dir};
 use crate::reaping::command;
@@ -77,9 +77,9 @@ pub fn candidates(
     // A program that starts itself once more is one agent: the first of the family stands for it.
     let all: Vec<(i32, String)> =
         found.iter().map(|program| (program.candidate.pid, program.candidate.kind.clone())).collect();
-    found.retain(|Program { parent, candidate, .. }| {
+    found.retain(|Program { process, candidate, .. }| {
         !all.iter().any(|(pid, kind)| {
-            *kind == candidate.kind && *pid != candidate.pid && leftover::descends(*parent, *pid)
+            *kind == candidate.kind && *pid != candidate.pid && leftover::descends(process.parent, *pid)
         })
     });
     let places: Vec<(String, PathBuf)> = found
@@ -91,11 +91,11 @@ pub fn candidates(
         .map(|mut program| {
             let candidate = &mut program.candidate;
             let here = places.iter().filter(|(kind, at)| *kind == candidate.kind && *at == candidate.folder);
-            let mut family = vec![(candidate.pid, program.started)];
+            let mut family = vec![(candidate.pid, program.process.process.started)];
             let below = leftover::descendants(candidate.pid, None);
             family.extend(below.iter().map(|process| (process.pid, process.started)));
             let running = Running { family: &family, folder: &candidate.folder, is_alone: here.count() == 1 };
-            let variable = |name: &str| program.environment.variable(name);
+            let variable = |name: &str| program.process.variable(name).map(PathBuf::from);
             candidate.session = sessions::of_program(program.entry.kind, running, &variable);
             program.candidate
         })
@@ -106,21 +106,7 @@ pub fn candidates(
 struct Program<'a> {
     candidate: Candidate,
     entry: &'a Entry,
-    parent: i32,
-    started: u64,
-    environment: Environment,
-}
-
-/// What a process was started with.
-struct Environment(Vec<u8>);
-
-impl Environment {
-    fn variable(&self, name: &str) -> Option<PathBuf> {
-        let mut values = self.0.split(|byte| *byte == 0).filter_map(|entry| {
-            entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(OsStr::from_bytes)
-        });
-        values.next().map(PathBuf::from)
-    }
+    process: Started,
 }
 
 fn program<'a>(
@@ -135,8 +121,8 @@ fn program<'a>(
         return None;
     }
     let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
-    let environment = Environment(std::fs::read(format!("/proc/{pid}/environ")).ok()?);
-    let variable = |name: &str| environment.variable(name);
+    let process = leftover::read(pid)?;
+    let variable = |name: &str| process.variable(name).map(PathBuf::from);
     let is_ours = variable("ORCHFLOW_AGENT").is_some() || variable("ORCHFLOW_SPOOL").is_some();
     if is_ours || !is_here(&folder, repository, folders) {
         return None;
@@ -147,8 +133,7 @@ fn program<'a>(
         (None, Some(pane)) => Some(format!("wezterm:{pane}")),
         (None, None) => None,
     };
-    let started = leftover::started(pid)?;
-    let (parent, tty) = parent_and_terminal(pid)?;
+    let tty = terminal(pid)?;
     let candidate = Candidate {
         pid,
         kind: entry.name.clone(),
@@ -161,7 +146,7 @@ fn program<'a>(
         tty,
         pane,
     };
-    Some(Program { candidate, entry, parent, started, environment })
+    Some(Program { candidate, entry, process })
 }
 
 /// Tells whether a command line starts an entry's program, by itself or through an interpreter.
@@ -188,17 +173,17 @@ fn is_here(folder: &Path, repository: &Repository, folders: &RepositoryFolders) 
     !is_agents && quick_common_dir(folder).as_deref() == Some(repository.common_directory())
 }
 
-fn parent_and_terminal(pid: i32) -> Option<(i32, Option<String>)> {
+/// Gives the terminal of a process, where it has one; `None` where there is no such process.
+fn terminal(pid: i32) -> Option<Option<String>> {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     let close = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
-    let parent = fields.nth(1)?.parse().ok()?;
-    let device = fields.nth(2)?.parse::<i32>().ok()?.cast_unsigned();
+    let device = fields.nth(4)?.parse::<i32>().ok()?.cast_unsigned();
     let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xfff00));
     // The majors of Unix98 pseudo terminals.
     let tty = (136..=143).contains(&major).then(|| format!("/dev/pts/{}", (major - 136) * 256 + minor));
-    Some((parent, tty))
+    Some(tty)
 }
 
 #[cfg(test)]

@@ -72,6 +72,13 @@ impl Started {
     }
 }
 
+/// Reads a process with its environment; `None` where there is none of this number, or it is not for this user to read.
+pub fn read(pid: i32) -> Option<Started> {
+    let row = read_row(pid)?;
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    Some(Started { process: row.process, parent: row.parent, environment })
+}
+
 /// Finds the living processes that were started with a variable of this name, whatever its value. The caller itself
 /// is left out, and so is whoever's environment is not for this user to read.
 pub fn with_variable(name: &str) -> Vec<Started> {

@@ -54,6 +54,19 @@ impl Sandbox {
         path
     }
 
+    /// Puts a program in POSIX shell where the built-in entry of this name looks for the real one.
+    ///
+    /// # Panics
+    /// When its file cannot be made.
+    pub fn add_stand_in(&mut self, name: &str, script: &str) {
+        let path = self.add_program(name, "output", script);
+        std::fs::remove_file(self.agents().join(format!("{name}.toml"))).unwrap();
+        let mut found = path.parent().unwrap().as_os_str().to_owned();
+        found.push(":");
+        found.push(std::env::var_os("PATH").unwrap_or_default());
+        self.set("PATH", Some(found));
+    }
+
     /// Adds an agent of the Agent Client Protocol, a program in POSIX shell. At each prompt it runs the function
     /// `turn` of `script`; `say` writes a message, `update` one about the session, `ask` asks for a permission and
     /// waits for its answer, which is then in `$line`, `ends` ends the turn. What it is sent stands in

@@ -4,8 +4,11 @@
 mod hooks;
 mod read;
 
+use serde_json::Value;
+
 use super::{Adapter, claude};
 use crate::catalogue::Entry;
+use crate::hooks::Answer;
 use crate::launch::{Launch, LaunchContext, LaunchError, Notice};
 
 /// Codex.
@@ -14,7 +17,7 @@ pub(super) const ADAPTER: Adapter = Adapter {
     hooks: true,
     launch,
     parse: read::parse,
-    answer: claude::answer,
+    answer,
     notice: Some(NOTICE),
     trusts: None,
 };
@@ -24,6 +27,15 @@ const NOTICE: Notice = Notice {
     message: "orchflow starts Codex with hooks of its own and approves exactly these, by their hash, for each launch; \
               nothing is written into your Codex settings, and your own hooks stay as you trusted them",
 };
+
+/// Answers as Claude Code is answered. Where a permission comes with other arguments, Codex asks in its own pane after
+/// all and runs what it asked for, so it gets none.
+fn answer(name: &str, answer: &Answer) -> Option<Value> {
+    match answer {
+        Answer::Allow { updated_input: Some(_) } => None,
+        answer => claude::answer(name, answer),
+    }
+}
 
 fn launch(entry: &Entry, context: &LaunchContext, launch: &mut Launch) -> Result<(), LaunchError> {
     // Else a background process stays behind that outlives the pane. Where one of the user's runs already, to disable its

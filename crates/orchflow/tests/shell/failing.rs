@@ -44,16 +44,6 @@ while heard; do
 done
 "#;
 
-/// Puts a stand-in where the built-in entry looks for the program.
-fn with(sandbox: &mut Sandbox, name: &str, script: &str) {
-    let path = sandbox.add_program(name, "output", &format!("{COMMON}{script}"));
-    std::fs::remove_file(sandbox.config().join(format!("agents/{name}.toml"))).unwrap();
-    let mut found = path.parent().unwrap().as_os_str().to_owned();
-    found.push(":");
-    found.push(std::env::var_os("PATH").unwrap_or_default());
-    sandbox.set("PATH", Some(found));
-}
-
 /// Gives how each turn ended, and what was said of it.
 fn ends(sandbox: &Sandbox) -> Vec<(Value, Value)> {
     let ended = sandbox.events(&["turn_ended"]);
@@ -63,7 +53,7 @@ fn ends(sandbox: &Sandbox) -> Vec<(Value, Value)> {
 #[test]
 fn an_error_in_the_transcript_of_gemini_fails_the_turn_and_an_interruption_does_not() {
     let mut sandbox = sandbox();
-    with(&mut sandbox, "gemini", GEMINI);
+    sandbox.add_stand_in("gemini", &format!("{COMMON}{GEMINI}"));
     sandbox.orchflow(["swarm", "--json", "--agents", "gemini", "fail please"]).expect(0);
     sandbox.until("gemini", "failed", |row| row["status"] == "failed");
     sandbox.orchflow(["send", "gemini", "stop in the midst"]).expect(0);
@@ -79,7 +69,7 @@ fn an_error_in_the_transcript_of_gemini_fails_the_turn_and_an_interruption_does_
 #[test]
 fn an_error_in_the_chat_of_aider_fails_the_turn() {
     let mut sandbox = sandbox();
-    with(&mut sandbox, "aider", AIDER);
+    sandbox.add_stand_in("aider", &format!("{COMMON}{AIDER}"));
     sandbox.orchflow(["swarm", "--json", "--agents", "aider", "fail please"]).expect(0);
     sandbox.until("aider", "failed", |row| row["status"] == "failed");
     sandbox.orchflow(["send", "aider", "now do"]).expect(0);

@@ -34,17 +34,6 @@ while IFS= read -r line; do
 done
 "#;
 
-/// Puts the stand-in where the built-in entry looks for the program.
-fn with_claude(sandbox: &mut Sandbox) {
-    let path = sandbox.add_program("claude", "output", CLAUDE);
-    // The built-in entry is meant, with its resume arguments.
-    std::fs::remove_file(sandbox.config().join("agents/claude.toml")).unwrap();
-    let mut found = path.parent().unwrap().as_os_str().to_owned();
-    found.push(":");
-    found.push(std::env::var_os("PATH").unwrap_or_default());
-    sandbox.set("PATH", Some(found));
-}
-
 fn lines(sandbox: &Sandbox, name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(sandbox.home().join(name)).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
@@ -78,7 +67,7 @@ fn row<'a>(rows: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn a_run_is_brought_back_after_a_reboot() {
     let mut sandbox = sandbox();
-    with_claude(&mut sandbox);
+    sandbox.add_stand_in("claude", CLAUDE);
     sandbox.add_rehearsal("writer", WRITER);
     sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "claude,writer", "begin"]).expect(0);
     let worktree = sandbox.agent("writer")["worktree"].as_str().unwrap().to_owned();
@@ -116,7 +105,7 @@ fn a_run_is_brought_back_after_a_reboot() {
 #[test]
 fn who_is_named_goes_on_whatever_ended_it_and_who_cannot_says_why() {
     let mut sandbox = sandbox();
-    with_claude(&mut sandbox);
+    sandbox.add_stand_in("claude", CLAUDE);
     sandbox.orchflow(["swarm", "--wait", "--json", "--agents", "claude", "begin"]).expect(0);
     sandbox.orchflow(["stop", "claude"]).expect(0);
     assert_eq!(sandbox.data_of(["resume", "--json", "1"]), json!([]), "it was stopped on purpose");
@@ -160,7 +149,7 @@ impl Drop for ByHand {
 #[test]
 fn an_agent_that_was_started_by_hand_is_listed_and_gone_on_with_in_a_copy() {
     let mut sandbox = sandbox();
-    with_claude(&mut sandbox);
+    sandbox.add_stand_in("claude", CLAUDE);
     let none = sandbox.orchflow(["adopt"]).expect(0).stdout;
     assert!(none.starts_with("no agent that was started elsewhere"), "{none}");
     let mut by_hand = sandbox.command(sandbox.root().join("bin/claude"));
